@@ -1,0 +1,25 @@
+/** Tests run as ES modules on Node, compiled one file at a time by swc; types are checked by `npm run check`. */
+const config = {
+  testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        sourceMaps: 'inline',
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'es6' },
+      },
+    ],
+  },
+  // Workspace packages export TypeScript; each import says its suffix, so nothing has to be guessed.
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  watchman: false,
+  reporters: ['default', '<rootDir>/scripts/test-counts-reporter.cjs'],
+};
+
+export default config;

@@ -1,0 +1,49 @@
+/**
+ * `npm test`: builds, runs jest over the workspace (arguments go to jest: `npm test -- services/core`), and ends with one
+ * line for people and machines: `N passed, N failed, N skipped`. Fails too when no test ran.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build, repositoryRoot } from './build.ts';
+
+type Counts = { passed: number; failed: number; skipped: number };
+
+function runJest(options: { args: string[]; countsFile: string }): number {
+  const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+  const nodeOptions =
+    `${process.env['NODE_OPTIONS'] ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim();
+  const result = spawnSync(process.execPath, [jest, ...options.args], {
+    cwd: repositoryRoot,
+    env: {
+      ...process.env,
+      NODE_OPTIONS: nodeOptions,
+      ALLSOURCE_TEST_COUNTS: options.countsFile,
+    },
+    stdio: 'inherit',
+  });
+  return result.status ?? 1;
+}
+
+function readCounts(file: string): Counts {
+  // No file means that jest itself failed before it could count.
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  return JSON.parse(readFileSync(file, 'utf8')) as Counts;
+}
+
+async function main(): Promise<number> {
+  await build();
+  const folder = mkdtempSync(join(tmpdir(), 'allsource-test-'));
+  const countsFile = join(folder, 'counts.json');
+  const status = runJest({ args: process.argv.slice(2), countsFile });
+  const { passed, failed, skipped } = readCounts(countsFile);
+  rmSync(folder, { recursive: true });
+  const ran = passed + failed > 0;
+  if (!ran) console.log('No test ran.');
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+  return status !== 0 || failed > 0 || !ran ? 1 : 0;
+}
+
+process.exitCode = await main();
