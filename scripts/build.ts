@@ -24,8 +24,8 @@ export async function build(): Promise<string[]> {
 
 const keepThirdPartyExternal: esbuild.Plugin = {
   name: 'keep-third-party-external',
-  setup({ onResolve }) {
-    onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+  setup(plugin) {
+    plugin.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
       if (kind === 'entry-point' || path.startsWith('@allsource/')) return undefined;
       return { path, external: true };
     });
@@ -47,7 +47,7 @@ async function bundle(folder: string): Promise<void> {
     logLevel: 'error',
     plugins: [keepThirdPartyExternal],
   });
-  const sources = Object.keys(result.metafile.inputs).sort();
+  const sources = Object.keys(result.metafile.inputs).toSorted();
   const record: SourceRecord = { sources, hash: hashOf(folder, sources) };
   mkdirSync(absolute(`${folder}/dist`), { recursive: true });
   writeFileSync(recordFile(folder), JSON.stringify(record, undefined, 2));
@@ -74,7 +74,7 @@ function hashOf(folder: string, sources: string[]): string {
 }
 
 function entryPoints(folder: string): string[] {
-  const workers = globSync(`${folder}/src/**/*.worker.ts`, { cwd: repositoryRoot }).sort();
+  const workers = globSync(`${folder}/src/**/*.worker.ts`, { cwd: repositoryRoot }).toSorted();
   return [`${folder}/src/main.ts`, ...workers];
 }
 

@@ -4,8 +4,7 @@ import { repositoryRoot } from './build.ts';
 
 const CHECKS = [
   { name: 'formatting (npm run format)', command: ['biome', 'format', '.'] },
-  { name: 'lint (biome)', command: ['biome', 'lint', '.'] },
-  { name: 'lint (oxlint)', command: ['oxlint', '--type-aware'] },
+  { name: 'lint', command: ['oxlint', '--type-aware'] },
   { name: 'types', command: ['tsc', '--noEmit', '-p', '.'] },
   {
     name: 'dependency directions',
