@@ -1,1 +1,8 @@
-export {};
+export {
+  awaitInternalToken,
+  type InternalTokenSource,
+  obtainInternalToken,
+} from './internal-token.ts';
+export { ConfigError, type Environment, readSettings, settingsTable } from './read-settings.ts';
+export type { Setting, SettingRead } from './setting.ts';
+export { SETTINGS } from './settings.ts';

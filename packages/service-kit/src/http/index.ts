@@ -1,1 +1,21 @@
-export {};
+export { type AppOptions, createApp } from './create-app.ts';
+export { createGuard, type Guard, type GuardOptions } from './guard.ts';
+export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
+export { closeServer, type ListenOptions, listen } from './listen.ts';
+export { Parameters } from './parameters.ts';
+export {
+  jsonProblem,
+  readBody,
+  readJsonObject,
+  requireJson,
+  requireWellFormedJson,
+} from './read-body.ts';
+export {
+  Call,
+  type CallOptions,
+  type Method,
+  type Route,
+  type RouteNeed,
+  type TenantResolver,
+} from './route.ts';
+export { sendProblem, toProblem } from './send-problem.ts';

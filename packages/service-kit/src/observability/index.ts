@@ -1,1 +1,2 @@
-export {};
+export { HttpMetrics } from './http-metrics.ts';
+export { createLogger, type Logger } from './logger.ts';

@@ -1,0 +1,197 @@
+import { LIMITS } from '@allsource/shared/limits';
+import { PARTITION_COUNT_DEFAULT } from '@allsource/shared/model';
+import {
+  choiceSetting,
+  flagSetting,
+  integerSetting,
+  portSetting,
+  secretSetting,
+  textSetting,
+  urlSetting,
+} from './setting.ts';
+
+const HTTP = ['http', 'https'];
+const MIB = 1024 * 1024;
+
+/**
+ * Every setting of every service. They stand in one place because the services share one environment when one launcher starts them, and
+ * because a name that begins with ALLSOURCE_ and is not here is refused as a likely slip of the pen.
+ */
+export const SETTINGS = {
+  dataDir: textSetting({
+    name: 'ALLSOURCE_DATA_DIR',
+    description:
+      'Folder of everything that is stored. Each service uses a folder of its own below it.',
+    defaultValue: './data',
+  }),
+  host: textSetting({
+    name: 'ALLSOURCE_HOST',
+    description: 'Address the services listen on. Use 0.0.0.0 in a container.',
+    defaultValue: '127.0.0.1',
+  }),
+  corePort: portSetting({
+    name: 'CORE_PORT',
+    description: 'Port of core, the writer.',
+    defaultValue: 3900,
+  }),
+  controlPlanePort: portSetting({
+    name: 'CONTROL_PLANE_PORT',
+    description: 'Port of the control plane.',
+    defaultValue: 3901,
+  }),
+  queryPort: portSetting({
+    name: 'QUERY_PORT',
+    description: 'Port of the query service, the public gateway.',
+    defaultValue: 3902,
+  }),
+  coreUrl: urlSetting({
+    name: 'CORE_URL',
+    description: 'Where the other services reach core.',
+    defaultValue: 'http://127.0.0.1:3900',
+    schemes: HTTP,
+  }),
+  queryUrl: urlSetting({
+    name: 'QUERY_URL',
+    description:
+      'Where core and the control plane reach the query service. Without it core answers only what it owns.',
+    defaultValue: null,
+    schemes: HTTP,
+  }),
+  controlPlaneUrl: urlSetting({
+    name: 'CONTROL_PLANE_URL',
+    description: 'Where the gateway reaches the control plane.',
+    defaultValue: null,
+    schemes: HTTP,
+  }),
+  bootstrapApiKey: secretSetting({
+    name: 'ALLSOURCE_BOOTSTRAP_API_KEY',
+    description:
+      'An admin key that core makes sure exists at every start. Without it the first start makes one.',
+    defaultValue: null,
+    lengthMin: 8,
+  }),
+  bootstrapTenant: textSetting({
+    name: 'ALLSOURCE_BOOTSTRAP_TENANT',
+    description: 'A tenant that core makes sure exists; the bootstrap key belongs to it.',
+    defaultValue: 'default',
+  }),
+  devMode: flagSetting({
+    name: 'ALLSOURCE_DEV_MODE',
+    description:
+      'true: requests without a key act as an admin. For a developer machine only; refused unless the address is loopback.',
+    defaultValue: false,
+  }),
+  jwtSecret: secretSetting({
+    name: 'JWT_SECRET',
+    description:
+      'Shared secret of HS256 tokens, at least 32 characters. Without it only API keys are accepted.',
+    defaultValue: null,
+    lengthMin: 32,
+  }),
+  internalToken: secretSetting({
+    name: 'ALLSOURCE_INTERNAL_TOKEN',
+    description: 'Secret with which the services recognize each other.',
+    defaultValue: null,
+    lengthMin: 16,
+  }),
+  internalTokenFile: textSetting({
+    name: 'ALLSOURCE_INTERNAL_TOKEN_FILE',
+    description:
+      'File that holds that secret instead. Core makes it when it is missing; the others wait for it. Default: internal-token in the data folder.',
+    defaultValue: null,
+  }),
+  natsUrl: urlSetting({
+    name: 'NATS_URL',
+    description: 'NATS server for fan-out. Without it readers follow core directly.',
+    defaultValue: null,
+    schemes: ['nats', 'tls', 'ws', 'wss'],
+  }),
+  natsEvents: flagSetting({
+    name: 'ALLSOURCE_NATS_EVENTS',
+    description:
+      'true: also publish each event on allsource.events.<tenant>.<partition>.<event_type> for other NATS users.',
+    defaultValue: false,
+  }),
+  storage: choiceSetting({
+    name: 'ALLSOURCE_STORAGE',
+    description: 'Where the log lives: file, or memory for tests (nothing survives).',
+    defaultValue: 'file',
+    choices: ['file', 'memory'],
+  }),
+  segmentBytes: integerSetting({
+    name: 'ALLSOURCE_SEGMENT_BYTES',
+    description: 'Size of a segment file, preallocated.',
+    defaultValue: 64 * MIB,
+    min: 1 * MIB,
+    max: 1024 * MIB,
+  }),
+  partitionCount: integerSetting({
+    name: 'ALLSOURCE_PARTITIONS',
+    description: 'Number of partitions; fixed when the log is made.',
+    defaultValue: PARTITION_COUNT_DEFAULT,
+    min: 1,
+    max: 65_536,
+  }),
+  payloadBytesMax: integerSetting({
+    name: 'ALLSOURCE_PAYLOAD_BYTES_MAX',
+    description: 'Largest payload of one event, in bytes.',
+    defaultValue: LIMITS.payloadBytesMax,
+    min: 1,
+    max: LIMITS.bodyBytesMax,
+  }),
+  batchEventsMax: integerSetting({
+    name: 'ALLSOURCE_BATCH_EVENTS_MAX',
+    description: 'Most events of one append.',
+    defaultValue: LIMITS.batchEventsMax,
+    min: 1,
+    max: 100_000,
+  }),
+  bodyBytesMax: integerSetting({
+    name: 'ALLSOURCE_BODY_BYTES_MAX',
+    description: 'Largest request body, in bytes.',
+    defaultValue: LIMITS.bodyBytesMax,
+    min: 1024,
+    max: LIMITS.bodyBytesMax,
+  }),
+  stateBytesMax: integerSetting({
+    name: 'ALLSOURCE_STATE_BYTES_MAX',
+    description: 'Largest projection state in the key-value store, in bytes.',
+    defaultValue: LIMITS.projectionStateBytesMax,
+    min: 1,
+    max: LIMITS.bodyBytesMax,
+  }),
+  readWaitMs: integerSetting({
+    name: 'ALLSOURCE_READ_WAIT_MS',
+    description:
+      'How long a read waits for its read store to catch up before it answers 503, in milliseconds.',
+    defaultValue: LIMITS.readWaitMs,
+    min: 0,
+    max: 60_000,
+  }),
+  blockEvents: integerSetting({
+    name: 'ALLSOURCE_BLOCK_EVENTS',
+    description: 'Events of one block of the read side.',
+    defaultValue: 65_536,
+    min: 1,
+    max: 1_048_576,
+  }),
+  emptyBearerStreams: flagSetting({
+    name: 'ALLSOURCE_EMPTY_BEARER_STREAMS',
+    description:
+      'true: a WebSocket with an empty bearer is accepted for a registered consumer, as the Rust worker 0.19 needs. It gets the tenant of that consumer.',
+    defaultValue: true,
+  }),
+  shutdownGraceMs: integerSetting({
+    name: 'ALLSOURCE_SHUTDOWN_GRACE_MS',
+    description: 'How long a stopping service waits for running requests, in milliseconds.',
+    defaultValue: LIMITS.shutdownGraceMs,
+    min: 0,
+    max: 300_000,
+  }),
+  logLevel: choiceSetting({
+    name: 'ALLSOURCE_LOG_LEVEL',
+    description: 'How much the services log.',
+    defaultValue: 'info',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  }),
+} as const;

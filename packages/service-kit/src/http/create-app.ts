@@ -1,0 +1,111 @@
+/**
+ * The Express application of a service: request ids, security headers, the routes behind their guard, and one error edge. Routes are
+ * registered in the order given, so a fixed path stands before a path with a parameter that would match it too.
+ */
+import { randomUUID } from 'node:crypto';
+import { type ErrorEdge, problem } from '@allsource/shared/errors';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Logger } from '../observability/logger.ts';
+import type { HttpMetrics } from '../observability/http-metrics.ts';
+import type { Guard } from './guard.ts';
+import { Call, type Route, type TenantResolver } from './route.ts';
+import { sendProblem, toProblem } from './send-problem.ts';
+
+export interface AppOptions {
+  readonly edge: ErrorEdge;
+  readonly routes: readonly Route[];
+  readonly guard: Guard;
+  readonly resolveTenant: TenantResolver;
+  readonly logger: Logger;
+  readonly metrics: HttpMetrics;
+}
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** Builds the application. Every answer, also a failure, is JSON and carries `x-request-id`. */
+export function createApp(options: AppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.use(setCommonHeaders);
+  for (const route of options.routes) mountRoute(app, route, options);
+  app.use((request: Request) => {
+    throw unknownRoute(request, options.routes);
+  });
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    answerError(error, { request, response, options });
+  });
+  return app;
+}
+
+function setCommonHeaders(request: Request, response: Response, next: NextFunction): void {
+  const given = request.headers['x-request-id'];
+  response.setHeader(
+    'x-request-id',
+    typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
+  );
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('cache-control', 'no-store');
+  next();
+}
+
+function mountRoute(app: Express, route: Route, options: AppOptions): void {
+  const method = route.method.toLowerCase() as Lowercase<Route['method']>;
+  app[method](route.path, async (request: Request, response: Response) => {
+    options.metrics.observe(request, response, route.path);
+    const principal = options.guard(request, route.needs);
+    await route.handle(
+      new Call({ request, response, principal, resolveTenant: options.resolveTenant }),
+    );
+  });
+}
+
+function unknownRoute(request: Request, routes: readonly Route[]): Error {
+  const others = routes
+    .filter((route) => pathMatches(route.path, request.path))
+    .map((route) => route.method);
+  if (others.length > 0) {
+    return problem(
+      'method_not_allowed',
+      `${request.method} is not offered here; allowed: ${others.join(', ')}.`,
+      { allowed: others },
+    );
+  }
+  return problem('route_not_found', `There is no ${request.method} ${request.path}.`);
+}
+
+function pathMatches(pattern: string, path: string): boolean {
+  const parts = pattern.split('/');
+  const given = path.split('/');
+  return (
+    parts.length === given.length &&
+    parts.every((part, i) => part.startsWith(':') || part === given[i])
+  );
+}
+
+interface FailedRequest {
+  readonly request: Request;
+  readonly response: Response;
+  readonly options: AppOptions;
+}
+
+function answerError(error: unknown, { request, response, options }: FailedRequest): void {
+  const failure = toProblem(
+    isBadPath(error)
+      ? problem('invalid_parameter', 'The path is not validly percent-encoded.')
+      : error,
+  );
+  if (failure.code === 'internal')
+    options.logger.error({ err: failure.cause, path: request.path }, 'request failed');
+  const traceId = String(response.getHeader('x-request-id'));
+  sendProblem(response, failure, {
+    edge: options.edge,
+    context: { instance: request.path, traceId },
+  });
+}
+
+// Express reports a path that decodeURIComponent refuses as a URIError with status 400.
+function isBadPath(error: unknown): boolean {
+  return error instanceof URIError;
+}

@@ -1,0 +1,93 @@
+import type { IncomingMessage } from 'node:http';
+import { isUtf8 } from 'node:buffer';
+import { problem } from '@allsource/shared/errors';
+import { JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
+import { LIMITS } from '@allsource/shared/limits';
+
+/**
+ * Reads a request's body, at most `bytesMax`. Throws `body_too_large` as soon as the declared or received length passes the limit, without
+ * keeping what comes after.
+ */
+export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > bytesMax) throw bodyTooLarge(bytesMax);
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw problem(
+      'unsupported_media_type',
+      `Content-Encoding '${encoding}' is not accepted; send the body as it is.`,
+    );
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw bodyTooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+function bodyTooLarge(bytesMax: number): Error {
+  return problem(
+    'body_too_large',
+    `The body is over the limit of ${bytesMax} bytes. Send fewer events at a time.`,
+    {
+      limit_bytes: bytesMax,
+    },
+  );
+}
+
+/** Refuses a request whose content type is not JSON; none at all is taken as JSON. */
+export function requireJson(request: IncomingMessage): void {
+  const type = request.headers['content-type'];
+  if (type === undefined || /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return;
+  throw problem(
+    'unsupported_media_type',
+    `Content-Type '${type}' is not accepted here; send application/json.`,
+    {
+      accepted: ['application/json'],
+    },
+  );
+}
+
+/** Throws a problem unless the bytes are one JSON document of allowed depth. */
+export function requireWellFormedJson(body: Uint8Array): void {
+  if (!isUtf8(body)) throw problem('malformed_json', 'The body is not valid UTF-8.');
+  const scanner = new JsonScanner(body, LIMITS.jsonDepthMax);
+  try {
+    scanner.skipWhitespace();
+    scanner.skipValue();
+    scanner.expectEnd();
+  } catch (error) {
+    throw jsonProblem(error);
+  }
+}
+
+/** Turns a scanner's error into the problem that answers it; anything else is returned as it is. */
+export function jsonProblem(error: unknown): unknown {
+  if (!(error instanceof JsonSyntaxError)) return error;
+  if (error.tooDeep) {
+    return problem('json_too_deep', `The body nests deeper than ${LIMITS.jsonDepthMax} levels.`, {
+      limit_depth: LIMITS.jsonDepthMax,
+      offset: error.offset,
+    });
+  }
+  return problem('malformed_json', `The body is not JSON: ${error.message}.`, {
+    offset: error.offset,
+  });
+}
+
+/** Reads a small JSON object: content type, size, depth and shape are checked. Its members are still `unknown`. */
+export async function readJsonObject(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<Record<string, unknown>> {
+  requireJson(request);
+  const body = await readBody(request, bytesMax);
+  requireWellFormedJson(body);
+  const parsed: unknown = JSON.parse(body.toString('utf8'));
+  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+    return parsed as Record<string, unknown>;
+  throw problem('invalid_body', 'The body must be a JSON object.');
+}

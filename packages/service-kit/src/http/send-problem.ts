@@ -1,0 +1,43 @@
+import type { ServerResponse } from 'node:http';
+import {
+  type ErrorEdge,
+  PROBLEM_CONTENT_TYPE,
+  Problem,
+  type ProblemContext,
+  problem,
+  problemToWire,
+} from '@allsource/shared/errors';
+
+const RETRY_AFTER_S = 1;
+
+/** Makes a problem of anything thrown. What is not a problem becomes `internal`; its text stays inside and goes to the log. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return problem(
+    'internal',
+    'The request could not be served. The log of the service says why.',
+    {},
+    error,
+  );
+}
+
+/** Answers a problem in the form of this edge. Does nothing when the answer has begun: the socket is closed instead. */
+export function sendProblem(
+  response: ServerResponse,
+  failure: Problem,
+  where: { readonly edge: ErrorEdge; readonly context?: ProblemContext },
+): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = JSON.stringify(problemToWire(failure, where.edge, where.context));
+  response.statusCode = failure.status;
+  response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
+  response.setHeader('content-length', Buffer.byteLength(body));
+  if (failure.status === 401) response.setHeader('www-authenticate', 'Bearer realm="allsource"');
+  if (failure.status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
+  // A refused body may still be on its way; the connection ends instead of reading it to the end.
+  if (failure.status === 413) response.setHeader('connection', 'close');
+  response.end(body);
+}

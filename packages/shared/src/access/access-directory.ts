@@ -1,0 +1,95 @@
+/**
+ * The fold of the log's access events: tenants and API keys. Every service keeps one, fed with the same system frames in position
+ * order, so a key check is one lookup in memory and needs no other service.
+ */
+import { type Micros, parseTimestamp } from '../model/timestamp.ts';
+import type { Position } from '../model/position.ts';
+import { POSITION_ZERO } from '../model/position.ts';
+import type { Frame } from '../protocol/frame.ts';
+import {
+  type ApiKeyCreated,
+  parseSystemEvent,
+  type TenantCreated,
+} from '../protocol/system-events.ts';
+
+/** An API key as lists show it. */
+export interface ApiKeyRecord extends ApiKeyCreated {
+  readonly createdAt: Micros;
+  readonly expiresAtMs: number | null;
+  readonly active: boolean;
+}
+
+/** A tenant as lists show it. */
+export interface TenantRecord extends TenantCreated {
+  readonly createdAt: Micros;
+}
+
+export class AccessDirectory {
+  readonly #keysByHash = new Map<string, ApiKeyRecord>();
+  readonly #hashById = new Map<string, string>();
+  readonly #tenants = new Map<string, TenantRecord>();
+  #appliedPosition: Position = POSITION_ZERO;
+
+  /** The position this fold is true at. */
+  get appliedPosition(): Position {
+    return this.#appliedPosition;
+  }
+
+  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
+  apply(frame: Frame): void {
+    if (frame.lastPosition <= this.#appliedPosition) return;
+    this.#appliedPosition = frame.lastPosition;
+    if (!frame.isSystem) return;
+    for (const event of frame.events()) {
+      const parsed = parseSystemEvent(event);
+      if (parsed?.type === '_system.tenant.created') {
+        this.#tenants.set(parsed.payload.id, { ...parsed.payload, createdAt: frame.recordedAt });
+      } else if (parsed?.type === '_system.api_key.created')
+        this.#addKey(parsed.payload, frame.recordedAt);
+      else if (parsed?.type === '_system.api_key.revoked') this.#revokeKey(parsed.payload.id);
+    }
+  }
+
+  #addKey(key: ApiKeyCreated, createdAt: Micros): void {
+    const expires = key.expires_at === null ? null : parseTimestamp(key.expires_at);
+    // A key whose expiry cannot be read is treated as expired: the safe reading.
+    const expiresAtMs = key.expires_at === null ? null : expires === null ? 0 : expires / 1000;
+    this.#keysByHash.set(key.key_hash, { ...key, createdAt, expiresAtMs, active: true });
+    this.#hashById.set(key.id, key.key_hash);
+  }
+
+  #revokeKey(id: string): void {
+    const hash = this.#hashById.get(id);
+    const key = hash === undefined ? undefined : this.#keysByHash.get(hash);
+    if (key !== undefined) this.#keysByHash.set(key.key_hash, { ...key, active: false });
+  }
+
+  /** The key with this hash, also a revoked one. */
+  keyByHash(hash: string): ApiKeyRecord | undefined {
+    return this.#keysByHash.get(hash);
+  }
+
+  /** The key with this id, also a revoked one. */
+  keyById(id: string): ApiKeyRecord | undefined {
+    const hash = this.#hashById.get(id);
+    return hash === undefined ? undefined : this.#keysByHash.get(hash);
+  }
+
+  /** All keys, oldest first. */
+  keys(): ApiKeyRecord[] {
+    return [...this.#keysByHash.values()];
+  }
+
+  hasTenant(id: string): boolean {
+    return this.#tenants.has(id);
+  }
+
+  tenant(id: string): TenantRecord | undefined {
+    return this.#tenants.get(id);
+  }
+
+  /** All tenants, oldest first. */
+  tenants(): TenantRecord[] {
+    return [...this.#tenants.values()];
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * How a problem looks on the wire. Every edge answers RFC 9457 members; what differs is the `error` member, because existing
+ * clients of each port read it differently:
+ *
+ *     core           "error": "Invalid input: Event type ..."      a string; 409 version_conflict is flat and exact
+ *     gateway        "error": {"code", "message", ...}             an object
+ *     control plane  "error": "<code>", "message": "..."           a slug beside the message
+ */
+import { ERROR_CATALOGUE } from './catalogue.ts';
+import type { Problem } from './problem.ts';
+
+export type ErrorEdge = 'core' | 'gateway' | 'control-plane';
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
+
+/** What is added to every problem: the request's path and its trace id. */
+export interface ProblemContext {
+  readonly instance?: string;
+  readonly traceId?: string;
+}
+
+/** The body that answers a problem at an edge. */
+export function problemToWire(
+  problem: Problem,
+  edge: ErrorEdge,
+  context: ProblemContext = {},
+): Record<string, unknown> {
+  if (edge === 'core' && problem.code === 'version_conflict') return coreVersionConflict(problem);
+  const { title, status, retryable } = ERROR_CATALOGUE[problem.code];
+  return {
+    ...errorMember(problem, edge),
+    type: `urn:allsource:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    retryable,
+    ...context,
+    ...problem.members,
+  };
+}
+
+function errorMember(problem: Problem, edge: ErrorEdge): Record<string, unknown> {
+  switch (edge) {
+    case 'core':
+      return { error: ERROR_CATALOGUE[problem.code].corePrefix + problem.message };
+    case 'gateway':
+      return { error: { code: problem.code, message: problem.message, ...problem.members } };
+    case 'control-plane':
+      return { error: problem.code, message: problem.message };
+  }
+}
+
+// Existing SDKs match these three keys exactly and take anything else for a different error.
+function coreVersionConflict(problem: Problem): Record<string, unknown> {
+  const { expected_version, current_version } = problem.members;
+  return { error: 'version_conflict', expected_version, current_version };
+}

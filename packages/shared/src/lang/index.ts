@@ -1,0 +1,4 @@
+export { AssertionError, assert, must, unreachable } from './assert.ts';
+export type { Brand } from './brand.ts';
+export type { Deferred } from './deferred.ts';
+export { deferred } from './deferred.ts';

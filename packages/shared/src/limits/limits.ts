@@ -1,0 +1,50 @@
+/**
+ * Every limit that a client or operator can meet, with the arithmetic behind it. Those that a setting can change
+ * carry the setting's name; the others are fixed because a format or a promise rests on them.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const LIMITS = {
+  /** Bytes of one event's payload as sent. Setting ALLSOURCE_PAYLOAD_BYTES_MAX. */
+  payloadBytesMax: 1 * MIB,
+  /** Bytes of one event's metadata as sent. Metadata is for tracing, not for content. */
+  metadataBytesMax: 64 * KIB,
+  /** Events of one append. Setting ALLSOURCE_BATCH_EVENTS_MAX. 10,000 spans of 64 bytes are 640 KB of a frame. */
+  batchEventsMax: 10_000,
+  /** Bytes of a request body. Setting ALLSOURCE_BODY_BYTES_MAX. One commit is one frame, so this bounds frames too. */
+  bodyBytesMax: 16 * MIB,
+  /** Nesting of JSON in a request. Deeper documents are refused before anything recurses into them. */
+  jsonDepthMax: 64,
+  /** Clock difference that a client's timestamp may have before it counts as in the future. */
+  clockSkewMs: 5_000,
+  /** Bytes of an Idempotency-Key header: one length byte in the frame. */
+  idempotencyKeyBytesMax: 255,
+  /** Bytes of a frame: a full body, 10,000 spans and the names; a larger length in a file or feed is damage. */
+  frameBytesMax: 32 * MIB,
+  /** Events answered by one page of a query when the caller names no limit, on the gateway. */
+  pageEventsDefault: 100,
+  /** Largest page of events a query may ask for, everywhere. */
+  pageEventsMax: 10_000,
+  /** Live messages waiting for one slow subscriber before it is told that it lagged. */
+  subscriberQueueMax: 1_000,
+  /** Type filters of one consumer or subscription. */
+  filtersMax: 100,
+  /** Bytes of one WebSocket message from a client: a subscribe frame with 100 filters of 128 bytes fits many times. */
+  webSocketMessageBytesMax: 64 * KIB,
+  /** Live connections (WebSocket and SSE together) per process. */
+  liveConnectionsMax: 10_000,
+  /** Bytes of one projection state in the key-value store. Setting ALLSOURCE_STATE_BYTES_MAX. */
+  projectionStateBytesMax: 1 * MIB,
+  /** Rows of one bulk read or write of projection states. */
+  bulkStatesMax: 10_000,
+  /** Bytes of the URL and of all request headers. Node's own default for headers, made explicit. */
+  headerBytesMax: 16 * KIB,
+  /** Appends waiting for the disk, in bytes of frames, before core answers "overloaded". Four full groups. */
+  appendQueueBytesMax: 64 * MIB,
+  /** How long a linearizable read waits for its read store before it answers 503 with the lag. Setting ALLSOURCE_READ_WAIT_MS. */
+  readWaitMs: 5_000,
+  /** How long a stopping process waits for running requests before it closes their sockets. */
+  shutdownGraceMs: 10_000,
+} as const;

@@ -1,0 +1,42 @@
+export { eventJson, eventMembersJson, positionedEventJson } from './event-json.ts';
+export {
+  COMMITS_SUBJECT,
+  decodeSingleFeedMessage,
+  encodeHeadNotice,
+  FEED_CONTENT_TYPE,
+  FEED_PATH,
+  FeedDamagedError,
+  FeedDecoder,
+  type FeedMessage,
+  HEAD_PATH,
+  INTERNAL_TOKEN_HEADER,
+} from './feed.ts';
+export {
+  BODY_DIGEST_BYTES,
+  decodeFrame,
+  encodeFrame,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  Frame,
+  type FrameDecode,
+  FrameEvent,
+  type FrameEventInput,
+  type FrameInput,
+  type IdempotencyMark,
+  LOG_ID_BYTES,
+} from './frame.ts';
+export {
+  type ApiKeyCreated,
+  type ApiKeyRevoked,
+  type ConsumerAcknowledged,
+  type ConsumerRegistered,
+  parseSystemEvent,
+  type ProjectionStateSaved,
+  ROLES,
+  type Role,
+  type SystemEvent,
+  type SystemEventType,
+  type TenantCreated,
+} from './system-events.ts';
+export { TypeFilter } from './type-filter.ts';

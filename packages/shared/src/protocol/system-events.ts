@@ -1,0 +1,80 @@
+/**
+ * The store's own events: configuration is events in the same log. Each has a type below `_system.`, lives in a system frame and is
+ * folded by every service that needs it. The payload types are what `parseSystemEvent` returns; the JSON on disk has these names.
+ * Access events belong to the tenant `_system`; consumer and projection events belong to the tenant whose they are.
+ */
+import type { FrameEvent } from './frame.ts';
+
+export const ROLES = ['admin', 'developer', 'readonly', 'serviceaccount'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface TenantCreated {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The key itself is never stored: `key_hash` is the SHA-256 of its text in hex, `key_prefix` its first characters for display. */
+export interface ApiKeyCreated {
+  readonly id: string;
+  readonly name: string;
+  readonly key_hash: string;
+  readonly key_prefix: string;
+  readonly tenant_id: string;
+  readonly role: Role;
+  /** RFC 3339, or null for a key that does not expire. */
+  readonly expires_at: string | null;
+}
+
+export interface ApiKeyRevoked {
+  readonly id: string;
+}
+
+export interface ConsumerRegistered {
+  readonly consumer_id: string;
+  readonly event_type_filters: readonly string[];
+}
+
+export interface ConsumerAcknowledged {
+  readonly consumer_id: string;
+  readonly position: number;
+}
+
+/** The state's raw JSON text follows in the payload as the member `state`; folds take it from the raw payload. */
+export interface ProjectionStateSaved {
+  readonly projection: string;
+  readonly entity_id: string;
+  readonly state: unknown;
+}
+
+interface SystemPayloads {
+  '_system.tenant.created': TenantCreated;
+  '_system.api_key.created': ApiKeyCreated;
+  '_system.api_key.revoked': ApiKeyRevoked;
+  '_system.consumer.registered': ConsumerRegistered;
+  '_system.consumer.acknowledged': ConsumerAcknowledged;
+  '_system.projection_state.saved': ProjectionStateSaved;
+}
+
+export type SystemEventType = keyof SystemPayloads;
+
+/** One system event, typed by its name. `entity` is the entity it is filed under. */
+export type SystemEvent = {
+  [T in SystemEventType]: { readonly type: T; readonly payload: SystemPayloads[T] };
+}[SystemEventType];
+
+const SYSTEM_EVENT_TYPES: ReadonlySet<string> = new Set<SystemEventType>([
+  '_system.tenant.created',
+  '_system.api_key.created',
+  '_system.api_key.revoked',
+  '_system.consumer.registered',
+  '_system.consumer.acknowledged',
+  '_system.projection_state.saved',
+]);
+
+/** Reads a system event out of a system frame; null for a type this build does not know, which a fold passes over. */
+export function parseSystemEvent(event: FrameEvent): SystemEvent | null {
+  const { type } = event;
+  if (!SYSTEM_EVENT_TYPES.has(type)) return null;
+  // The payload was written by this program from the typed union above, behind the frame's checksum.
+  return { type, payload: JSON.parse(event.payload.toString('utf8')) } as SystemEvent;
+}

@@ -1,0 +1,43 @@
+/**
+ * The port under core: a log with compare-and-append, small enough that any engine with a conditional put can carry it. What lies above
+ * (versions, idempotency, folds) is the same for every engine.
+ *
+ * Promise: when `append` resolves with `appended`, every frame of the call is durable, in order, behind the former head. `open`
+ * fences: after it, an `append` of a former writer of the same log fails with `head_moved` or `failed`. `read` shows only what is durable. One
+ * caller at a time: the next `append` is called after the one before has resolved. After `failed` the store takes no appends until
+ * it is opened again, except for `full`, which leaves the store as it was before the call.
+ */
+import type { Position } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+
+/** Where a log ends, and which log it is. */
+export interface LogHead {
+  /** The position of the last durable event; 0 when the log is empty. */
+  readonly position: Position;
+  /** The checksum of the last frame; 0 when the log is empty. */
+  readonly checksum: number;
+  /** Eight bytes that name this log, made once with it. */
+  readonly logId: Buffer;
+  /** Fixed when the log is made. */
+  readonly partitionCount: number;
+}
+
+export type StoreAppendOutcome =
+  | { readonly kind: 'appended' }
+  /** Another writer has appended: this one must not go on. */
+  | { readonly kind: 'head_moved'; readonly head: Position }
+  /** Nothing of the call is durable and later appends may succeed once there is space. */
+  | { readonly kind: 'full'; readonly cause: Error }
+  /** It is unknown what of the call is durable: the store is poisoned until it is opened again. */
+  | { readonly kind: 'failed'; readonly cause: Error };
+
+export interface LogStore {
+  /** Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged. */
+  open(): Promise<LogHead>;
+  /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */
+  append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
+  /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
+  read(from: Position): AsyncIterable<Frame>;
+  /** Releases everything. May be called twice. */
+  close(): Promise<void>;
+}

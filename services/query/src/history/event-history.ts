@@ -1,0 +1,45 @@
+/**
+ * The port between the read side's store of events and the reads, analytics and projections on top. Everything is scoped by tenant: there
+ * is no way to ask across tenants. System events are not in it.
+ */
+import type { Micros, Position, Version } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+
+/** One event of the history. Payload and metadata are cut out of the store when asked for: the client's own bytes. */
+export interface StoredEvent {
+  readonly position: Position;
+  readonly id: string;
+  readonly tenant: string;
+  readonly type: string;
+  readonly entity: string;
+  readonly version: Version;
+  readonly partition: number;
+  readonly timestamp: Micros;
+  readonly recordedAt: Micros;
+  payload(): Buffer;
+  metadata(): Buffer | null;
+}
+
+/** Which events are meant. All given conditions must hold; both time bounds are inclusive and speak of `timestamp`. */
+export interface EventSelection {
+  readonly tenant: string;
+  readonly entity?: string | undefined;
+  readonly type?: string | undefined;
+  readonly typePrefix?: string | undefined;
+  readonly excludedTypePrefixes?: readonly string[] | undefined;
+  readonly since?: Micros | undefined;
+  readonly until?: Micros | undefined;
+  /** Only events at or below this position. */
+  readonly untilPosition?: Position | undefined;
+}
+
+export interface EventHistory {
+  /** The position the history is true at: every event up to it is in, system events passed over. */
+  readonly appliedPosition: Position;
+  /** The events selected, in position order, without holding them all at once. */
+  select(selection: EventSelection): Iterable<StoredEvent>;
+  /** The event at a position, if it belongs to the tenant. */
+  eventAt(tenant: string, position: Position): StoredEvent | null;
+  /** Takes the next frames, in position order and without a gap after `appliedPosition`. */
+  apply(frames: readonly Frame[]): void;
+}
