@@ -13,7 +13,7 @@ const PACKAGE_IMPORTS = {
   client: ['shared'],
   testkit: ['shared', 'client'],
   cli: ['client', 'shared'],
-  launcher: ['shared'],
+  launcher: ['service-kit', 'shared'],
 };
 
 const BELOW_CONCEPTS = 'append|read|log|storage|observability';
