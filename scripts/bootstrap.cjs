@@ -2,7 +2,7 @@
  * Installs the dependencies, so that a fresh clone needs nothing but `npm start` or `npm test`.
  *
  * Runs before each npm script that needs them, on whatever Node is on PATH (20 or later; hence CommonJS without types),
- * and does nothing when the lock file has not changed since its last success. pnpm installs Node 24 as one of the
+ * and does nothing when the lock file is the one of its last success. pnpm installs Node 24 as one of the
  * dependencies, into node_modules/.bin, which npm has put first on PATH: the script that follows runs on it.
  */
 'use strict';
@@ -20,12 +20,10 @@ const NODE_VERSION_MIN = [22, 18];
 // on without end; this variable, set below, stops it.
 const GUARD = 'ALLSOURCE_BOOTSTRAP';
 
-/** What the stamp must hold for the installed tree to be the wanted one. */
-function lockHash(lockText) {
-  return createHash('sha256')
-    .update(`${process.platform}-${process.arch}\n`)
-    .update(lockText)
-    .digest('hex');
+/** Stands for the tree that an install of these files (lock file, workspace settings) makes on this machine. */
+function installHash(texts) {
+  const inputs = [process.platform, process.arch, ...texts];
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex');
 }
 
 /**
@@ -50,24 +48,17 @@ function isNewEnough(version) {
   );
 }
 
-/** The version that an executable reports, or undefined when there is none or it does not run here. */
-function nodeVersion(executable) {
-  const result = spawnSync(executable, ['--version'], { encoding: 'utf8' });
-  return result.status === 0 ? result.stdout.trim() : undefined;
-}
-
 function install(root) {
   const { packageManager } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
-  const npx = process.platform === 'win32' ? 'npx.cmd' : 'npx';
   // From a folder outside of the repository: inside it, npx would take a pnpm from node_modules/.bin, which would then
   // be replacing itself. The version is exactly packageManager's, or pnpm would try to download that one.
   const result = spawnSync(
-    npx,
+    'npx',
     ['-y', packageManager, '-C', root, 'install', '--frozen-lockfile'],
     {
       cwd: os.tmpdir(),
       env: installEnvironment(process.env),
-      shell: process.platform === 'win32',
+      // Its progress is not the output of the command that the user called.
       stdio: ['ignore', 2, 2],
     },
   );
@@ -75,23 +66,23 @@ function install(root) {
   if (result.status !== 0) {
     fail(
       'the dependencies could not be installed (the reason is above).\n' +
-        'It needs the npm registry, and pnpm-lock.yaml must fit every package.json.',
+        'This needs the npm registry, and a pnpm-lock.yaml that fits every package.json.',
     );
   }
 }
 
-/** Stops with a clear message unless the next script's `node` can run the project. */
-function requireNode(root) {
-  const bundled = path.join(root, 'node_modules', '.bin', 'node');
-  if (fs.existsSync(bundled) && nodeVersion(bundled) === undefined) {
-    // Installed but not able to run here (Alpine's musl, for one). It must not hide the system's Node.
-    fs.rmSync(bundled);
-  }
-  const version = fs.existsSync(bundled) ? nodeVersion(bundled) : process.version;
-  if (isNewEnough(version)) return;
+/** A Node that was installed but cannot run here (on Alpine's musl, for one) must not hide the system's. */
+function removeNodeThatDoesNotRun(bundledNode) {
+  if (!fs.existsSync(bundledNode)) return;
+  if (spawnSync(bundledNode, ['--version']).status !== 0) fs.rmSync(bundledNode);
+}
+
+/** Stops with a clear message when the `node` that the next script finds cannot run the project. */
+function requireNode(bundledNode) {
+  if (fs.existsSync(bundledNode) || isNewEnough(process.version)) return;
   fail(
-    `AllSource needs Node.js ${NODE_VERSION_MIN.join('.')} or later and found ${version}.\n` +
-      `There is no Node.js package for ${process.platform}-${process.arch} that could be used instead.\n` +
+    `AllSource needs Node.js ${NODE_VERSION_MIN.join('.')} or later; this is ${process.version}.\n` +
+      `On Linux (x64, arm64; glibc) it brings its own; on ${process.platform}-${process.arch} it could not.\n` +
       'Install Node.js 24 (https://nodejs.org) and run the command again.',
   );
 }
@@ -105,22 +96,23 @@ function main() {
   if (process.env[GUARD] !== undefined) return;
   const root = path.resolve(__dirname, '..');
   const modules = path.join(root, 'node_modules');
+  const bundledNode = path.join(modules, '.bin', 'node');
   const stamp = path.join(modules, '.bootstrap');
-  const wanted = lockHash(fs.readFileSync(path.join(root, 'pnpm-lock.yaml')));
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === wanted) return;
-
-  console.error(
-    'bootstrap: installing the dependencies (about 10 to 30 seconds, the first time only)',
-  );
-  // A tree that `npm install` made: pnpm cannot build on it, and npm cannot build on pnpm's.
-  if (fs.existsSync(modules) && !fs.existsSync(path.join(modules, '.modules.yaml'))) {
-    fs.rmSync(modules, { recursive: true, force: true });
+  const read = (file) => fs.readFileSync(path.join(root, file), 'utf8');
+  const wanted = installHash([read('pnpm-lock.yaml'), read('pnpm-workspace.yaml')]);
+  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== wanted) {
+    console.error('bootstrap: installing the dependencies (the first time: 10 to 30 seconds)');
+    // A tree that `npm install` made: pnpm cannot build on it, nor npm on pnpm's.
+    if (fs.existsSync(modules) && !fs.existsSync(path.join(modules, '.modules.yaml'))) {
+      fs.rmSync(modules, { recursive: true, force: true });
+    }
+    install(root);
+    removeNodeThatDoesNotRun(bundledNode);
+    fs.writeFileSync(stamp, wanted);
   }
-  install(root);
-  requireNode(root);
-  fs.writeFileSync(stamp, wanted);
+  requireNode(bundledNode);
 }
 
 if (require.main === module) main();
 
-module.exports = { installEnvironment, isNewEnough, lockHash };
+module.exports = { installEnvironment, installHash, isNewEnough };

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { installEnvironment, isNewEnough, lockHash } from './bootstrap.cjs';
+import { installEnvironment, installHash, isNewEnough } from './bootstrap.cjs';
 
 describe('bootstrap', () => {
-  it('installs again when, and only when, the lock file has changed', () => {
-    expect(lockHash('a: 1')).toBe(lockHash('a: 1'));
-    expect(lockHash('a: 1')).not.toBe(lockHash('a: 2'));
+  it('installs again when, and only when, the lock file or a setting has changed', () => {
+    const hash = installHash(['lock', 'settings']);
+    expect(installHash(['lock', 'settings'])).toBe(hash);
+    expect(installHash(['lock 2', 'settings'])).not.toBe(hash);
+    expect(installHash(['lock', 'settings 2'])).not.toBe(hash);
   });
 
   it('hands pnpm the registry settings of npm and none of its other settings', () => {

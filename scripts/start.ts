@@ -1,6 +1,8 @@
 /**
- * `npm start`: builds what has changed, then becomes the launcher. It runs in this very process, so that the Ctrl-C or
- * SIGTERM which npm hands down reaches it; arguments are the launcher's (`npm start -- --help`).
+ * `npm start`: builds what has changed, then becomes the launcher. Arguments are the launcher's (`npm start -- --help`).
+ *
+ * The launcher runs in this very process and the npm script says `exec`, so that there is no shell between npm and the
+ * launcher: npm hands SIGTERM to its direct child only, and a shell would die of it and leave the services behind.
  */
 import { build } from './build.ts';
 
