@@ -1,3 +1,4 @@
+export { requireSafeDevMode } from './dev-mode.ts';
 export {
   awaitInternalToken,
   type InternalTokenSource,

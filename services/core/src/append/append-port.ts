@@ -1,4 +1,4 @@
-import type { Version } from '@allsource/shared/model';
+import type { Position, Version } from '@allsource/shared/model';
 import type { Frame, SystemEvent } from '@allsource/shared/protocol';
 
 /** A system event to append: what, and the entity it is filed under (such as `consumer:<id>`). */
@@ -19,7 +19,7 @@ export interface SystemAppender {
 export interface EntityHead {
   readonly version: Version;
   /** Position of the entity's newest durable event. */
-  readonly lastPosition: number;
+  readonly lastPosition: Position;
 }
 
 /** The fold of (tenant, entity) to version and newest position, at the watermark. */

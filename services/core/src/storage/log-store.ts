@@ -32,8 +32,11 @@ export type StoreAppendOutcome =
   | { readonly kind: 'failed'; readonly cause: Error };
 
 export interface LogStore {
-  /** Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged. */
-  open(): Promise<LogHead>;
+  /**
+   * Recovers what a crash left and returns the head. Every durable frame is handed to `onFrame` once, in order, in the same pass that verifies
+   * it. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the disk is changed then.
+   */
+  open(onFrame?: (frame: Frame) => void): Promise<LogHead>;
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */

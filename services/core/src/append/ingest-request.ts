@@ -1,0 +1,313 @@
+/**
+ * Reads the body of an append into event drafts. It takes two passes: the first walks the bytes once, checks the JSON grammar
+ * and notes where each member lies; the second judges the members. So a body that is not JSON is answered as such whatever its
+ * shape, and payload and metadata stay the client's own bytes. As in JSON.parse, the last of several members with one name counts.
+ */
+import { isUtf8 } from 'node:buffer';
+import { type ProblemMembers, problem } from '@allsource/shared/errors';
+import { decodeJsonString, JsonScanner } from '@allsource/shared/json';
+import { LIMITS } from '@allsource/shared/limits';
+import {
+  entityIdFault,
+  eventTypeFault,
+  formatTimestamp,
+  type Micros,
+  micros,
+  parseTimestamp,
+  quoted,
+  tenantIdFault,
+  type Version,
+  version,
+} from '@allsource/shared/model';
+import { jsonProblem } from '@allsource/service-kit/http';
+
+/** One event of a request that has passed all checks that need no state. */
+export interface EventDraft {
+  readonly type: string;
+  readonly entity: string;
+  readonly payload: Buffer;
+  readonly metadata: Buffer | null;
+  /** When the client says it happened; null = when it is recorded. */
+  readonly timestamp: Micros | null;
+  /** The version the entity must be at; null = any. */
+  readonly expectedVersion: Version | null;
+}
+
+/** A request's events and the tenant it names, if any. */
+export interface IngestRequest {
+  readonly tenant: string | null;
+  readonly events: readonly EventDraft[];
+}
+
+export interface IngestLimits {
+  readonly payloadBytesMax: number;
+  readonly batchEventsMax: number;
+}
+
+export interface IngestContext {
+  readonly limits: IngestLimits;
+  readonly now: Micros;
+}
+
+const MEMBERS = [
+  'event_type',
+  'entity_id',
+  'payload',
+  'metadata',
+  'tenant_id',
+  'expected_version',
+  'timestamp',
+] as const;
+type Member = (typeof MEMBERS)[number];
+const KNOWN_MEMBERS: ReadonlySet<string> = new Set(MEMBERS);
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where the members of one event lie; null for an element that is no object. */
+type RawEvent = Map<Member, Span> | null;
+
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+
+/** Reads the body of a single append: one event object. Throws a problem for anything else. */
+export function parseSingleRequest(body: Buffer, context: IngestContext): IngestRequest {
+  const raw = scanDocument(body, (scanner) => {
+    if (scanner.peek() === OPEN_BRACE) return scanEvent(scanner);
+    scanner.skipValue();
+    return null;
+  });
+  const reader = new EventReader({ body, raw, context, place: { pointer: '' } });
+  return { tenant: reader.tenant(), events: [reader.draft()] };
+}
+
+/** Reads the body of a batch append: `{"events": [...]}`. Throws a problem that names the index of the first bad event. */
+export function parseBatchRequest(body: Buffer, context: IngestContext): IngestRequest {
+  const raws = scanDocument(body, scanBatch);
+  if (raws === null) {
+    throw problem(
+      'invalid_body',
+      `The body must be an object with a list of events: {"events": [...]}.`,
+      { pointer: '/events' },
+    );
+  }
+  const { batchEventsMax } = context.limits;
+  if (raws.length > batchEventsMax) {
+    throw problem(
+      'batch_too_large',
+      `The batch holds ${raws.length} events; at most ${batchEventsMax} are allowed. Send it in parts.`,
+      {
+        limit_events: batchEventsMax,
+        events: raws.length,
+      },
+    );
+  }
+  const readers = raws.map(
+    (raw, index) =>
+      new EventReader({ body, raw, context, place: { pointer: `/events/${index}`, index } }),
+  );
+  const events = readers.map((reader) => reader.draft());
+  return { tenant: commonTenant(readers), events };
+}
+
+function commonTenant(readers: readonly EventReader[]): string | null {
+  const tenant = readers[0]?.tenant() ?? null;
+  for (const reader of readers) {
+    if (reader.tenant() !== tenant)
+      throw reader.fault(
+        'invalid_body',
+        'All events of a batch must name the same tenant_id.',
+        'tenant_id',
+      );
+  }
+  return tenant;
+}
+
+function scanDocument<T>(body: Buffer, scan: (scanner: JsonScanner) => T): T {
+  if (body.length === 0) throw problem('malformed_json', 'The body is empty; send a JSON object.');
+  if (!isUtf8(body)) throw problem('malformed_json', 'The body is not valid UTF-8.');
+  const scanner = new JsonScanner(body, LIMITS.jsonDepthMax);
+  try {
+    scanner.skipWhitespace();
+    const result = scan(scanner);
+    scanner.expectEnd();
+    return result;
+  } catch (error) {
+    throw jsonProblem(error);
+  }
+}
+
+function scanBatch(scanner: JsonScanner): RawEvent[] | null {
+  let raws: RawEvent[] | null = null;
+  if (scanner.peek() !== OPEN_BRACE) {
+    scanner.skipValue();
+    return null;
+  }
+  scanner.visitObject(0, (key) => {
+    if (key !== 'events') scanner.skipValue();
+    else if (scanner.peek() === OPEN_BRACKET) raws = scanEvents(scanner);
+    else {
+      scanner.skipValue();
+      raws = null;
+    }
+  });
+  return raws;
+}
+
+function scanEvents(scanner: JsonScanner): RawEvent[] {
+  const raws: RawEvent[] = [];
+  scanner.visitArray(0, () => {
+    if (scanner.peek() === OPEN_BRACE) raws.push(scanEvent(scanner));
+    else {
+      scanner.skipValue();
+      raws.push(null);
+    }
+  });
+  return raws;
+}
+
+// Depth starts at 0 for each member's value, so that the limit means the same for a payload alone and in a batch.
+function scanEvent(scanner: JsonScanner): RawEvent {
+  const members = new Map<Member, Span>();
+  scanner.visitObject(0, (key) => {
+    const start = scanner.at;
+    scanner.skipValue();
+    if (KNOWN_MEMBERS.has(key)) members.set(key as Member, { start, end: scanner.at });
+  });
+  return members;
+}
+
+interface EventReaderOptions {
+  readonly body: Buffer;
+  readonly raw: RawEvent;
+  readonly context: IngestContext;
+  readonly place: { readonly pointer: string; readonly index?: number };
+}
+
+/** Judges the members of one event. */
+class EventReader {
+  readonly #body: Buffer;
+  readonly #raw: RawEvent;
+  readonly #context: IngestContext;
+  readonly #place: EventReaderOptions['place'];
+
+  constructor({ body, raw, context, place }: EventReaderOptions) {
+    this.#body = body;
+    this.#raw = raw;
+    this.#context = context;
+    this.#place = place;
+  }
+
+  draft(): EventDraft {
+    if (this.#raw === null) throw this.fault('invalid_body', 'An event must be a JSON object.');
+    return {
+      type: this.#name('event_type', eventTypeFault),
+      entity: this.#name('entity_id', entityIdFault),
+      payload: this.#payload(),
+      metadata: this.#metadata(),
+      timestamp: this.#timestamp(),
+      expectedVersion: this.#expectedVersion(),
+    };
+  }
+
+  tenant(): string | null {
+    const text = this.#optionalString('tenant_id');
+    const nameFault = text === null ? null : tenantIdFault(text);
+    if (nameFault !== null) throw this.fault('invalid_tenant_id', nameFault, 'tenant_id');
+    return text;
+  }
+
+  fault(
+    code: Parameters<typeof problem>[0],
+    detail: string,
+    member?: Member,
+    extra: ProblemMembers = {},
+  ): Error {
+    const { pointer, index } = this.#place;
+    const where =
+      index === undefined ? '' : ` (event ${index} of the batch; nothing of it was stored)`;
+    return problem(code, detail + where, {
+      pointer: member === undefined ? pointer : `${pointer}/${member}`,
+      ...(index === undefined ? {} : { index }),
+      ...extra,
+    });
+  }
+
+  #name(member: 'event_type' | 'entity_id', faultOf: (value: string) => string | null): string {
+    const text = this.#optionalString(member);
+    if (text === null) throw this.fault('invalid_body', `'${member}' is missing.`, member);
+    const nameFault = faultOf(text);
+    if (nameFault === null) return text;
+    throw this.fault(
+      member === 'event_type' ? 'invalid_event_type' : 'invalid_entity_id',
+      nameFault,
+      member,
+    );
+  }
+
+  #payload(): Buffer {
+    const span = this.#raw?.get('payload');
+    if (span === undefined) throw this.fault('invalid_body', `'payload' is missing.`, 'payload');
+    return this.#limited('payload', span, this.#context.limits.payloadBytesMax);
+  }
+
+  #metadata(): Buffer | null {
+    const span = this.#given('metadata');
+    return span === null ? null : this.#limited('metadata', span, LIMITS.metadataBytesMax);
+  }
+
+  #limited(member: 'payload' | 'metadata', span: Span, bytesMax: number): Buffer {
+    const bytes = span.end - span.start;
+    if (bytes <= bytesMax) return this.#body.subarray(span.start, span.end);
+    throw this.fault(
+      'payload_too_large',
+      `'${member}' is ${bytes} bytes; at most ${bytesMax} are allowed.`,
+      member,
+      {
+        limit_bytes: bytesMax,
+        bytes,
+      },
+    );
+  }
+
+  #timestamp(): Micros | null {
+    const text = this.#optionalString('timestamp');
+    if (text === null) return null;
+    const instant = parseTimestamp(text);
+    if (instant === null) {
+      const detail = `'timestamp' is ${quoted(text)}; allowed is an RFC 3339 instant with a zone, such as 2026-01-31T12:00:00Z.`;
+      throw this.fault('invalid_timestamp', detail, 'timestamp');
+    }
+    const latest = micros(this.#context.now + LIMITS.clockSkewMs * 1000);
+    if (instant <= latest) return instant;
+    const detail = `'timestamp' ${formatTimestamp(instant)} is in the future; the server's clock says ${formatTimestamp(this.#context.now)}.`;
+    throw this.fault('future_timestamp', detail, 'timestamp');
+  }
+
+  #expectedVersion(): Version | null {
+    const span = this.#given('expected_version');
+    if (span === null) return null;
+    const text = this.#body.toString('latin1', span.start, span.end);
+    const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(number)) return version(number);
+    const detail = `'expected_version' is ${quoted(text)}; allowed is a whole number of at least 0, where 0 means that the entity has no events.`;
+    throw this.fault('invalid_body', detail, 'expected_version');
+  }
+
+  #optionalString(member: Member): string | null {
+    const span = this.#given(member);
+    if (span === null) return null;
+    if (this.#body[span.start] === QUOTE) return decodeJsonString(this.#body, span.start, span.end);
+    throw this.fault('invalid_body', `'${member}' must be a string.`, member);
+  }
+
+  /** Where a member lies; null when it is absent or the literal null. */
+  #given(member: Member): Span | null {
+    const span = this.#raw?.get(member);
+    if (span === undefined) return null;
+    return this.#body.toString('latin1', span.start, span.end) === 'null' ? null : span;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * The one way into the log, and what everyone inside core sees of it.
+ *
+ * An append is placed (versions, position, conditions; see sequencer.ts), made durable with its group (commit-pipeline.ts), folded, shown to readers, and
+ * only then answered. Promises: acknowledged means durable (I-1); no reader passes the watermark (I-4); a retried append with a known idempotency
+ * key gets the first answer again (I-6). A refusal that rests on a commit still on its way (a version conflict, a key in use) is answered only
+ * when that commit is durable, so nobody is told of a state that a crash could take back.
+ *
+ * After a crash: what was placed and not yet durable was never answered; recovery keeps a frame only whole.
+ */
+import type { Clock, Position, Version } from '@allsource/shared/model';
+import { micros, POSITION_ZERO } from '@allsource/shared/model';
+import { problem } from '@allsource/shared/errors';
+import { assert } from '@allsource/shared/lang';
+import type { Frame } from '@allsource/shared/protocol';
+import type { DurableLog } from '../read/durable-log.ts';
+import type { LogHead, LogStore } from '../storage/log-store.ts';
+import type { SystemAppender, SystemEventDraft } from './append-port.ts';
+import { CommitPipeline, type CommitPipelineOptions } from './commit-pipeline.ts';
+import { EntityFold } from './entity-fold.ts';
+import { IdempotencyFold } from './idempotency-fold.ts';
+import { type Placement, type PlacementEvent, Sequencer } from './sequencer.ts';
+
+/** A fold of the log that core keeps in memory. It gets every durable frame once, in position order. */
+export interface LogFold {
+  apply(frame: Frame): void;
+}
+
+export interface JournalOptions {
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Folds beyond the journal's own; they are built during recovery and kept up to date. */
+  readonly folds: readonly LogFold[];
+  readonly onGroup?: NonNullable<CommitPipelineOptions['onGroup']>;
+}
+
+/** The caller's name for an append, and a digest of what it sent with it. */
+export interface IdempotencyName {
+  readonly key: string;
+  readonly bodyDigest: Buffer;
+}
+
+/** A client's append that has passed authentication, limits and the checks of its form. */
+export interface AppendCommand {
+  readonly tenant: string;
+  readonly events: readonly PlacementEvent[];
+  readonly idempotency: IdempotencyName | null;
+}
+
+export type AppendOutcome =
+  /** `isReplay`: the key was known, and the frame is that of the first append. */
+  | { readonly kind: 'appended'; readonly frame: Frame; readonly isReplay: boolean }
+  | {
+      readonly kind: 'conflict';
+      readonly index: number;
+      readonly expected: Version;
+      readonly current: Version;
+    };
+
+interface PendingKey {
+  readonly bodyDigest: Buffer;
+  readonly frame: Promise<Frame>;
+}
+
+export class Journal implements DurableLog, SystemAppender {
+  readonly entities = new EntityFold();
+  readonly #options: JournalOptions;
+  readonly #idempotency = new IdempotencyFold();
+  readonly #pendingKeys = new Map<string, PendingKey>();
+  readonly #listeners = new Set<(frame: Frame) => void>();
+  readonly #pipeline: CommitPipeline;
+  #sequencer: Sequencer | null = null;
+  #logHead: LogHead | null = null;
+  #head: Position = POSITION_ZERO;
+  #lastCommit: Promise<void> = Promise.resolve();
+
+  private constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#pipeline = new CommitPipeline({
+      store: options.store,
+      onDurable: (frame) => this.#takeDurable(frame),
+      onRefused: () => this.#forgetPending(),
+      ...(options.onGroup === undefined ? {} : { onGroup: options.onGroup }),
+    });
+  }
+
+  /** Opens the store, recovers, and builds all folds in the same pass. */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const journal = new Journal(options);
+    let recordedAt = micros(0);
+    const logHead = await options.store.open((frame) => {
+      recordedAt = frame.recordedAt;
+      journal.#fold(frame);
+    });
+    journal.#logHead = logHead;
+    journal.#head = logHead.position;
+    const { clock, random } = options;
+    journal.#sequencer = new Sequencer({
+      head: logHead,
+      entities: journal.entities,
+      clock,
+      random,
+      recordedAt,
+    });
+    return journal;
+  }
+
+  get head(): Position {
+    return this.#head;
+  }
+
+  get logId(): Buffer {
+    assert(this.#logHead !== null, 'the journal is open');
+    return this.#logHead.logId;
+  }
+
+  /** Why appends are refused until a restart; null while they are taken. */
+  get poison(): Error | null {
+    return this.#pipeline.poison;
+  }
+
+  /** Why the last append found no space; null when it did. */
+  get fullCause(): Error | null {
+    return this.#pipeline.fullCause;
+  }
+
+  read(from: Position): AsyncIterable<Frame> {
+    return this.#options.store.read(from);
+  }
+
+  subscribe(listener: (frame: Frame) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Appends a client's events as one commit. Throws a problem when the disk refuses (`storage_full`, `writer_poisoned`, `overloaded`) or the key
+   * was used for another body (`idempotency_key_reused`).
+   */
+  async append(command: AppendCommand): Promise<AppendOutcome> {
+    const { tenant, events, idempotency } = command;
+    // From the look-up of the key to the placement nothing is awaited: two requests with one key cannot both find it unknown.
+    const known = idempotency === null ? null : this.#known(tenant, idempotency);
+    if (known !== null) return { kind: 'appended', frame: await known, isReplay: true };
+    const mark =
+      idempotency === null
+        ? null
+        : { key: Buffer.from(idempotency.key, 'utf8'), bodyDigest: idempotency.bodyDigest };
+    const outcome = this.#place({ space: 'events', tenant, events, idempotency: mark });
+    if (outcome.kind === 'conflict') {
+      await this.#lastCommit;
+      return outcome;
+    }
+    const durable = this.#commit(outcome.frame).then(() => outcome.frame);
+    if (idempotency === null) await durable;
+    else
+      await this.#rememberWhilePending(pendingKey(tenant, idempotency.key), {
+        bodyDigest: idempotency.bodyDigest,
+        frame: durable,
+      });
+    return { kind: 'appended', frame: outcome.frame, isReplay: false };
+  }
+
+  async appendSystem(tenant: string, drafts: readonly SystemEventDraft[]): Promise<Frame> {
+    const events = drafts.map(systemPlacement);
+    const outcome = this.#place({ space: 'system', tenant, events, idempotency: null });
+    assert(outcome.kind === 'placed', 'system events carry no expected version');
+    await this.#commit(outcome.frame);
+    return outcome.frame;
+  }
+
+  #place(placement: Placement): ReturnType<Sequencer['place']> {
+    this.#pipeline.admit();
+    return this.#opened().place(placement);
+  }
+
+  #commit(frame: Frame): Promise<void> {
+    const durable = this.#pipeline.commit(frame);
+    this.#lastCommit = durable;
+    return durable;
+  }
+
+  async #rememberWhilePending(key: string, pending: PendingKey): Promise<void> {
+    this.#pendingKeys.set(key, pending);
+    try {
+      await pending.frame;
+    } finally {
+      this.#pendingKeys.delete(key);
+    }
+  }
+
+  /** The frame that a known key named, on its way or durable; null for a new key. Throws when the bodies differ. */
+  #known(tenant: string, { key, bodyDigest }: IdempotencyName): Promise<Frame> | null {
+    const pending = this.#pendingKeys.get(pendingKey(tenant, key));
+    const record = pending ?? this.#idempotency.find(tenant, key);
+    if (record === null) return null;
+    requireSameBody(record.bodyDigest, bodyDigest);
+    return 'frame' in record ? record.frame : this.#frameAt(record.position);
+  }
+
+  async #frameAt(position: Position): Promise<Frame> {
+    for await (const frame of this.read(position)) return frame;
+    throw problem('internal', 'The first answer of this Idempotency-Key could not be read.');
+  }
+
+  #forgetPending(): void {
+    this.#opened().rollBack();
+    // Later refusals rest on the durable state again and need not wait for a commit that has failed.
+    this.#lastCommit = Promise.resolve();
+  }
+
+  #takeDurable(frame: Frame): void {
+    this.#fold(frame);
+    this.#opened().settle(frame);
+    this.#head = frame.lastPosition;
+    for (const listener of this.#listeners) listener(frame);
+  }
+
+  #fold(frame: Frame): void {
+    this.entities.apply(frame);
+    this.#idempotency.apply(frame);
+    for (const fold of this.#options.folds) fold.apply(frame);
+  }
+
+  #opened(): Sequencer {
+    assert(this.#sequencer !== null, 'the journal is open');
+    return this.#sequencer;
+  }
+
+  /** Waits for appends under way, then closes the store. */
+  async close(): Promise<void> {
+    await this.#pipeline.drain();
+    await this.#options.store.close();
+  }
+}
+
+function pendingKey(tenant: string, key: string): string {
+  return `${tenant}\u0000${key}`;
+}
+
+function requireSameBody(first: Buffer, now: Buffer): void {
+  if (first.equals(now)) return;
+  throw problem(
+    'idempotency_key_reused',
+    'This Idempotency-Key was used before for another request body. Use a new key for a new append, or send the first body unchanged.',
+  );
+}
+
+function systemPlacement({ entity, event, payloadText }: SystemEventDraft): PlacementEvent {
+  return {
+    type: event.type,
+    entity,
+    payload: Buffer.from(payloadText ?? JSON.stringify(event.payload), 'utf8'),
+    metadata: null,
+    timestamp: null,
+    expectedVersion: null,
+  };
+}

@@ -1,0 +1,140 @@
+import type { ErrorCode } from '@allsource/shared/errors';
+import type { Frame } from '@allsource/shared/protocol';
+import type { HttpMetrics } from '@allsource/service-kit/observability';
+import { Counter, Gauge, Histogram } from 'prom-client';
+
+const SYNC_BUCKETS_S = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1,
+];
+const GROUP_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const RATE_WINDOW_S = 10;
+
+/** Counts by second over a sliding window of ten seconds. */
+class RateMeter {
+  readonly #counts = new Map<number, number>();
+
+  add(count: number): void {
+    const second = Math.floor(performance.now() / 1000);
+    this.#counts.set(second, (this.#counts.get(second) ?? 0) + count);
+    for (const old of this.#counts.keys())
+      if (old <= second - RATE_WINDOW_S) this.#counts.delete(old);
+  }
+
+  perSecond(): number {
+    const since = Math.floor(performance.now() / 1000) - RATE_WINDOW_S;
+    let sum = 0;
+    for (const [second, count] of this.#counts) if (second > since) sum += count;
+    return sum / RATE_WINDOW_S;
+  }
+}
+
+/** What core reads at the moment of a scrape. */
+export interface CoreGauges {
+  readonly head: () => number;
+  readonly entities: () => number;
+  readonly events: () => number;
+  readonly storageBytes: () => number;
+  readonly connections: () => number;
+}
+
+/** Core's own metrics. Names with `allsource_` are those that AllSource dashboards know. */
+export class CoreMetrics {
+  readonly #ingested: Counter;
+  readonly #ingestedByType: Counter;
+  readonly #refused: Counter;
+  readonly #groupDuration: Histogram;
+  readonly #groupCommits: Histogram;
+  readonly #rate = new RateMeter();
+
+  constructor({ registry }: HttpMetrics, gauges: CoreGauges) {
+    const registers = [registry];
+    this.#ingested = new Counter({
+      name: 'allsource_events_ingested_total',
+      help: 'Events appended.',
+      registers,
+    });
+    this.#ingestedByType = new Counter({
+      name: 'allsource_events_ingested_by_type',
+      help: 'Events appended, by type; types beyond the first 200 are counted as "other".',
+      labelNames: ['event_type'],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: 'allsource_ingestion_errors_total',
+      help: 'Appends refused, by code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.#groupDuration = new Histogram({
+      name: 'allsource_ingestion_duration_seconds',
+      help: 'Time to write and sync one group of commits.',
+      buckets: SYNC_BUCKETS_S,
+      registers,
+    });
+    this.#groupCommits = new Histogram({
+      name: 'allsource_commit_group_size',
+      help: 'Commits that shared one sync.',
+      buckets: GROUP_BUCKETS,
+      registers,
+    });
+    defineGauges(registers, gauges);
+  }
+
+  readonly #types = new Set<string>();
+
+  /** Counts an acknowledged append. */
+  countIngested(frame: Frame): void {
+    this.#ingested.inc(frame.eventCount);
+    this.#rate.add(frame.eventCount);
+    for (const event of frame.events())
+      this.#ingestedByType.inc({ event_type: this.#label(event.type) });
+  }
+
+  // Event types come from clients; without a bound they would make the metrics grow without one.
+  #label(type: string): string {
+    if (this.#types.has(type)) return type;
+    if (this.#types.size >= 200) return 'other';
+    this.#types.add(type);
+    return type;
+  }
+
+  countRefused(code: ErrorCode): void {
+    this.#refused.inc({ code });
+  }
+
+  observeGroup(group: { readonly commits: number; readonly durationMs: number }): void {
+    this.#groupDuration.observe(group.durationMs / 1000);
+    this.#groupCommits.observe(group.commits);
+  }
+
+  /** Events appended per second over the last ten seconds. */
+  ingestRatePerSecond(): number {
+    return this.#rate.perSecond();
+  }
+}
+
+function defineGauges(registers: HttpMetrics['registry'][], gauges: CoreGauges): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('allsource_log_head_position', 'Position of the last durable event.', gauges.head);
+  gauge('allsource_entities_total', 'Entities with events.', gauges.entities);
+  gauge('allsource_storage_entities_total', 'Entities with events.', gauges.entities);
+  gauge('allsource_storage_events_total', 'Events stored.', gauges.events);
+  gauge('allsource_storage_bytes', 'Bytes of the log on disk.', gauges.storageBytes);
+  gauge('allsource_storage_size_bytes', 'Bytes of the log on disk.', gauges.storageBytes);
+  gauge('allsource_memory_bytes', 'Resident memory of the process.', () =>
+    process.memoryUsage.rss(),
+  );
+  gauge(
+    'allsource_websocket_connections_active',
+    'Live connections, WebSocket and SSE.',
+    gauges.connections,
+  );
+}
