@@ -47,4 +47,18 @@ export const LIMITS = {
   readWaitMs: 5_000,
   /** How long a stopping process waits for running requests before it closes their sockets. */
   shutdownGraceMs: 10_000,
+  /** Time buckets of one frequency answer: a week of minutes is 10,080, so a week is just over it and six days fit. */
+  analyticsBucketsMax: 10_000,
+  /** Counts of one frequency answer (event types times buckets), at about 30 bytes each in the answer. */
+  analyticsCellsMax: 200_000,
+  /** Events of either type that one correlation weighs; each costs 8 bytes and a sort. */
+  correlationEventsMax: 1_000_000,
+  /** How long the gateway waits for the service behind it to begin its answer, without a byte moving either way. */
+  upstreamSilenceMs: 30_000,
+  /** Bytes of an error body that the gateway reads in order to translate it. Ours have a few hundred. */
+  upstreamErrorBytesMax: 256 * KIB,
+  /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
+  entitySnapshotBytesMax: 4 * MIB,
+  /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
+  accessWaitMs: 2_000,
 } as const;
