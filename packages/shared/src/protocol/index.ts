@@ -1,5 +1,18 @@
 export { eventJson, eventMembersJson, positionedEventJson } from './event-json.ts';
 export {
+  compareEvents,
+  type EventQuery,
+  type EventQueryParameters,
+  type EventWindow,
+  matchesEventQuery,
+  type OrderedEvent,
+  PayloadFilter,
+  parseEventQuery,
+  type QueriedEvent,
+  type QueryOrder,
+  windowOf,
+} from './event-query.ts';
+export {
   COMMITS_SUBJECT,
   decodeSingleFeedMessage,
   encodeHeadNotice,

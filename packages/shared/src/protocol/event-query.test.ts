@@ -1,0 +1,115 @@
+import { describe, expect, it } from '@jest/globals';
+import { micros } from '../model/timestamp.ts';
+import {
+  compareEvents,
+  type EventQuery,
+  matchesEventQuery,
+  PayloadFilter,
+  parseEventQuery,
+  windowOf,
+} from './event-query.ts';
+
+/** Parameters as service-kit reads them, as far as these cases need them. */
+function queryOf(values: Record<string, string>, limitDefault: number | null = null): EventQuery {
+  return parseEventQuery(
+    {
+      text: (name) => values[name] ?? null,
+      integer: (name) => (values[name] === undefined ? null : Number(values[name])),
+      timestamp: (name) => (values[name] === undefined ? null : micros(Number(values[name]))),
+      choice: (name, choices, sentence) => {
+        const choice = choices.find((one) => one === values[name]?.toLowerCase());
+        if (choice === undefined && values[name] !== undefined)
+          throw new RangeError(sentence?.(values[name]));
+        return choice ?? null;
+      },
+    },
+    limitDefault,
+  );
+}
+
+const event = { entity: 'order-1', type: 'order.placed', timestamp: micros(1_000) };
+
+function matches(values: Record<string, string>, payload = '{}'): boolean {
+  return matchesEventQuery(queryOf(values), event, () => Buffer.from(payload));
+}
+
+describe('the conditions of an event query', () => {
+  it('hold all together, with exact types, plain prefixes and inclusive times', () => {
+    expect(matches({})).toBe(true);
+    expect(matches({ event_type: 'order.' })).toBe(false);
+    expect(matches({ event_type: 'order.placed', entity_id: 'order-1' })).toBe(true);
+    expect(matches({ event_type_prefix: 'order.pl' })).toBe(true);
+    expect(matches({ event_type_prefix: 'order.', exclude_event_type_prefix: 'x, order.p' })).toBe(
+      false,
+    );
+    expect(matches({ since: '1000', until: '1000' })).toBe(true);
+    expect(matches({ since: '1001' })).toBe(false);
+    expect(matches({ until: '2000', as_of: '999' })).toBe(false);
+  });
+
+  it('have the defaults of the wire contract', () => {
+    expect(queryOf({})).toMatchObject({ limit: null, offset: 0, order: 'asc' });
+    expect(queryOf({ order: 'DESC' }, 100)).toMatchObject({ limit: 100, order: 'desc' });
+    expect(() => queryOf({ order: 'up' })).toThrow(
+      "invalid 'order' value 'up': expected 'asc' or 'desc'",
+    );
+  });
+});
+
+describe('a payload filter', () => {
+  it.each([
+    ['{"a":1}', '{"a":1,"b":2}', true],
+    ['{"a":1}', '{"a":"1"}', false],
+    ['{"a":1}', '{"a":1.0}', true],
+    ['{"a":100}', '{"a":1e2}', true],
+    ['{"a":9007199254740993}', '{"a":9007199254740992}', false],
+    ['{"a":null}', '{}', false],
+    ['{"a":null}', '{"a":null}', true],
+    ['{"a":{"x":1,"y":[2]}}', '{"a":{"y":[2.0],"x":1}}', true],
+    ['{"a":[1,2]}', '{"a":[2,1]}', false],
+    ['{"\\u0061":"ä"}', '{"a":"\\u00e4"}', true],
+    ['{"__proto__":1}', '{"__proto__":1}', true],
+    ['{"__proto__":1}', '{}', false],
+    ['{"a":1}', '{"a":1,"a":2}', false],
+    ['{}', '{"a":1}', true],
+    ['{}', '[1]', false],
+    ['{"a":-0}', '{"a":0}', true],
+  ])('%s on %s is %s', (filter, payload, expected) => {
+    expect(new PayloadFilter(filter).matches(Buffer.from(payload))).toBe(expected);
+  });
+
+  it.each(['', 'nope', '[1]', '{"a":1', '{"a":1} x', '"text"'])('refuses %j', (text) => {
+    expect(() => new PayloadFilter(text)).toThrow(/payload_filter/);
+  });
+});
+
+describe('the order and window of an answer', () => {
+  const a = { timestamp: 1, version: 2, position: 9 };
+  const b = { timestamp: 1, version: 1, position: 8 };
+  const c = { timestamp: 0, version: 3, position: 10 };
+
+  it('is by time, then version, then position, and desc is the exact reverse', () => {
+    expect([a, b, c].sort(compareEvents('asc'))).toEqual([c, b, a]);
+    expect([a, b, c].sort(compareEvents('desc'))).toEqual([a, b, c]);
+  });
+
+  it('says that there is more only when there is', () => {
+    const all = [1, 2, 3, 4];
+    expect(windowOf(all, { limit: 2, offset: 0 })).toEqual({
+      page: [1, 2],
+      totalCount: 4,
+      hasMore: true,
+    });
+    expect(windowOf(all, { limit: 2, offset: 2 })).toEqual({
+      page: [3, 4],
+      totalCount: 4,
+      hasMore: false,
+    });
+    expect(windowOf(all, { limit: 2, offset: 9 })).toEqual({
+      page: [],
+      totalCount: 4,
+      hasMore: false,
+    });
+    expect(windowOf(all, { limit: null, offset: 1 }).page).toEqual([2, 3, 4]);
+  });
+});

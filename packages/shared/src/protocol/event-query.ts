@@ -1,0 +1,191 @@
+/**
+ * What `GET /api/v1/events/query` asks for, the same on core and on the gateway: reading its parameters, deciding whether an event is
+ * meant, the order of the answer and the window of it. All conditions must hold; `since`, `until` and `as_of` are inclusive and speak
+ * of the event's `timestamp`.
+ */
+import { problem } from '../errors/problem.ts';
+import { canonicalJson } from '../json/canonical-json.ts';
+import { JsonScanner, JsonSyntaxError } from '../json/json-scanner.ts';
+import { LIMITS } from '../limits/limits.ts';
+import { quoted } from '../model/names.ts';
+import { type Micros, micros } from '../model/timestamp.ts';
+
+/** Where the parameters come from; the `Parameters` of service-kit fit. */
+export interface EventQueryParameters {
+  text(name: string): string | null;
+  integer(name: string, limits: { readonly min: number; readonly max: number }): number | null;
+  timestamp(name: string): Micros | null;
+  choice<T extends string>(
+    name: string,
+    choices: readonly T[],
+    sentence?: (value: string) => string,
+  ): T | null;
+}
+
+export type QueryOrder = 'asc' | 'desc';
+
+/** A query over events, parsed. Null means that the condition is not set. */
+export interface EventQuery {
+  readonly entity: string | null;
+  readonly type: string | null;
+  readonly typePrefix: string | null;
+  readonly excludedTypePrefixes: readonly string[];
+  readonly since: Micros | null;
+  /** The earlier of `until` and `as_of`. */
+  readonly until: Micros | null;
+  readonly payloadFilter: PayloadFilter | null;
+  /** Events of one answer; null = all of them. */
+  readonly limit: number | null;
+  /** Events passed over after sorting. */
+  readonly offset: number;
+  readonly order: QueryOrder;
+}
+
+/** Reads the parameters of a query. `limitDefault` is the page size when the caller names none; null = no limit. */
+export function parseEventQuery(
+  parameters: EventQueryParameters,
+  limitDefault: number | null = null,
+): EventQuery {
+  const payloadFilter = parameters.text('payload_filter');
+  return {
+    entity: parameters.text('entity_id'),
+    type: parameters.text('event_type'),
+    typePrefix: parameters.text('event_type_prefix'),
+    excludedTypePrefixes: listOf(parameters.text('exclude_event_type_prefix')),
+    since: parameters.timestamp('since'),
+    until: earlier(parameters.timestamp('until'), parameters.timestamp('as_of')),
+    payloadFilter: payloadFilter === null ? null : new PayloadFilter(payloadFilter),
+    limit: parameters.integer('limit', { min: 0, max: LIMITS.pageEventsMax }) ?? limitDefault,
+    offset: parameters.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0,
+    order: parameters.choice('order', ['asc', 'desc'], orderFault) ?? 'asc',
+  };
+}
+
+// Existing clients know this sentence.
+function orderFault(value: string): string {
+  return `invalid 'order' value ${quoted(value)}: expected 'asc' or 'desc'`;
+}
+
+function listOf(text: string | null): string[] {
+  return (text ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+}
+
+function earlier(a: Micros | null, b: Micros | null): Micros | null {
+  if (a === null || b === null) return a ?? b;
+  return micros(Math.min(a, b));
+}
+
+/** What a query looks at in an event, apart from its payload. */
+export interface QueriedEvent {
+  readonly entity: string;
+  readonly type: string;
+  readonly timestamp: Micros;
+}
+
+/** True when the event is meant. The payload is asked for only when everything else fits. */
+export function matchesEventQuery(
+  query: EventQuery,
+  event: QueriedEvent,
+  payload: () => Uint8Array,
+): boolean {
+  const { type, timestamp } = event;
+  if (query.entity !== null && event.entity !== query.entity) return false;
+  if (query.type !== null && type !== query.type) return false;
+  if (query.typePrefix !== null && !type.startsWith(query.typePrefix)) return false;
+  if (query.excludedTypePrefixes.some((prefix) => type.startsWith(prefix))) return false;
+  if (query.since !== null && timestamp < query.since) return false;
+  if (query.until !== null && timestamp > query.until) return false;
+  return query.payloadFilter?.matches(payload()) ?? true;
+}
+
+/** The place of an event in the order of answers. */
+export interface OrderedEvent {
+  readonly timestamp: number;
+  readonly version: number;
+  readonly position: number;
+}
+
+/** Compares by timestamp, then version, then position: a total order. `desc` is its exact reverse. */
+export function compareEvents(order: QueryOrder): (a: OrderedEvent, b: OrderedEvent) => number {
+  const sign = order === 'asc' ? 1 : -1;
+  return (a, b) =>
+    sign * (a.timestamp - b.timestamp || a.version - b.version || a.position - b.position);
+}
+
+/** One page of a sorted answer, and what the answer says about it. */
+export interface EventWindow<T> {
+  readonly page: T[];
+  readonly totalCount: number;
+  readonly hasMore: boolean;
+}
+
+/** Cuts the page that the query asks for out of all events meant, sorted. */
+export function windowOf<T>(
+  sorted: readonly T[],
+  query: Pick<EventQuery, 'limit' | 'offset'>,
+): EventWindow<T> {
+  const end = query.limit === null ? sorted.length : query.offset + query.limit;
+  const page = sorted.slice(query.offset, end);
+  return {
+    page,
+    totalCount: sorted.length,
+    hasMore: query.offset + page.length < sorted.length,
+  };
+}
+
+/**
+ * A filter over payloads: a JSON object, each member of which must equal the payload's member of that name. Equality is that of JSON
+ * values: types differ ("1" is not 1), numbers are equal by value and the order of members does not matter.
+ */
+export class PayloadFilter {
+  readonly #wanted = new Map<string, string>();
+
+  /** Reads the filter's text; throws a problem when it is not a JSON object. */
+  constructor(text: string) {
+    const bytes = Buffer.from(text);
+    try {
+      const scanner = new JsonScanner(bytes, LIMITS.jsonDepthMax);
+      scanner.skipWhitespace();
+      visitMembers(scanner, (name, value) => this.#wanted.set(name, canonicalJson(value)));
+      scanner.expectEnd();
+    } catch (error) {
+      if (error instanceof JsonSyntaxError) throw filterFault(text, error.message);
+      throw error;
+    }
+  }
+
+  /** True when the payload is an object with all members of the filter. The payload must be valid JSON. */
+  matches(payload: Uint8Array): boolean {
+    const scanner = new JsonScanner(payload, LIMITS.jsonDepthMax);
+    scanner.skipWhitespace();
+    if (scanner.peek() !== 0x7b) return false;
+    // Of members with the same name the last counts, so the verdict on a name may change until the end.
+    const equal = new Set<string>();
+    visitMembers(scanner, (name, value) => {
+      const wanted = this.#wanted.get(name);
+      if (wanted === undefined) return;
+      if (canonicalJson(value) === wanted) equal.add(name);
+      else equal.delete(name);
+    });
+    return equal.size === this.#wanted.size;
+  }
+}
+
+function visitMembers(
+  scanner: JsonScanner,
+  onMember: (name: string, value: Uint8Array) => void,
+): void {
+  scanner.visitObject(0, (name) => {
+    const start = scanner.at;
+    scanner.skipValue(1);
+    onMember(name, scanner.bytes.subarray(start, scanner.at));
+  });
+}
+
+function filterFault(text: string, reason: string): Error {
+  return problem(
+    'invalid_parameter',
+    `'payload_filter' is ${quoted(text)}; allowed is a JSON object such as {"status":"open"} (${reason}).`,
+    { parameter: 'payload_filter' },
+  );
+}
