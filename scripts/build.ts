@@ -6,7 +6,16 @@
  * every file that esbuild read for that bundle, and a bundle whose hash still fits is left alone.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
 
@@ -14,12 +23,16 @@ export const repositoryRoot = resolve(import.meta.dirname, '..');
 
 const RUNNABLES = ['services/core', 'services/query', 'services/control-plane', 'packages/cli'];
 
-/** Bundles what has changed, and returns the folders that were bundled. */
-export async function build(): Promise<string[]> {
+/** What became of a build: the folders that were bundled anew, or the errors, which have been printed. */
+export type BuildOutcome = { kind: 'built'; folders: string[] } | { kind: 'failed' };
+
+/** Bundles what has changed. */
+export async function build(): Promise<BuildOutcome> {
   const present = RUNNABLES.filter((folder) => existsSync(absolute(`${folder}/src/main.ts`)));
   const stale = present.filter((folder) => !isFresh(folder));
-  await Promise.all(stale.map(bundle));
-  return stale;
+  const bundled = await Promise.allSettled(stale.map(bundle));
+  const failed = bundled.some(({ status }) => status === 'rejected');
+  return failed ? { kind: 'failed' } : { kind: 'built', folders: stale };
 }
 
 const keepThirdPartyExternal: esbuild.Plugin = {
@@ -33,7 +46,6 @@ const keepThirdPartyExternal: esbuild.Plugin = {
 };
 
 async function bundle(folder: string): Promise<void> {
-  rmSync(absolute(`${folder}/dist`), { recursive: true, force: true });
   const result = await esbuild.build({
     absWorkingDir: repositoryRoot,
     entryPoints: entryPoints(folder).map((file) => ({ in: file, out: basename(file, '.ts') })),
@@ -44,13 +56,31 @@ async function bundle(folder: string): Promise<void> {
     target: 'node22',
     sourcemap: true,
     metafile: true,
+    write: false,
     logLevel: 'error',
     plugins: [keepThirdPartyExternal],
   });
   const sources = Object.keys(result.metafile.inputs).toSorted();
   const record: SourceRecord = { sources, hash: hashOf(folder, sources) };
-  mkdirSync(absolute(`${folder}/dist`), { recursive: true });
-  writeFileSync(recordFile(folder), JSON.stringify(record, undefined, 2));
+  // The record goes last: what a stop half-way leaves is not taken for a finished build.
+  const files = [
+    ...result.outputFiles.map(({ path, contents }) => ({ path, contents })),
+    { path: recordFile(folder), contents: JSON.stringify(record, undefined, 2) },
+  ];
+  replaceDist(absolute(`${folder}/dist`), files);
+}
+
+/** Each file is replaced in one step, for a service may be starting from the old ones at this moment. */
+function replaceDist(dist: string, files: { path: string; contents: string | Uint8Array }[]): void {
+  mkdirSync(dist, { recursive: true });
+  for (const { path, contents } of files) {
+    const temporary = `${path}.${process.pid}`;
+    writeFileSync(temporary, contents);
+    renameSync(temporary, path);
+  }
+  const kept = new Set(files.map(({ path }) => basename(path)));
+  for (const name of readdirSync(dist))
+    if (!kept.has(name)) rmSync(join(dist, name), { force: true });
 }
 
 type SourceRecord = { sources: string[]; hash: string };
@@ -88,9 +118,9 @@ function absolute(path: string): string {
 
 if (import.meta.main) {
   const startedAtMs = performance.now();
-  const built = await build();
+  const outcome = await build();
   const tookMs = Math.round(performance.now() - startedAtMs);
-  console.log(
-    built.length === 0 ? `up to date (${tookMs} ms)` : `built ${built.join(', ')} (${tookMs} ms)`,
-  );
+  if (outcome.kind === 'failed') process.exitCode = 1;
+  else if (outcome.folders.length === 0) console.log(`up to date (${tookMs} ms)`);
+  else console.log(`built ${outcome.folders.join(', ')} (${tookMs} ms)`);
 }

@@ -6,5 +6,6 @@
  */
 import { build } from './build.ts';
 
-await build();
-await import('../packages/launcher/src/main.ts');
+const outcome = await build();
+if (outcome.kind === 'failed') process.exitCode = 1;
+else await import('../packages/launcher/src/main.ts');

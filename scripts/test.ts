@@ -33,17 +33,20 @@ function readCounts(file: string): Counts {
   return JSON.parse(readFileSync(file, 'utf8')) as Counts;
 }
 
-async function main(): Promise<number> {
-  await build();
+async function runTests(): Promise<{ status: number; counts: Counts }> {
+  const outcome = await build();
+  if (outcome.kind === 'failed') return { status: 1, counts: { passed: 0, failed: 1, skipped: 0 } };
   const folder = mkdtempSync(join(tmpdir(), 'allsource-test-'));
   const countsFile = join(folder, 'counts.json');
   const status = runJest({ args: process.argv.slice(2), countsFile });
-  const { passed, failed, skipped } = readCounts(countsFile);
+  const counts = readCounts(countsFile);
   rmSync(folder, { recursive: true });
-  const ran = passed + failed > 0;
-  if (!ran) console.log('No test ran.');
-  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-  return status !== 0 || failed > 0 || !ran ? 1 : 0;
+  return { status, counts };
 }
 
-process.exitCode = await main();
+const { status, counts } = await runTests();
+const { passed, failed, skipped } = counts;
+const ranAny = passed + failed > 0;
+if (!ranAny) console.log('No test ran.');
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = status !== 0 || failed > 0 || !ranAny ? 1 : 0;
