@@ -18,7 +18,7 @@ export function statsRoutes(options: StatsRoutesOptions): Route[] {
     {
       method: 'GET',
       path: '/api/v1/stats',
-      needs: 'metrics',
+      needs: 'read',
       summary: 'Counts of the tenant, and figures of the process.',
       handle: (call) => {
         const tenant = call.tenant();
