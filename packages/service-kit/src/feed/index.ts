@@ -1,2 +1,4 @@
+export { createLogFollower, type LogFollowerOptions } from './create-log-follower.ts';
+export type { FollowerTimers } from './follower-timers.ts';
 export type { FrameSink } from './frame-sink.ts';
 export type { FollowerStatus, LogFollower } from './log-follower.ts';

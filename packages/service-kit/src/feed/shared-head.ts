@@ -1,0 +1,129 @@
+/**
+ * Core's head, asked for once for everybody who waits at that moment.
+ *
+ * A linearizable read may use a head only if core gave it after the read began: an answer that is already on its way may lie
+ * before a write that the reader knows of. So a call that comes while a request is under way joins the next one, never that
+ * one. However many readers there are, one request runs and at most one is due.
+ */
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { problem } from '@allsource/shared/errors';
+import { type Position, position } from '@allsource/shared/model';
+import { HEAD_PATH } from '@allsource/shared/protocol';
+import { type CoreEndpoint, coreUnreachable, readAnswer } from './core-endpoint.ts';
+import { FOLLOWER_LIMITS } from './follower-limits.ts';
+import type { FollowerTimers } from './follower-timers.ts';
+
+/** What core said of its log. */
+export interface CoreHead {
+  readonly head: Position;
+  /** The log's id as hex. */
+  readonly logId: string;
+  /** What the asking sink had applied when the question left. Core's head of the same log lies at or beyond it. */
+  readonly appliedWhenAsked: Position;
+}
+
+export interface SharedHeadOptions {
+  readonly endpoint: CoreEndpoint;
+  readonly timers: FollowerTimers;
+  readonly appliedPosition: () => Position;
+}
+
+export class SharedHead {
+  readonly #options: SharedHeadOptions;
+  #running: Promise<CoreHead> | null = null;
+  #next: Promise<CoreHead> | null = null;
+
+  constructor(options: SharedHeadOptions) {
+    this.#options = options;
+  }
+
+  /** Core's head at a moment after this call. Throws `upstream_unavailable`. */
+  ask(): Promise<CoreHead> {
+    if (this.#running === null) return this.#start();
+    this.#next ??= this.#afterRunning(this.#running);
+    return this.#next;
+  }
+
+  async #afterRunning(running: Promise<CoreHead>): Promise<CoreHead> {
+    await Promise.allSettled([running]);
+    this.#next = null;
+    return this.#start();
+  }
+
+  #start(): Promise<CoreHead> {
+    const running = this.#request().finally(() => {
+      if (this.#running === running) this.#running = null;
+    });
+    this.#running = running;
+    return running;
+  }
+
+  async #request(): Promise<CoreHead> {
+    const appliedWhenAsked = this.#options.appliedPosition();
+    const text = await this.#exchange(true);
+    return { ...parseHead(text), appliedWhenAsked };
+  }
+
+  async #exchange(mayRepeat: boolean): Promise<string> {
+    const { endpoint, timers } = this.#options;
+    const request = endpoint.get(HEAD_PATH);
+    const cancel = timers.after(FOLLOWER_LIMITS.headTimeoutMs, () =>
+      request.destroy(
+        problem('upstream_unavailable', `no answer within ${FOLLOWER_LIMITS.headTimeoutMs} ms`),
+      ),
+    );
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        request.once('response', resolve).on('error', reject);
+      });
+      const text = await readAnswer(response);
+      if (response.statusCode === 200) return text;
+      throw problem(
+        'upstream_unavailable',
+        `${response.statusCode} ${STATUS_CODES[response.statusCode ?? 0] ?? ''}: ${text.slice(0, 300)}`,
+      );
+    } catch (error) {
+      // A kept connection that core closes at this moment says nothing about core: ask once more on a fresh one.
+      if (mayRepeat && request.reusedSocket && isConnectionReset(error))
+        return await this.#exchange(false);
+      throw coreUnreachable(HEAD_PATH, asError(error));
+    } finally {
+      cancel();
+    }
+  }
+}
+
+function isConnectionReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new TypeError(String(error));
+}
+
+function parseHead(text: string): { head: Position; logId: string } {
+  const answer = parseObject(text);
+  const { head, log_id: logId } = answer;
+  if (
+    typeof head !== 'number' ||
+    !Number.isSafeInteger(head) ||
+    head < 0 ||
+    typeof logId !== 'string'
+  ) {
+    throw problem(
+      'upstream_unavailable',
+      `Core's answer to GET ${HEAD_PATH} is no head: ${text.slice(0, 100)}. Do the services have the same version?`,
+    );
+  }
+  return { head: position(head), logId };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    // Text that is no JSON is no head; the caller says so.
+    return {};
+  }
+}
