@@ -63,13 +63,17 @@ function authenticator(fold: AccessDirectory, devTenant: string | null = null): 
   return new Authenticator({ directory: fold, jwtSecret: SECRET, devTenant, nowMs: () => NOW_MS });
 }
 
+function part(value: object | string): string {
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString(
+    'base64url',
+  );
+}
+
 function token(
   header: object | string,
   claims: object | string,
   secret: string | null = SECRET,
 ): string {
-  const part = (value: object | string) =>
-    Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
   const signed = `${part(header)}.${part(claims)}`;
   return `${signed}.${secret === null ? '' : createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
@@ -180,30 +184,40 @@ describe('the authenticator', () => {
   });
 });
 
+function principalOf(role: 'admin' | 'developer') {
+  return {
+    kind: 'api_key',
+    id: 'k',
+    name: 'k',
+    tenantId: 'acme',
+    role,
+    expiresAtMs: null,
+  } as const;
+}
+
+function refusalFor(tenant: string, fold: AccessDirectory): string {
+  try {
+    return resolveTenant(principalOf('developer'), tenant, fold);
+  } catch (error) {
+    return String(error).replace(tenant, '?');
+  }
+}
+
 describe('the tenant of a request', () => {
   const fold = directory([
     { type: '_system.tenant.created', payload: { id: 'acme', name: 'Acme' } },
     { type: '_system.tenant.created', payload: { id: 'globex', name: 'Globex' } },
   ]);
-  const principal = (role: 'admin' | 'developer') =>
-    ({ kind: 'api_key', id: 'k', name: 'k', tenantId: 'acme', role, expiresAtMs: null }) as const;
 
   it('is the caller’s own, or for an admin any that exists', () => {
-    expect(resolveTenant(principal('developer'), null, fold)).toBe('acme');
-    expect(resolveTenant(principal('developer'), 'acme', fold)).toBe('acme');
-    expect(resolveTenant(principal('admin'), 'globex', fold)).toBe('globex');
-    expect(() => resolveTenant(principal('admin'), 'nobody', fold)).toThrow(/no tenant 'nobody'/);
+    expect(resolveTenant(principalOf('developer'), null, fold)).toBe('acme');
+    expect(resolveTenant(principalOf('developer'), 'acme', fold)).toBe('acme');
+    expect(resolveTenant(principalOf('admin'), 'globex', fold)).toBe('globex');
+    expect(() => resolveTenant(principalOf('admin'), 'nobody', fold)).toThrow(/no tenant 'nobody'/);
   });
 
   it('is refused in the same words whether the other tenant exists or not', () => {
-    const refusal = (tenant: string) => {
-      try {
-        return resolveTenant(principal('developer'), tenant, fold);
-      } catch (error) {
-        return String(error).replace(tenant, '?');
-      }
-    };
-    expect(refusal('globex')).toBe(refusal('nobody'));
-    expect(refusal('globex')).toMatch(/belongs to one tenant/);
+    expect(refusalFor('globex', fold)).toBe(refusalFor('nobody', fold));
+    expect(refusalFor('globex', fold)).toMatch(/belongs to one tenant/);
   });
 });

@@ -116,21 +116,23 @@ describe('event ids', () => {
   });
 });
 
+function partition(tenant: string, entity: string): number {
+  return partitionOf(Buffer.from(tenant), Buffer.from(entity), 256);
+}
+
 describe('partitions', () => {
   it('are pinned: changing the hash would move every entity', () => {
-    const of = (tenant: string, entity: string) =>
-      partitionOf(Buffer.from(tenant), Buffer.from(entity), 256);
     expect([
-      of('default', 'order-1'),
-      of('default', 'order-2'),
-      of('acme', 'order-1'),
-      of('a', 'bc'),
-      of('ab', 'c'),
+      partition('default', 'order-1'),
+      partition('default', 'order-2'),
+      partition('acme', 'order-1'),
+      partition('a', 'bc'),
+      partition('ab', 'c'),
     ]).toEqual(PINNED_PARTITIONS);
   });
 
   it('spread sequential ids evenly', () => {
-    const counts = new Array<number>(256).fill(0);
+    const counts = Array.from({ length: 256 }, () => 0);
     for (let i = 0; i < 100_000; i++) {
       const p = partitionOf(Buffer.from('default'), Buffer.from(`order-${i}`), 256);
       counts[p] = (counts[p] ?? 0) + 1;

@@ -29,7 +29,7 @@ const value = <T>(v: T): SettingRead<T> => ({ kind: 'value', value: v });
 const fault = (allowed: string): SettingRead<never> => ({ kind: 'fault', allowed });
 
 function shownDefault(defaultValue: unknown): string {
-  return defaultValue === null ? 'none' : String(defaultValue);
+  return defaultValue === null ? 'none' : JSON.stringify(defaultValue).replaceAll('"', '');
 }
 
 function setting<T>(base: SettingBase<T>, read: Setting<T>['read'], isSecret = false): Setting<T> {

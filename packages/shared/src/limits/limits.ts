@@ -35,6 +35,14 @@ export const LIMITS = {
   webSocketMessageBytesMax: 64 * KIB,
   /** Live connections (WebSocket and SSE together) per process. */
   liveConnectionsMax: 10_000,
+  /** Bytes of event texts in one poll of a consumer; the page ends early where it would pass them. At least one event is answered. */
+  pollBytesMax: 16 * MIB,
+  /** Bytes of frames that core keeps for reads of single events. */
+  frameCacheBytesMax: 32 * MIB,
+  /** Bytes waiting in the socket of a live connection before it is fed no more until they have left. */
+  liveSocketBytesMax: 1 * MIB,
+  /** How long a WebSocket client may take nothing before live events are dropped and counted as missed. */
+  slowSubscriberMs: 2_000,
   /** Bytes of one projection state in the key-value store. Setting ALLSOURCE_STATE_BYTES_MAX. */
   projectionStateBytesMax: 1 * MIB,
   /** Rows of one bulk read or write of projection states. */

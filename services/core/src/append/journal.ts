@@ -89,9 +89,11 @@ export class Journal implements DurableLog, SystemAppender {
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options);
     let recordedAt = micros(0);
-    const logHead = await options.store.open((frame) => {
-      recordedAt = frame.recordedAt;
-      journal.#fold(frame);
+    const logHead = await options.store.open({
+      onFrame: (frame) => {
+        recordedAt = frame.recordedAt;
+        journal.#fold(frame);
+      },
     });
     journal.#logHead = logHead;
     journal.#head = logHead.position;

@@ -6,13 +6,16 @@
  * shrinks as frames become durable and is thrown away whole when an append fails, so that afterwards everything is again as the log
  * says. Invariants: positions are gapless (I-2), versions are gapless for each entity (I-3), recorded_at never decreases (I-5).
  */
-import { partitionOf, positionAfter, version } from '@allsource/shared/model';
 import {
   type Clock,
   type Micros,
+  partitionOf,
+  POSITION_ZERO,
   type Position,
+  positionAfter,
   type Version,
   VERSION_ZERO,
+  version,
   writeEventId,
 } from '@allsource/shared/model';
 import {
@@ -21,7 +24,6 @@ import {
   type FrameEventInput,
   type IdempotencyMark,
 } from '@allsource/shared/protocol';
-import { POSITION_ZERO } from '@allsource/shared/model';
 import type { LogHead } from '../storage/log-store.ts';
 import type { EntityFold, EntitySpace } from './entity-fold.ts';
 

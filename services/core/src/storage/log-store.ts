@@ -31,12 +31,21 @@ export type StoreAppendOutcome =
   /** It is unknown what of the call is durable: the store is poisoned until it is opened again. */
   | { readonly kind: 'failed'; readonly cause: Error };
 
+/** What a caller wants to see while a log is opened. */
+export interface ReplayOnOpen {
+  /**
+   * Called with every durable frame once, in order, in the same pass that verifies it, so that folds are built without reading the log
+   * twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
+   */
+  readonly onFrame?: (frame: Frame) => void;
+}
+
 export interface LogStore {
   /**
-   * Recovers what a crash left and returns the head. Every durable frame is handed to `onFrame` once, in order, in the same pass that verifies
-   * it. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the disk is changed then.
+   * Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the
+   * disk is changed then.
    */
-  open(onFrame?: (frame: Frame) => void): Promise<LogHead>;
+  open(replay?: ReplayOnOpen): Promise<LogHead>;
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
