@@ -3,7 +3,7 @@
  * is no way to ask across tenants. System events are not in it.
  */
 import type { Micros, Position, Version } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
+import type { EventRun } from './event-run.ts';
 
 /** One event of the history. Payload and metadata are cut out of the store when asked for: the client's own bytes. */
 export interface StoredEvent {
@@ -33,13 +33,25 @@ export interface EventSelection {
   readonly untilPosition?: Position | undefined;
 }
 
+/** The rows of one run that a selection means, ascending. */
+export interface RunMatch {
+  readonly run: EventRun;
+  readonly rows: Uint32Array;
+}
+
 export interface EventHistory {
   /** The position the history is true at: every event up to it is in, system events passed over. */
   readonly appliedPosition: Position;
-  /** The events selected, in position order, without holding them all at once. */
+  /**
+   * The events selected, in position order, without holding them all at once. What is applied after the first event was asked for is
+   * not among them.
+   */
   select(selection: EventSelection): Iterable<StoredEvent>;
+  /**
+   * The same events as rows of runs, for folds that need only columns: counts, time buckets, latest events. Runs without a match are left
+   * out. Between two runs the caller may pause and let others work; the runs stay as they were when the first was asked for.
+   */
+  matches(selection: EventSelection): Iterable<RunMatch>;
   /** The event at a position, if it belongs to the tenant. */
   eventAt(tenant: string, position: Position): StoredEvent | null;
-  /** Takes the next frames, in position order and without a gap after `appliedPosition`. */
-  apply(frames: readonly Frame[]): void;
 }

@@ -1,0 +1,192 @@
+/**
+ * The tail: the newest events, in memory, in the columns a block has, with an index of its own. It takes rows until it is sealed, and is
+ * read meanwhile: a reader gets a run over the rows there are at that moment, and rows never change. The frames are kept for the text,
+ * so the text is not copied before it is compressed into a block.
+ *
+ * What the tail holds is lost in a crash and followed again from core.
+ */
+import { assert, must } from '@allsource/shared/lang';
+import { micros, type Position, position, positionAfter } from '@allsource/shared/model';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import { Dictionary } from '../dictionary.ts';
+import { EventRun, type RunSource } from '../event-run.ts';
+import { TailEntities } from './tail-entities.ts';
+
+const ROWS_FIRST = 1024;
+/** Positions are stored as 32-bit distances from the first; a run of system events alone can make them long. */
+const POSITIONS_MAX = 2 ** 31;
+
+export interface TailLimits {
+  readonly rowsMax: number;
+  /** Bytes of frames kept in memory. */
+  readonly frameBytesMax: number;
+}
+
+export class Tail implements RunSource {
+  readonly firstPosition: Position;
+  readonly #limits: TailLimits;
+  readonly #tenants = new Dictionary();
+  readonly #types = new Dictionary();
+  readonly #entities = new TailEntities();
+  readonly #frames: Frame[] = [];
+  #frameBytes = 0;
+  #rowCount = 0;
+  #lastPosition: Position;
+  #timestampMin = Number.POSITIVE_INFINITY;
+  #timestampMax = Number.NEGATIVE_INFINITY;
+  positions = new Uint32Array(ROWS_FIRST);
+  entities = new Uint32Array(ROWS_FIRST);
+  types = new Uint32Array(ROWS_FIRST);
+  versions = new Float64Array(ROWS_FIRST);
+  timestamps = new Float64Array(ROWS_FIRST);
+  recordedAts = new Float64Array(ROWS_FIRST);
+  /** Row to the number of its frame, and to its place in that frame. */
+  #frameNumbers = new Uint32Array(ROWS_FIRST);
+  #frameIndexes = new Uint32Array(ROWS_FIRST);
+
+  /** A tail that goes on after `after`. */
+  constructor(after: Position, limits: TailLimits) {
+    this.firstPosition = positionAfter(after, 1);
+    this.#lastPosition = after;
+    this.#limits = limits;
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** The last position covered; the one before `firstPosition` when nothing is. */
+  get lastPosition(): Position {
+    return this.#lastPosition;
+  }
+
+  /** True when it is time to seal. */
+  get isFull(): boolean {
+    return (
+      this.#rowCount >= this.#limits.rowsMax ||
+      this.#frameBytes >= this.#limits.frameBytesMax ||
+      this.#lastPosition - this.firstPosition >= POSITIONS_MAX
+    );
+  }
+
+  /** Says that no event of a client lies up to `last`. */
+  cover(last: Position): void {
+    assert(last >= this.#lastPosition, 'a tail only grows');
+    this.#lastPosition = last;
+  }
+
+  /**
+   * Takes the events of a frame from `index` on until the tail is full. Returns the index of the first event it did not take.
+   * The frame's position `index` must be the next one.
+   */
+  append(frame: Frame, index: number): number {
+    assert(frame.position + index === this.#lastPosition + 1, 'frames come without a gap');
+    const frameNumber = this.#frames.push(frame) - 1;
+    this.#frameBytes += frame.bytes.length;
+    const tenant = this.#tenants.numberOf(frame.tenant);
+    const end = Math.min(frame.eventCount, index + this.#limits.rowsMax - this.#rowCount);
+    this.#reserve(end - index);
+    for (let i = index; i < end; i++) {
+      this.#frameNumbers[this.#rowCount] = frameNumber;
+      this.#frameIndexes[this.#rowCount] = i;
+      this.#appendRow(frame.event(i), tenant);
+    }
+    this.#lastPosition = position(frame.position + end - 1);
+    return end;
+  }
+
+  #appendRow(event: FrameEvent, tenant: number): void {
+    const row = this.#rowCount++;
+    const { timestamp } = event;
+    this.positions[row] = event.position - this.firstPosition;
+    this.types[row] = this.#types.numberOf(event.type);
+    this.versions[row] = event.version;
+    this.timestamps[row] = timestamp;
+    this.recordedAts[row] = event.frame.recordedAt;
+    const entity = this.#entities.numberOf(tenant, event.entity, event.partition);
+    this.entities[row] = entity;
+    this.#entities.addRow(entity, row);
+    if (timestamp < this.#timestampMin) this.#timestampMin = timestamp;
+    if (timestamp > this.#timestampMax) this.#timestampMax = timestamp;
+  }
+
+  #reserve(rows: number): void {
+    const wanted = this.#rowCount + rows;
+    if (wanted <= this.positions.length) return;
+    const capacity = Math.min(this.#limits.rowsMax, Math.max(wanted, this.positions.length * 2));
+    this.positions = grown(this.positions, new Uint32Array(capacity));
+    this.entities = grown(this.entities, new Uint32Array(capacity));
+    this.types = grown(this.types, new Uint32Array(capacity));
+    this.versions = grown(this.versions, new Float64Array(capacity));
+    this.timestamps = grown(this.timestamps, new Float64Array(capacity));
+    this.recordedAts = grown(this.recordedAts, new Float64Array(capacity));
+    this.#frameNumbers = grown(this.#frameNumbers, new Uint32Array(capacity));
+    this.#frameIndexes = grown(this.#frameIndexes, new Uint32Array(capacity));
+    this.#entities.reserveRows(capacity);
+  }
+
+  /** The rows there are now, as a run. */
+  run(): EventRun {
+    return new EventRun(this, {
+      rowCount: this.#rowCount,
+      lastPosition: this.#lastPosition,
+      timestampMin: micros(this.#rowCount === 0 ? 0 : this.#timestampMin),
+      timestampMax: micros(this.#rowCount === 0 ? 0 : this.#timestampMax),
+    });
+  }
+
+  get tenantNames(): readonly string[] {
+    return this.#tenants.names;
+  }
+
+  get typeNames(): readonly string[] {
+    return this.#types.names;
+  }
+
+  get entityCount(): number {
+    return this.#entities.count;
+  }
+
+  get entityTenants(): Uint32Array {
+    return this.#entities.tenants;
+  }
+
+  entityName(entity: number): string {
+    return this.#entities.name(entity);
+  }
+
+  entityPartition(entity: number): number {
+    return this.#entities.partition(entity);
+  }
+
+  findEntity(tenant: string, entity: string): number {
+    return this.#entities.find(this.#tenants.find(tenant), entity);
+  }
+
+  rowsOfEntity(entity: number): Uint32Array {
+    return this.#entities.rows(entity);
+  }
+
+  eventId(row: number): string {
+    return this.frameEvent(row).id;
+  }
+
+  payload(row: number): Buffer {
+    return this.frameEvent(row).payload;
+  }
+
+  metadata(row: number): Buffer | null {
+    return this.frameEvent(row).metadata;
+  }
+
+  /** The event of a row as its frame holds it. */
+  frameEvent(row: number): FrameEvent {
+    const frame = must(this.#frames[this.#frameNumbers[row] ?? -1], 'a row of the tail');
+    return frame.event(this.#frameIndexes[row] as number);
+  }
+}
+
+function grown<T extends Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
