@@ -1,1 +1,2 @@
-export {};
+export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
+export { SeededRandom } from './seeded-random.ts';
