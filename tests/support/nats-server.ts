@@ -104,8 +104,8 @@ class OwnNats implements NatsServer {
   }
 
   async start(): Promise<void> {
-    const arguments_ = ['--config', join(this.#folder, 'nats.conf')];
-    const child = spawn(this.#path, arguments_, { stdio: 'ignore' });
+    const flags = ['--config', join(this.#folder, 'nats.conf')];
+    const child = spawn(this.#path, flags, { stdio: 'ignore' });
     this.#process = child;
     process.once('exit', () => child.kill('SIGKILL'));
     await untilReachable(this.#port);

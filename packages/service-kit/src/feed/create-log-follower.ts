@@ -21,6 +21,7 @@ import { type FollowerTimers, RetryDelay, systemTimers } from './follower-timers
 import type { FrameSink } from './frame-sink.ts';
 import type { FollowerStatus, LogFollower } from './log-follower.ts';
 import type { LogReader } from './log-reader.ts';
+import { NatsReader } from './nats-reader.ts';
 import { PositionWaiters } from './position-waiters.ts';
 import { SharedHead } from './shared-head.ts';
 import { SinkWriter } from './sink-writer.ts';
@@ -77,15 +78,7 @@ class Follower implements LogFollower {
       isFiltered: only !== undefined,
       onApplied: (applied) => this.#noteApplied(applied),
     });
-    this.#reader = new CoreReader({
-      endpoint: this.#endpoint,
-      heads: this.#heads,
-      writer: this.#writer,
-      only,
-      timers,
-      logger,
-      onHead: (head) => this.#noteHead(head),
-    });
+    this.#reader = this.#createReader(options, timers);
   }
 
   start(): void {
@@ -143,6 +136,22 @@ class Follower implements LogFollower {
         await this.#wakeUp.wait(this.#retry.next());
       }
     }
+  }
+
+  #createReader(options: LogFollowerOptions, timers: FollowerTimers): LogReader {
+    const { natsUrl = null, only, logger } = options;
+    const writer = this.#writer;
+    const core = new CoreReader({
+      endpoint: this.#endpoint,
+      heads: this.#heads,
+      writer,
+      only,
+      timers,
+      logger,
+      onHead: (head) => this.#noteHead(head),
+    });
+    if (natsUrl === null || only !== undefined) return core;
+    return new NatsReader({ natsUrl, core, writer, timers, logger });
   }
 
   #noteApplied(applied: Position): void {

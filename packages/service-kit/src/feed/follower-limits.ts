@@ -25,4 +25,6 @@ export const FOLLOWER_LIMITS = {
   inboxFramesMax: 10_000,
   /** How long one try to reach NATS may take. */
   natsConnectTimeoutMs: 2_000,
+  /** How often the NATS server must answer a ping; after two unanswered ones the connection is given up. */
+  natsPingMs: 5_000,
 } as const;

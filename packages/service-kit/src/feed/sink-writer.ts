@@ -64,13 +64,18 @@ export class SinkWriter {
     return this.#logId;
   }
 
+  /** False until the frame that the sink ends with has been seen, so that the next one can be checked against it. */
+  get isSeamKnown(): boolean {
+    return this.#seam.checksum !== null;
+  }
+
   /**
    * Where to read from next. While the checksum of the last applied frame is not known, that frame is asked for again: it is passed over, but
    * it proves that core's log and the sink have the same frame boundary, and gives the checksum that the next frame must name.
    */
   get readFrom(): Position {
-    const isSeamKnown = this.#seam.checksum !== null || this.#options.isFiltered;
-    return position(isSeamKnown ? this.#seam.position + 1 : this.#seam.position);
+    const isJoined = this.isSeamKnown || this.#options.isFiltered;
+    return position(isJoined ? this.#seam.position + 1 : this.#seam.position);
   }
 
   /** Begins where the sink stands, which it may have learned since: for the first time, or after a failure. */
