@@ -52,9 +52,10 @@ function install(root) {
   const { packageManager } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
   // From a folder outside of the repository: inside it, npx would take a pnpm from node_modules/.bin, which would then
   // be replacing itself. The version is exactly packageManager's, or pnpm would try to download that one.
+  // --prod=false: NODE_ENV=production must not leave out the bundler.
   const result = spawnSync(
     'npx',
-    ['-y', packageManager, '-C', root, 'install', '--frozen-lockfile'],
+    ['-y', packageManager, '-C', root, 'install', '--frozen-lockfile', '--prod=false'],
     {
       cwd: os.tmpdir(),
       env: installEnvironment(process.env),
