@@ -27,8 +27,10 @@ export interface CoreReaderOptions {
   readonly only: 'system' | undefined;
   readonly timers: FollowerTimers;
   readonly logger: Logger;
-  /** Called with each head that core names for the sink's log. */
+  /** Called with each head that core names when it is asked. */
   readonly onHead: (head: Position) => void;
+  /** Called with each head notice of the feed: how far core had got with this feed, at most its head. */
+  readonly onNotice: (head: Position) => void;
 }
 
 export class CoreReader implements LogReader {
@@ -129,13 +131,13 @@ export class CoreReader implements LogReader {
   }
 
   async #take(messages: readonly FeedMessage[]): Promise<void> {
-    const { writer, onHead } = this.#options;
+    const { writer, onNotice } = this.#options;
     for (const message of messages) {
       if (message.kind !== 'head') continue;
       const logId = message.logId.toString('hex');
       if (writer.logId !== null && writer.logId !== logId)
         throw problem('upstream_unavailable', `Core's feed changed to log ${logId}.`);
-      onHead(message.head);
+      onNotice(message.head);
     }
     await this.#settle(await writer.take(messages));
   }

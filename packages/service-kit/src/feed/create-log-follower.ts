@@ -149,6 +149,7 @@ class Follower implements LogFollower {
       timers,
       logger,
       onHead: (head) => this.#noteHead(head),
+      onNotice: (head) => this.#noteHead(position(Math.max(head, this.#knownHead ?? 0))),
     });
     if (natsUrl === null || only !== undefined) return core;
     return new NatsReader({ natsUrl, core, writer, timers, logger });
