@@ -45,6 +45,7 @@ export const ERROR_CATALOGUE = {
   not_found: kind(404, 'There is no such thing', ''),
   route_not_found: kind(404, 'There is no such route', ''),
   method_not_allowed: kind(405, 'The route does not take this method', ''),
+  upgrade_required: kind(426, 'This is a WebSocket', ''),
   version_conflict: kind(409, 'The entity is at another version', '', true),
   operation_running: kind(409, 'The operation is running already', ''),
   not_available: kind(501, 'This is not available', ''),
@@ -57,6 +58,7 @@ export const ERROR_CATALOGUE = {
   shutting_down: kind(503, 'The service is shutting down', '', true),
   upstream_unavailable: kind(503, 'A service behind this one does not answer', '', true),
   log_damaged: kind(500, 'A part of the log is damaged', 'Storage error: '),
+  read_store_damaged: kind(500, 'A part of the read store is damaged', 'Storage error: '),
   internal: kind(500, 'Something failed inside', 'Internal error: '),
 } as const satisfies Record<string, ErrorKind>;
 

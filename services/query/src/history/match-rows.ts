@@ -2,6 +2,8 @@ import type { EventSelection } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
 
 const NONE = new Uint32Array(0);
+/** Where a scan collects its rows before it knows how many they are. A scan does not wait in between, so one is enough. */
+let scratch = new Uint32Array(0);
 
 /**
  * Finds the rows of a run that a selection means, ascending. It takes the cheapest way: names that the run does not have and times outside of it
@@ -96,10 +98,11 @@ interface Scan {
 /** One condition at a time over the whole run, each on the rows the one before left: tight loops that the compiler can unroll. */
 function scan(run: EventRun, { rowCount, tenant, types, from, to, isTimed }: Scan): Uint32Array {
   const { source } = run;
-  const rows = new Uint32Array(rowCount);
+  if (scratch.length < rowCount) scratch = new Uint32Array(rowCount);
+  const rows = scratch;
   let count = rowCount;
   if (types === null) for (let row = 0; row < rowCount; row++) rows[row] = row;
-  else count = keepTypes(rows, source.types, types);
+  else count = keepTypes(rows, { rowCount, typeColumn: source.types, allowed: types });
   if (tenant !== -1) {
     const { entities, entityTenants } = source;
     let kept = 0;
@@ -121,13 +124,19 @@ function scan(run: EventRun, { rowCount, tenant, types, from, to, isTimed }: Sca
     }
     count = kept;
   }
-  return rows.subarray(0, count);
+  return rows.slice(0, count);
+}
+
+interface TypeScan {
+  readonly rowCount: number;
+  readonly typeColumn: Uint32Array;
+  readonly allowed: Uint8Array;
 }
 
 /** Fills `rows` with the numbers of the rows whose type is allowed; returns how many. */
-function keepTypes(rows: Uint32Array, typeColumn: Uint32Array, allowed: Uint8Array): number {
+function keepTypes(rows: Uint32Array, { rowCount, typeColumn, allowed }: TypeScan): number {
   let kept = 0;
-  for (let row = 0; row < rows.length; row++) {
+  for (let row = 0; row < rowCount; row++) {
     rows[kept] = row;
     kept += allowed[typeColumn[row] as number] as number;
   }

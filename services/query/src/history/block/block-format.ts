@@ -33,7 +33,7 @@
 import { endianness } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
-import { assert, must } from '@allsource/shared/lang';
+import { assert } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, position } from '@allsource/shared/model';
 import { LOG_ID_BYTES } from '@allsource/shared/protocol';
 
@@ -235,7 +235,9 @@ export function decodeHeader(bytes: Buffer): BlockHeader | string {
   const sections = new Map<SectionName, SectionPlace>();
   for (let i = 0; i < header.readUInt32LE(12); i++) {
     const entry = HEADER_BYTES + i * TABLE_ENTRY_BYTES;
-    const name = must(NAMES_BY_KIND.get(header.readUInt16LE(entry)), 'a section this build knows');
+    const kind = header.readUInt16LE(entry);
+    const name = NAMES_BY_KIND.get(kind);
+    if (name === undefined) return `it has a section ${kind}, which this build does not know`;
     sections.set(name, {
       coding: header.readUInt16LE(entry + 2),
       checksum: header.readUInt32LE(entry + 4),

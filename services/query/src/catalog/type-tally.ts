@@ -1,0 +1,54 @@
+import { type Micros, micros } from '@allsource/shared/model';
+import { Dictionary } from '../history/dictionary.ts';
+import { compareTexts } from './entity-tally.ts';
+import { sortedWindow, type WindowBounds } from './sorted-window.ts';
+
+/** What is known of an event type. */
+export interface TypeEntry {
+  readonly type: string;
+  readonly eventCount: number;
+  readonly lastTimestamp: Micros;
+}
+
+/** Counts events by type. */
+export class TypeTally {
+  readonly #types = new Dictionary();
+  readonly #counts: number[] = [];
+  readonly #lastTimestamps: number[] = [];
+
+  get size(): number {
+    return this.#types.names.length;
+  }
+
+  /** The number of a type, a new one if it has none. */
+  numberOf(type: string): number {
+    const number = this.#types.numberOf(type);
+    this.#counts[number] ??= 0;
+    this.#lastTimestamps[number] ??= Number.NEGATIVE_INFINITY;
+    return number;
+  }
+
+  name(type: number): string {
+    return this.#types.name(type);
+  }
+
+  /** Counts an event of a type number. */
+  count(type: number, timestamp: number): void {
+    (this.#counts[type] as number)++;
+    if (timestamp > (this.#lastTimestamps[type] as number)) this.#lastTimestamps[type] = timestamp;
+  }
+
+  /** Types by their number of events, the most used first, of equal ones by name. */
+  page(bounds: WindowBounds): TypeEntry[] {
+    const counts = this.#counts;
+    const { names } = this.#types;
+    const compare = (a: number, b: number) =>
+      (counts[b] as number) - (counts[a] as number) ||
+      compareTexts(names[a] as string, names[b] as string);
+    return Array.from(sortedWindow(this.size, compare, bounds), (number) => ({
+      type: this.name(number),
+      eventCount: counts[number] as number,
+      lastTimestamp: micros(this.#lastTimestamps[number] as number),
+    }));
+  }
+}

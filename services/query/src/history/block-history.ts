@@ -1,0 +1,220 @@
+/**
+ * The event history on disk: a follower's copy of the log as blocks, and the newest events as the tail in memory.
+ *
+ * Promise: the history holds each event of a client once, up to `appliedPosition`, and answers the same after a restart, after its files
+ * were deleted and followed again, and while a tail becomes a block. The follower applies frames one call at a time; reading is
+ * synchronous and sees either all of a call or nothing of it.
+ *
+ * Ordering: rows are readable in the same turn in which they are applied; a full tail is written in the background (see sealer.ts) and
+ * read until its block is durable. Durable is what lies in blocks: after a crash the history begins again at the end of the last whole
+ * block, and the follower brings the rest from core.
+ *
+ * Failure: a disk that refuses makes `apply` throw once too many full tails wait; the follower tries again. A block that turns out to be
+ * damaged while it is read is removed and named in `fault`, which fails readiness; the next start follows again from there.
+ */
+import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { FrameSink } from '@allsource/service-kit/feed';
+import type { Logger } from '@allsource/service-kit/observability';
+import { assert, must } from '@allsource/shared/lang';
+import { type Position, POSITION_ZERO } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
+import type { BlockFile } from './block/block-file.ts';
+import { BlockFolder } from './block-folder.ts';
+import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
+import type { EventRun } from './event-run.ts';
+import type { RunListener } from './run-listener.ts';
+import { Sealer } from './sealer.ts';
+import { Tail } from './tail/tail.ts';
+
+const MIB = 1024 * 1024;
+/** Frames of a tail, in bytes, before it is sealed although it has few rows. */
+const TAIL_BYTES_MAX = 64 * MIB;
+const CACHE_LIMITS: BlockCacheLimits = { columnBytesMax: 512 * MIB, textBytesMax: 128 * MIB };
+
+export interface BlockHistoryOptions {
+  readonly folder: string;
+  /** Events of one block. Setting ALLSOURCE_BLOCK_EVENTS. */
+  readonly blockEvents: number;
+  readonly logger: Pick<Logger, 'warn' | 'error'>;
+  /** Folded along with the rows, such as the catalog. */
+  readonly listeners: readonly RunListener[];
+  readonly cacheLimits?: BlockCacheLimits;
+}
+
+export class BlockHistory implements EventHistory, FrameSink {
+  readonly #options: BlockHistoryOptions;
+  readonly #folder: BlockFolder;
+  readonly #sealer: Sealer;
+  readonly #blocks: BlockFile[] = [];
+  #tail: Tail;
+  /** The rows of the tail that the listeners know. */
+  #announcedRows = 0;
+  #logId: string | null = null;
+  #damage: string | null = null;
+
+  private constructor(options: BlockHistoryOptions) {
+    this.#options = options;
+    this.#folder = new BlockFolder({
+      folder: options.folder,
+      cache: new BlockCache(options.cacheLimits ?? CACHE_LIMITS),
+      warn: (facts, message) => options.logger.warn(facts, message),
+      onDamage: (block, reason) => this.#onDamage(block, reason),
+    });
+    this.#sealer = new Sealer({
+      write: (tail) => this.#folder.write(tail, Buffer.from(must(this.#logId, 'a log'), 'hex')),
+      onSealed: (_tail, block) => this.#blocks.push(block),
+      onFailed: (error) =>
+        options.logger.error({ err: error }, 'read store: writing a block failed'),
+    });
+    this.#tail = this.#newTail(POSITION_ZERO);
+  }
+
+  /** Opens the history in a folder, which is made if needed. Blocks that cannot be used are removed with a warning. */
+  static async open(options: BlockHistoryOptions): Promise<BlockHistory> {
+    const history = new BlockHistory(options);
+    await history.#folder.open((block) => history.#addOpened(block));
+    return history;
+  }
+
+  #addOpened(block: BlockFile): void {
+    this.#blocks.push(block);
+    this.#logId = block.header.logId.toString('hex');
+    this.#tail = this.#newTail(block.header.lastPosition);
+    for (const listener of this.#options.listeners) listener.rowsAdded(block.run, 0);
+  }
+
+  get appliedPosition(): Position {
+    return this.#tail.lastPosition;
+  }
+
+  /** Up to here the history survives a crash. */
+  get durablePosition(): Position {
+    return this.#blocks.at(-1)?.header.lastPosition ?? POSITION_ZERO;
+  }
+
+  get logId(): string | null {
+    return this.#logId;
+  }
+
+  /** What is wrong with the store, in a sentence; null when all is well. For readiness. */
+  get fault(): string | null {
+    const failure = this.#sealer.failure;
+    if (this.#damage !== null || failure === null) return this.#damage;
+    return failure instanceof Error ? failure.message : String(failure);
+  }
+
+  /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` before it takes any. */
+  async apply(frames: readonly Frame[], logId: string): Promise<void> {
+    this.#requireLog(logId);
+    await this.#sealer.ready();
+    for (const frame of frames) this.#take(frame);
+    this.#announce();
+  }
+
+  /** Says that the log holds no more events up to `position`. */
+  advance(position: Position, logId: string): void {
+    this.#requireLog(logId);
+    if (position > this.appliedPosition) this.#cover(position);
+  }
+
+  #requireLog(logId: string): void {
+    assert(this.#logId === null || this.#logId === logId, 'one history holds one log');
+    this.#logId = logId;
+  }
+
+  #take(frame: Frame): void {
+    const { appliedPosition } = this;
+    if (frame.lastPosition <= appliedPosition) return;
+    assert(frame.position <= appliedPosition + 1, `a frame is missing after ${appliedPosition}`);
+    if (frame.isSystem) {
+      this.#cover(frame.lastPosition);
+      return;
+    }
+    let index = appliedPosition + 1 - frame.position;
+    while (index < frame.eventCount) {
+      index = this.#tail.append(frame, index);
+      this.#sealIfFull();
+    }
+  }
+
+  #cover(last: Position): void {
+    this.#tail.cover(last);
+    this.#sealIfFull();
+  }
+
+  #sealIfFull(): void {
+    if (!this.#tail.isFull) return;
+    this.#announce();
+    const full = this.#tail;
+    this.#tail = this.#newTail(full.lastPosition);
+    this.#sealer.add(full);
+  }
+
+  #announce(): void {
+    const from = this.#announcedRows;
+    if (this.#tail.rowCount === from) return;
+    this.#announcedRows = this.#tail.rowCount;
+    const run = this.#tail.run();
+    for (const listener of this.#options.listeners) listener.rowsAdded(run, from);
+  }
+
+  #newTail(after: Position): Tail {
+    this.#announcedRows = 0;
+    const rowsMax = this.#options.blockEvents;
+    return new Tail(after, { rowsMax, frameBytesMax: TAIL_BYTES_MAX });
+  }
+
+  *select(selection: EventSelection): Generator<StoredEvent> {
+    for (const { run, rows } of this.matches(selection))
+      for (const row of rows) yield run.event(row);
+  }
+
+  *matches(selection: EventSelection): Generator<RunMatch> {
+    for (const run of this.#runs()) {
+      const rows = run.match(selection);
+      if (rows.length > 0) yield { run, rows };
+    }
+  }
+
+  eventAt(tenant: string, position: Position): StoredEvent | null {
+    const run = this.#runs().find((candidate) => candidate.lastPosition >= position);
+    const row = run?.rowAt(position) ?? -1;
+    if (run === undefined || row === -1) return null;
+    const event = run.event(row);
+    return event.tenant === tenant ? event : null;
+  }
+
+  /** All runs of this moment, in position order. */
+  #runs(): EventRun[] {
+    return [
+      ...this.#blocks.map((block) => block.run),
+      ...this.#sealer.waiting.map((tail) => tail.run()),
+      this.#tail.run(),
+    ];
+  }
+
+  /** Empties the history, on disk and in memory. */
+  async reset(): Promise<void> {
+    await this.#sealer.clear();
+    await this.#folder.clear();
+    this.#blocks.length = 0;
+    this.#tail = this.#newTail(POSITION_ZERO);
+    this.#logId = null;
+    this.#damage = null;
+    for (const listener of this.#options.listeners) listener.emptied();
+  }
+
+  /** Waits for the block being written. The tail is not written: a short block at every stop would only be one more to search. */
+  async close(): Promise<void> {
+    await this.#sealer.idle();
+  }
+
+  #onDamage(block: BlockFile, reason: string): void {
+    const name = basename(block.path);
+    this.#options.logger.error({ block: name, reason }, 'read store: a block is damaged');
+    rmSync(block.path, { force: true });
+    this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
+  }
+}
