@@ -20,6 +20,12 @@ export class Parameters {
     return value === null || value === '' ? null : value;
   }
 
+  /** The values of a parameter that may be repeated or hold several values with commas between them. */
+  texts(name: string): string[] {
+    const parts = this.#values.getAll(name).flatMap((value) => value.split(','));
+    return parts.map((part) => part.trim()).filter((part) => part !== '');
+  }
+
   /** The text of a parameter that must be there. */
   requiredText(name: string): string {
     const value = this.text(name);

@@ -25,8 +25,8 @@ export const LIMITS = {
   frameBytesMax: 32 * MIB,
   /** Events answered by one page of a query when the caller names no limit, on the gateway. */
   pageEventsDefault: 100,
-  /** Largest page of events a query may ask for, everywhere. */
-  pageEventsMax: 10_000,
+  /** Largest page of events a query may ask for, everywhere. Answers are streamed, so a page costs its rows and not its text. */
+  pageEventsMax: 1_000_000,
   /** Live messages waiting for one slow subscriber before it is told that it lagged. */
   subscriberQueueMax: 1_000,
   /** Type filters of one consumer or subscription. */

@@ -13,6 +13,7 @@ export {
   EVENT_TYPE_BYTES_MAX,
   entityIdFault,
   eventTypeFault,
+  projectionNameFault,
   quoted,
   SYSTEM_TENANT,
   SYSTEM_TYPE_PREFIX,

@@ -7,6 +7,7 @@ export const EVENT_TYPE_BYTES_MAX = 128;
 export const ENTITY_ID_BYTES_MAX = 128;
 export const TENANT_ID_LENGTH_MAX = 64;
 export const CONSUMER_ID_BYTES_MAX = 128;
+export const PROJECTION_NAME_BYTES_MAX = 128;
 
 /** Event types with this prefix are the store's own; no client may append them and no tenant's read shows them. */
 export const SYSTEM_TYPE_PREFIX = '_system.';
@@ -46,6 +47,11 @@ export function entityIdFault(value: string): string | null {
 /** Why a text is not a consumer id, or null. */
 export function consumerIdFault(value: string): string | null {
   return textIdFault('Consumer id', value, CONSUMER_ID_BYTES_MAX);
+}
+
+/** Why a text is not the name of a projection, or null. */
+export function projectionNameFault(value: string): string | null {
+  return textIdFault('Projection name', value, PROJECTION_NAME_BYTES_MAX);
 }
 
 function textIdFault(what: string, value: string, bytesMax: number): string | null {

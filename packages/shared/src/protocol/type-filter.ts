@@ -14,6 +14,17 @@ export class TypeFilter {
     for (const pattern of patterns) this.#add(pattern);
   }
 
+  /** A filter for the types that begin with one of the given texts; `x.*` means what it means elsewhere. */
+  static ofPrefixes(prefixes: readonly string[]): TypeFilter {
+    const filter = new TypeFilter(
+      prefixes.filter((prefix) => prefix === '*' || prefix.endsWith('.*')),
+    );
+    const plain = prefixes.filter((prefix) => prefix !== '*' && !prefix.endsWith('.*'));
+    filter.#prefixes.push(...plain);
+    filter.#all = filter.patterns.includes('*') || prefixes.length === 0;
+    return filter;
+  }
+
   #add(pattern: string): void {
     if (pattern === '*') this.#all = true;
     else if (pattern.endsWith('.*')) {

@@ -1,0 +1,121 @@
+/**
+ * Core's feed to the other services: the log as messages (shared/protocol/feed.ts), history first, then what becomes durable, without a gap or
+ * a repeat at the seam (read/log-tail.ts sees to that). A reader that is slow is waited for, and costs the tail's small queue.
+ *
+ * A head notice says: everything up to here that this feed is about has been sent. So it is sent only when the reader has all there is:
+ * once as soon as it has caught up, then after a second of silence, and soon after a stretch that the filter passed over, so that a filtered
+ * reader's position keeps up with the log. A reader that asks for a position beyond the head is told the head at once and finds out
+ * that it follows another log than it did.
+ */
+import { type Position, position } from '@allsource/shared/model';
+import { encodeHeadNotice, type Frame } from '@allsource/shared/protocol';
+import type { DurableLog } from '../read/durable-log.ts';
+import { LogTail } from '../read/log-tail.ts';
+
+/** Time without a message after which the reader is told the head. */
+export const IDLE_NOTICE_MS = 1_000;
+/** Time over which filtered frames are gathered into one notice. */
+const FILTERED_NOTICE_MS = 20;
+
+export interface FeedRequest {
+  /** The first position wanted, at least 1. */
+  readonly from: Position;
+  /** The last position wanted; null = follow. With it the feed ends there, or at the head if that comes first. */
+  readonly to: Position | null;
+  readonly onlySystem: boolean;
+}
+
+/** Where a feed goes. `write` resolves when more may be written, with false when nobody reads any more. */
+export interface FeedReader {
+  write(bytes: Buffer): Promise<boolean>;
+}
+
+/** All feeds of one core. */
+export class CommitFeed {
+  readonly #log: DurableLog;
+  readonly #open = new Set<LogTail>();
+  #isClosed = false;
+
+  constructor(log: DurableLog) {
+    this.#log = log;
+  }
+
+  /** The number of feeds under way. */
+  get readerCount(): number {
+    return this.#open.size;
+  }
+
+  /** Sends a feed. Resolves when it has ended: at `to`, when the reader has gone (`isGone`), or when the feed is closed. */
+  async send(request: FeedRequest, reader: FeedReader, gone: AbortSignal): Promise<void> {
+    if (this.#isClosed || gone.aborted) return;
+    const tail = new LogTail({ log: this.#log, from: request.from });
+    this.#open.add(tail);
+    const stop = () => void tail.close();
+    gone.addEventListener('abort', stop);
+    try {
+      await new Feed({ log: this.#log, tail, request, reader }).run();
+    } finally {
+      gone.removeEventListener('abort', stop);
+      this.#open.delete(tail);
+      await tail.close();
+    }
+  }
+
+  /** Ends all feeds; each reader gets what was written so far and the end of its answer. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#open].map((tail) => tail.close()));
+  }
+}
+
+interface FeedOptions {
+  readonly log: DurableLog;
+  readonly tail: LogTail;
+  readonly request: FeedRequest;
+  readonly reader: FeedReader;
+}
+
+class Feed {
+  readonly #options: FeedOptions;
+  #noticeDueAt = 0;
+  #noticedAt = 0;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { tail, request } = this.#options;
+    while (!this.#isComplete()) {
+      const frame = await tail.next(this.#waitMs());
+      if (tail.isClosed) return;
+      if (frame !== null && !(await this.#sendFrame(frame))) return;
+      if (tail.isAtHead && performance.now() >= this.#noticeDueAt && !(await this.#sendNotice()))
+        return;
+    }
+    if (request.to !== null && tail.isAtHead) await this.#sendNotice();
+  }
+
+  #isComplete(): boolean {
+    const { tail, request } = this.#options;
+    return request.to !== null && (tail.position >= request.to || tail.isAtHead);
+  }
+
+  #waitMs(): number {
+    return Math.max(0, this.#noticeDueAt - performance.now());
+  }
+
+  async #sendFrame(frame: Frame): Promise<boolean> {
+    const { request, reader } = this.#options;
+    if (!request.onlySystem || frame.isSystem) return reader.write(frame.bytes);
+    this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
+    return true;
+  }
+
+  #sendNotice(): Promise<boolean> {
+    const { log, reader } = this.#options;
+    this.#noticedAt = performance.now();
+    this.#noticeDueAt = this.#noticedAt + IDLE_NOTICE_MS;
+    return reader.write(encodeHeadNotice(position(log.head), log.logId));
+  }
+}

@@ -1,0 +1,71 @@
+import type { Call, Route } from '@allsource/service-kit/http';
+import { problem } from '@allsource/shared/errors';
+import { parseEventQuery, positionedEventJson } from '@allsource/shared/protocol';
+import type { DurableLog } from '../read/durable-log.ts';
+import type { EntityPage, EntityReader } from '../read/entity-reader.ts';
+import { findEvent } from '../read/event-finder.ts';
+import type { FrameReader } from '../read/frame-reader.ts';
+import { answerJsonParts, jsonElements } from './answer-json-parts.ts';
+
+export interface EventReadRoutesOptions {
+  readonly log: DurableLog;
+  readonly frames: FrameReader;
+  readonly entities: EntityReader;
+  /** Hands a call to the query service; null when none is known. */
+  readonly forward: ((call: Call) => Promise<void>) | null;
+}
+
+/** The reads of events that core answers itself: the history of one entity, and one event by its id. */
+export function eventReadRoutes(options: EventReadRoutesOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v1/events/query',
+      needs: 'read',
+      summary: 'Events by entity, type, time and payload.',
+      handle: (call) => queryEvents(call, options),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/events/:eventId',
+      needs: 'read',
+      summary: 'One event by its id.',
+      handle: (call) => getEvent(call, options),
+    },
+  ];
+}
+
+async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const query = parseEventQuery(call.query);
+  if (query.entity === null) return forwardQuery(call, options);
+  const { response } = call;
+  const page = await options.entities.page({
+    tenant,
+    entity: query.entity,
+    query,
+    isAbandoned: () => response.closed,
+  });
+  await answerJsonParts(call, queryParts(page));
+}
+
+async function* queryParts(page: EntityPage): AsyncGenerator<string> {
+  yield '{"events":[';
+  yield* jsonElements(page.events(), positionedEventJson);
+  const { page: rows, totalCount, hasMore, version } = page;
+  yield `],"count":${rows.length},"total_count":${totalCount},"has_more":${hasMore},"entity_version":${version}}`;
+}
+
+async function forwardQuery(call: Call, { forward }: EventReadRoutesOptions): Promise<void> {
+  if (forward !== null) return forward(call);
+  throw problem(
+    'not_available',
+    'Core answers queries over one entity: give entity_id. For queries over many entities ask the query service (port 3902), or set QUERY_URL so that core forwards them.',
+    { setting: 'QUERY_URL' },
+  );
+}
+
+async function getEvent(call: Call, options: EventReadRoutesOptions): Promise<void> {
+  const event = await findEvent(options, call.tenant(), call.pathParameter('eventId'));
+  call.json(200, `{"event":${positionedEventJson(event)},"found":true}`);
+}

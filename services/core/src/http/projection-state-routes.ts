@@ -1,0 +1,160 @@
+import {
+  type Call,
+  type Route,
+  readBody,
+  requireJson,
+  requireWellFormedJson,
+} from '@allsource/service-kit/http';
+import { LIMITS } from '@allsource/shared/limits';
+import { parseEntityIds, parseState, parseStates } from '../projection-state/parse-states.ts';
+import type {
+  EntityState,
+  ProjectionName,
+  ProjectionStateService,
+  StatesPage,
+} from '../projection-state/projection-state-service.ts';
+import { answerJsonParts, jsonElements } from './answer-json-parts.ts';
+
+export interface ProjectionStateRoutesOptions {
+  readonly states: ProjectionStateService;
+  readonly bodyBytesMax: number;
+}
+
+const STATE_PATH = '/api/v1/projections/:projection/:entityId/state';
+
+/** The routes of the states that clients keep for their own projections. */
+export function projectionStateRoutes(options: ProjectionStateRoutesOptions): Route[] {
+  const { states } = options;
+  const saveRoute = (method: 'PUT' | 'POST'): Route => ({
+    method,
+    path: STATE_PATH,
+    needs: 'write',
+    summary: 'Saves the state of an entity.',
+    handle: (call) => save(call, options),
+  });
+  return [
+    {
+      method: 'GET',
+      path: STATE_PATH,
+      needs: 'read',
+      summary: 'The saved state of an entity.',
+      handle: (call) => get(call, states),
+    },
+    saveRoute('PUT'),
+    saveRoute('POST'),
+    {
+      method: 'POST',
+      path: '/api/v1/projections/:projection/bulk/save',
+      needs: 'write',
+      summary: 'Saves the states of many entities, all or none.',
+      handle: (call) => saveMany(call, options),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/projections/:projection/bulk',
+      needs: 'read',
+      summary: 'The saved states of the named entities.',
+      handle: (call) => getMany(call, options),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/projections/:projection/state',
+      needs: 'read',
+      summary: 'The saved states of a projection in the order of entity ids.',
+      handle: (call) => list(call, states),
+    },
+  ];
+}
+
+function nameOf(call: Call): ProjectionName {
+  return { tenant: call.tenant(), projection: call.pathParameter('projection') };
+}
+
+async function readJson(call: Call, bytesMax: number): Promise<Buffer> {
+  requireJson(call.request);
+  const body = await readBody(call.request, bytesMax);
+  requireWellFormedJson(body);
+  return body;
+}
+
+async function get(call: Call, states: ProjectionStateService): Promise<void> {
+  const name = nameOf(call);
+  const entity = call.pathParameter('entityId');
+  const row = { entity, state: await states.get(name, entity) };
+  const { projection } = name;
+  call.json(200, `{"projection":${JSON.stringify(projection)},${foundMembers(row)}}`);
+}
+
+function foundMembers({ entity, state }: EntityState): string {
+  return `"entity_id":${JSON.stringify(entity)},"state":${state ?? 'null'},"found":${state !== null}`;
+}
+
+async function save(
+  call: Call,
+  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
+): Promise<void> {
+  const name = nameOf(call);
+  const entity = call.pathParameter('entityId');
+  const state = parseState(await readJson(call, bodyBytesMax));
+  await states.save(name, [{ entity, state }]);
+  call.json(200, { projection: name.projection, entity_id: entity, saved: true });
+}
+
+async function saveMany(
+  call: Call,
+  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
+): Promise<void> {
+  const name = nameOf(call);
+  const saved = parseStates(await readJson(call, bodyBytesMax));
+  await states.save(name, saved);
+  call.json(200, { projection: name.projection, saved: saved.length, total: saved.length });
+}
+
+async function getMany(
+  call: Call,
+  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
+): Promise<void> {
+  const name = nameOf(call);
+  const page = states.getMany(name, parseEntityIds(await readJson(call, bodyBytesMax)));
+  await answerPage(call, {
+    projection: name.projection,
+    page,
+    print: (row) => `{${foundMembers(row)}}`,
+    rest: `"total":${page.total}`,
+  });
+}
+
+async function list(call: Call, states: ProjectionStateService): Promise<void> {
+  const name = nameOf(call);
+  const limit =
+    call.query.integer('limit', { min: 0, max: LIMITS.bulkStatesMax }) ?? LIMITS.bulkStatesMax;
+  const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
+  const prefix = call.query.text('entity_id_prefix') ?? '';
+  const page = states.list(name, { prefix, offset, limit });
+  const hasMore = offset + page.count < page.total;
+  await answerPage(call, {
+    projection: name.projection,
+    page,
+    print: ({ entity, state }) =>
+      `{"entity_id":${JSON.stringify(entity)},"state":${state ?? 'null'}}`,
+    rest: `"count":${page.count},"total":${page.total},"has_more":${hasMore}`,
+  });
+}
+
+interface PageAnswer {
+  readonly projection: string;
+  readonly page: StatesPage;
+  readonly print: (row: EntityState) => string;
+  /** The members behind the states. */
+  readonly rest: string;
+}
+
+async function answerPage(call: Call, answer: PageAnswer): Promise<void> {
+  await answerJsonParts(call, pageParts(answer));
+}
+
+async function* pageParts({ projection, page, print, rest }: PageAnswer): AsyncGenerator<string> {
+  yield `{"projection":${JSON.stringify(projection)},"states":[`;
+  yield* jsonElements(page.states(), print);
+  yield `],${rest}}`;
+}

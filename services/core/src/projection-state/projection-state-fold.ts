@@ -1,0 +1,97 @@
+import { type Position, POSITION_ZERO } from '@allsource/shared/model';
+import { type Frame, parseSystemEvent } from '@allsource/shared/protocol';
+
+/** The states of one projection: by entity, the position of the event that holds the newest state. */
+interface ProjectionStates {
+  readonly positions: Map<string, Position>;
+  /** The entities in order; null when an entity has come since it was made. */
+  sorted: string[] | null;
+}
+
+/** One row of a listing. */
+export interface StateRow {
+  readonly entity: string;
+  readonly position: Position;
+}
+
+/** Which rows of a listing are wanted. */
+export interface StateWindow {
+  readonly prefix: string;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** A page of a listing. `total` counts all rows with the prefix. */
+export interface StatePage {
+  readonly rows: StateRow[];
+  readonly total: number;
+}
+
+/**
+ * The fold of all projection states. It keeps where each state lies and not the state: what core holds in memory grows with the number of
+ * states and not with their size.
+ */
+export class ProjectionStateFold {
+  readonly #tenants = new Map<string, Map<string, ProjectionStates>>();
+  #appliedPosition: Position = POSITION_ZERO;
+
+  /** The position this fold is true at. */
+  get appliedPosition(): Position {
+    return this.#appliedPosition;
+  }
+
+  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
+  apply(frame: Frame): void {
+    if (frame.lastPosition <= this.#appliedPosition) return;
+    this.#appliedPosition = frame.lastPosition;
+    if (!frame.isSystem) return;
+    for (const event of frame.events()) {
+      const parsed = parseSystemEvent(event);
+      if (parsed?.type !== '_system.projection_state.saved') continue;
+      const { projection, entity_id: entity } = parsed.payload;
+      const states = this.#statesForWriting(frame.tenant, projection);
+      if (!states.positions.has(entity)) states.sorted = null;
+      states.positions.set(entity, event.position);
+    }
+  }
+
+  #statesForWriting(tenant: string, projection: string): ProjectionStates {
+    const projections = this.#tenants.get(tenant) ?? new Map<string, ProjectionStates>();
+    this.#tenants.set(tenant, projections);
+    const states = projections.get(projection) ?? { positions: new Map(), sorted: null };
+    projections.set(projection, states);
+    return states;
+  }
+
+  /** Where the state of an entity lies, or null when none was saved. */
+  find(tenant: string, projection: string, entity: string): Position | null {
+    return this.#tenants.get(tenant)?.get(projection)?.positions.get(entity) ?? null;
+  }
+
+  /** The states of a projection whose entity begins with `prefix`, in the order of entity ids: the page asked for. */
+  list(tenant: string, projection: string, { prefix, offset, limit }: StateWindow): StatePage {
+    const states = this.#tenants.get(tenant)?.get(projection);
+    if (states === undefined) return { rows: [], total: 0 };
+    states.sorted ??= [...states.positions.keys()].sort();
+    const { positions, sorted } = states;
+    const start = countBefore(sorted, (entity) => entity < prefix);
+    const end = countBefore(sorted, (entity) => entity < prefix || entity.startsWith(prefix));
+    const page = sorted.slice(start + offset, Math.min(end, start + offset + limit));
+    return {
+      rows: page.map((entity) => ({ entity, position: positions.get(entity) ?? POSITION_ZERO })),
+      total: end - start,
+    };
+  }
+}
+
+/** How many texts at the beginning of a sorted list fulfil a condition that, once false, stays false. */
+function countBefore(sorted: readonly string[], isBefore: (text: string) => boolean): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(sorted[middle] as string)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

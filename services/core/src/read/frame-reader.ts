@@ -1,0 +1,72 @@
+import { LIMITS } from '@allsource/shared/limits';
+import { problem } from '@allsource/shared/errors';
+import type { Position } from '@allsource/shared/model';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import type { DurableLog } from './durable-log.ts';
+
+/**
+ * Reads single events by position and keeps the frames read last, so that events of one frame, and entities that are read again and
+ * again, cost one read of the log. What is kept is bounded in bytes.
+ */
+export class FrameReader {
+  readonly #log: DurableLog;
+  readonly #cacheBytesMax: number;
+  /** By the position of their first event; the one used last is the last. */
+  readonly #frames = new Map<number, Frame>();
+  /** The first positions of the kept frames, ascending: finds the frame that holds a position. */
+  readonly #starts: number[] = [];
+  #cachedBytes = 0;
+
+  constructor(log: DurableLog, cacheBytesMax: number = LIMITS.frameCacheBytesMax) {
+    this.#log = log;
+    this.#cacheBytesMax = cacheBytesMax;
+  }
+
+  /** The event at a position from 1 to the head. */
+  async eventAt(at: Position): Promise<FrameEvent> {
+    const frame = this.#cached(at) ?? (await this.#read(at));
+    return frame.event(at - frame.position);
+  }
+
+  #cached(at: Position): Frame | null {
+    const start = this.#starts[this.#indexAfter(at) - 1];
+    const frame = start === undefined ? undefined : this.#frames.get(start);
+    if (frame === undefined || frame.lastPosition < at) return null;
+    this.#frames.delete(frame.position);
+    this.#frames.set(frame.position, frame);
+    return frame;
+  }
+
+  async #read(at: Position): Promise<Frame> {
+    for await (const frame of this.#log.read(at)) {
+      this.#keep(frame);
+      return frame;
+    }
+    throw problem('internal', `The event at position ${at} could not be read.`);
+  }
+
+  #keep(frame: Frame): void {
+    if (frame.bytes.length > this.#cacheBytesMax || this.#frames.has(frame.position)) return;
+    this.#frames.set(frame.position, frame);
+    this.#starts.splice(this.#indexAfter(frame.position), 0, frame.position);
+    this.#cachedBytes += frame.bytes.length;
+    for (const [start, oldest] of this.#frames) {
+      if (this.#cachedBytes <= this.#cacheBytesMax) return;
+      this.#frames.delete(start);
+      this.#starts.splice(this.#indexAfter(start) - 1, 1);
+      this.#cachedBytes -= oldest.bytes.length;
+    }
+  }
+
+  /** The index of the first kept start above a position. */
+  #indexAfter(at: number): number {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] as number) <= at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * One reader's way through the log: what is already there, then what comes, as one sequence of frames in position order without a gap or
+ * a repeat at the seam.
+ *
+ * It listens to the log before it reads history, and keeps what it hears in a small queue. A frame is taken from the queue only when the queue begins
+ * at or before the next position wanted; otherwise it is read from the log. So the queue is a shortcut and never the truth: when it grows
+ * over its limit, because the reader is slow or history is long, it is emptied and the reader reads on from the log. A slow reader therefore costs at
+ * most `queueBytesMax`, and it loses nothing.
+ *
+ * One caller at a time: `next` is called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
+ */
+import { assert } from '@allsource/shared/lang';
+import { type Position, position, positionAfter } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+import type { DurableLog } from './durable-log.ts';
+
+const QUEUE_BYTES_MAX_DEFAULT = 1024 * 1024;
+
+export interface LogTailOptions {
+  readonly log: DurableLog;
+  /** The first position wanted, at least 1. The first frame is the one that holds it. */
+  readonly from: Position;
+  /** Bytes of frames kept while the reader is busy. One frame is kept whatever its size. */
+  readonly queueBytesMax?: number;
+}
+
+export class LogTail {
+  readonly #log: DurableLog;
+  readonly #queueBytesMax: number;
+  readonly #unsubscribe: () => void;
+  #queue: Frame[] = [];
+  #queueBytes = 0;
+  #history: AsyncIterator<Frame> | null = null;
+  #wanted: Position;
+  #wake: (() => void) | null = null;
+  #isClosed = false;
+  #isReading = false;
+
+  constructor(options: LogTailOptions) {
+    assert(options.from >= 1, 'positions begin at 1');
+    this.#log = options.log;
+    this.#wanted = options.from;
+    this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX_DEFAULT;
+    this.#unsubscribe = options.log.subscribe((frame) => this.#hear(frame));
+  }
+
+  /** Everything up to here was handed out (or lies before the beginning). */
+  get position(): Position {
+    return position(this.#wanted - 1);
+  }
+
+  /** True when the log holds nothing more at this moment. */
+  get isAtHead(): boolean {
+    return this.#wanted > this.#log.head;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * The next frame. At the head it waits for one, at most `waitMs`, and resolves with null when none came in that time or the tail was
+   * closed. Rejects with the log's own problem when a part of the log cannot be read.
+   */
+  async next(waitMs = Number.POSITIVE_INFINITY): Promise<Frame | null> {
+    assert(!this.#isReading, 'one reader at a time');
+    this.#isReading = true;
+    try {
+      return await this.#next(waitMs);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  async #next(waitMs: number): Promise<Frame | null> {
+    const deadline = performance.now() + waitMs;
+    while (!this.#isClosed) {
+      // Nothing is awaited between the look at the queue and the look at the head, so a frame that has just come is never read from the log.
+      const queued = this.#takeQueued();
+      const frame = queued ?? (await this.#readOn());
+      // An iterator that the queue has overtaken is of no use.
+      if (queued !== null) await this.#endHistory();
+      if (this.#isClosed) return null;
+      if (frame !== null) {
+        this.#wanted = positionAfter(frame.lastPosition, 1);
+        return frame;
+      }
+      if (!this.isAtHead) continue;
+      const restMs = deadline - performance.now();
+      if (restMs <= 0) return null;
+      await this.#waitForFrame(restMs);
+    }
+    return null;
+  }
+
+  #hear(frame: Frame): void {
+    if (this.#isClosed) return;
+    if (this.#queueBytes + frame.bytes.length > this.#queueBytesMax) this.#clearQueue();
+    this.#queue.push(frame);
+    this.#queueBytes += frame.bytes.length;
+    this.#wake?.();
+  }
+
+  #clearQueue(): void {
+    this.#queue = [];
+    this.#queueBytes = 0;
+  }
+
+  #takeQueued(): Frame | null {
+    for (;;) {
+      const first = this.#queue[0];
+      if (first === undefined || first.position > this.#wanted) return null;
+      this.#queue.shift();
+      this.#queueBytes -= first.bytes.length;
+      if (first.lastPosition < this.#wanted) continue;
+      return first;
+    }
+  }
+
+  /** The next frame out of the log, or null when this stretch of it is read to its end. */
+  async #readOn(): Promise<Frame | null> {
+    const isFresh = this.#history === null;
+    if (isFresh && this.isAtHead) return null;
+    this.#history ??= this.#log.read(this.#wanted)[Symbol.asyncIterator]();
+    const step = await this.#history.next();
+    if (this.#isClosed) return null;
+    if (step.done === true) {
+      assert(!isFresh, 'a log whose head lies at or beyond a position can be read from there');
+      this.#history = null;
+      return null;
+    }
+    const { position: first, lastPosition } = step.value;
+    assert(first <= this.#wanted && lastPosition >= this.#wanted, 'the log has no gaps');
+    return step.value;
+  }
+
+  #waitForFrame(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = Number.isFinite(waitMs) ? setTimeout(() => this.#wake?.(), waitMs) : null;
+      this.#wake = () => {
+        this.#wake = null;
+        if (timer !== null) clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #endHistory(): Promise<void> {
+    const history = this.#history;
+    this.#history = null;
+    await history?.return?.();
+  }
+
+  /** Stops listening and releases what is read from. A waiting `next` resolves with null. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#unsubscribe();
+    this.#clearQueue();
+    this.#wake?.();
+    await this.#endHistory();
+  }
+}
