@@ -35,6 +35,14 @@ export class AccessDirectory {
     return this.#appliedPosition;
   }
 
+  /** Forgets everything, to be folded again from the first frame. */
+  clear(): void {
+    this.#keysByHash.clear();
+    this.#hashById.clear();
+    this.#tenants.clear();
+    this.#appliedPosition = POSITION_ZERO;
+  }
+
   /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
   apply(frame: Frame): void {
     if (frame.lastPosition <= this.#appliedPosition) return;
