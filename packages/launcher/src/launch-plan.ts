@@ -3,6 +3,7 @@ import {
   ConfigError,
   type Environment,
   readSettings,
+  requireSafeDevMode,
   SETTINGS,
 } from '@allsource/service-kit/config';
 import { chooseFreePort, requireFreePort } from './port-check.ts';
@@ -33,16 +34,10 @@ const PORTS: readonly { readonly service: ServiceName; readonly setting: Setting
   { service: 'query', setting: 'queryPort' },
 ];
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-
 /** Reads every setting of every service. Throws one {@link ConfigError} with all that is wrong. */
 export function readLaunchSettings(environment: Environment) {
   const settings = readSettings(Object.keys(SETTINGS) as SettingKey[], environment);
-  if (settings.devMode && !LOOPBACK.test(settings.host)) {
-    throw new ConfigError([
-      `ALLSOURCE_DEV_MODE is on and ALLSOURCE_HOST is "${settings.host}". In dev mode anyone may do anything, so only a loopback address such as 127.0.0.1 is allowed.`,
-    ]);
-  }
+  requireSafeDevMode(settings);
   return settings;
 }
 

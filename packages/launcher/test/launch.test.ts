@@ -90,7 +90,7 @@ describe('a start that cannot succeed', () => {
   it('refuses dev mode on an address that others can reach', async () => {
     const launcher = world.launch({ ALLSOURCE_DEV_MODE: 'true', ALLSOURCE_HOST: '0.0.0.0' });
     expect(await launcher.ended).toBe(2);
-    expect(launcher.text).toContain('ALLSOURCE_HOST is "0.0.0.0"');
+    expect(launcher.text).toContain('ALLSOURCE_HOST is 0.0.0.0');
   });
 
   it('refuses a data folder that another launcher uses, and leaves that one alone', async () => {

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { AllSourceError } from './allsource-error.ts';
+import {
+  type AppendOptions,
+  type AppendResult,
+  batchBody,
+  eventBytes,
+  type NewEvent,
+  parseBatchAnswer,
+  parseSingleAnswer,
+  type RawEvent,
+} from './append.ts';
+import {
+  type ClusterStatus,
+  parseClusterStatus,
+  parseHealth,
+  type ServiceHealth,
+} from './cluster.ts';
+import { type EntityState, parseEntityState } from './entity-state.ts';
+import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
+import { type EventFilter, parseEventPage, type StoredEvent } from './stored-event.ts';
+import { type TailedEvent, type TailOptions, tailEvents } from './tail.ts';
+import { Transport, type TransportAnswer, type TransportRequest } from './transport.ts';
+import { parseObject } from './wire.ts';
+
+const TIMEOUT_MS_DEFAULT = 30_000;
+const PAGE_SIZE_DEFAULT = 1000;
+
+export interface AllSourceClientOptions {
+  /** The address of the query service, such as http://127.0.0.1:3902. */
+  readonly url: string;
+  readonly apiKey?: string | null | undefined;
+  /** How long one try of a call may take. */
+  readonly timeoutMs?: number | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Told before each wait for a call that failed and is tried again. */
+  readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A client of one AllSource store. Calls that fail for a passing reason are tried again by themselves; appends carry an idempotency key, so that a
+ * repeated one is stored once. Every failure is an {@link AllSourceError}.
+ *
+ *     const client = new AllSourceClient({ url: 'http://127.0.0.1:3902', apiKey });
+ *     await client.append({ eventType: 'order.placed', entityId: 'order-1', payload: { total: 42 } });
+ *     for await (const event of client.queryEvents({ entityId: 'order-1' })) console.log(event.payload);
+ */
+export class AllSourceClient {
+  readonly #transport: Transport;
+  readonly #policy: RetryPolicy;
+  readonly #onRetry: ((notice: RetryNotice) => void) | undefined;
+
+  constructor(options: AllSourceClientOptions) {
+    this.#transport = new Transport({
+      url: options.url,
+      apiKey: options.apiKey ?? null,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS_DEFAULT,
+    });
+    this.#policy = { ...RETRY_DEFAULT, ...options.retry };
+    this.#onRetry = options.onRetry;
+  }
+
+  /** Appends one event. Throws `version_conflict` when the entity is not at the expected version. */
+  async append(event: NewEvent | RawEvent, options: AppendOptions = {}): Promise<AppendResult> {
+    const answer = await this.#post('/api/v1/events', eventBytes(event), options);
+    return parseSingleAnswer(textOf(answer), answer.headers);
+  }
+
+  /** Appends events together: all of them or none. Events of one entity keep the order given. */
+  async appendBatch(
+    events: readonly (NewEvent | RawEvent)[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const answer = await this.#post('/api/v1/events/batch', batchBody(events), options);
+    return parseBatchAnswer(textOf(answer), answer.headers);
+  }
+
+  /** Yields the events that a filter means, oldest first unless the filter says otherwise. Pages are fetched as they are needed. */
+  async *queryEvents(
+    filter: EventFilter = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<StoredEvent, void, undefined> {
+    const limit = filter.limit ?? Number.POSITIVE_INFINITY;
+    for (let offset = 0; offset < limit; ) {
+      const pageSize = Math.min(filter.pageSize ?? PAGE_SIZE_DEFAULT, limit - offset);
+      const answer = await this.#get('/api/v1/events/query', options, {
+        ...filterParameters(filter),
+        limit: pageSize,
+        offset,
+      });
+      const page = parseEventPage(answer.bytes);
+      yield* page.events;
+      if (!page.hasMore || page.events.length === 0) return;
+      offset += page.events.length;
+    }
+  }
+
+  /** The folded state of an entity, as of an instant if one is given. Throws `entity_not_found` when it has no events. */
+  async entityState(
+    entityId: string,
+    options: CallOptions & { readonly asOf?: string | undefined } = {},
+  ): Promise<EntityState> {
+    const path = `/api/v1/entities/${encodeURIComponent(entityId)}/state`;
+    return parseEntityState(textOf(await this.#get(path, options, { as_of: options.asOf })));
+  }
+
+  /** Follows the store live; see {@link TailOptions}. Goes on after disconnects without losing or repeating an event. */
+  tail(options: TailOptions = {}): AsyncGenerator<TailedEvent, void, undefined> {
+    return tailEvents(
+      { transport: this.#transport, policy: this.#policy },
+      { onRetry: this.#onRetry, ...options },
+    );
+  }
+
+  /** Health of the service at the client's address, asked once: a service that says that it is not well is an answer, not a failure. */
+  async health(options: CallOptions = {}): Promise<ServiceHealth> {
+    try {
+      const answer = await this.#transport.request(getRequest('/health', options));
+      return parseHealth(parseObject(textOf(answer)));
+    } catch (error) {
+      const problem = error instanceof AllSourceError ? error.problem : null;
+      if (typeof problem?.['status'] === 'string') return parseHealth({ ...problem });
+      throw error;
+    }
+  }
+
+  /** The three services, their positions and the totals. Needs an admin key. */
+  async clusterStatus(options: CallOptions = {}): Promise<ClusterStatus> {
+    return parseClusterStatus(textOf(await this.#get('/api/v1/cluster/status', options)));
+  }
+
+  #get(
+    path: string,
+    options: CallOptions,
+    query: NonNullable<TransportRequest['query']> = {},
+  ): Promise<TransportAnswer> {
+    return this.#repeatable({ ...getRequest(path, options), query });
+  }
+
+  #post(path: string, body: Uint8Array, options: AppendOptions): Promise<TransportAnswer> {
+    const idempotencyKey = options.idempotencyKey ?? randomUUID();
+    return this.#repeatable({
+      method: 'POST',
+      path,
+      body,
+      headers: { 'idempotency-key': idempotencyKey },
+      signal: options.signal,
+    });
+  }
+
+  #repeatable(request: TransportRequest): Promise<TransportAnswer> {
+    return withRetries(() => this.#transport.request(request), {
+      policy: this.#policy,
+      onRetry: this.#onRetry,
+      signal: request.signal,
+    });
+  }
+}
+
+function getRequest(path: string, options: CallOptions): TransportRequest {
+  return { method: 'GET', path, signal: options.signal };
+}
+
+function filterParameters(filter: EventFilter): NonNullable<TransportRequest['query']> {
+  return {
+    entity_id: filter.entityId,
+    event_type: filter.eventType,
+    event_type_prefix: filter.eventTypePrefix,
+    since: filter.since,
+    until: filter.until,
+    as_of: filter.asOf,
+    order: filter.order,
+  };
+}
+
+function textOf(answer: TransportAnswer): string {
+  return new TextDecoder().decode(answer.bytes);
+}
