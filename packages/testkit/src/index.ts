@@ -1,2 +1,3 @@
 export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
+export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';

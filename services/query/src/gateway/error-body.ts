@@ -1,0 +1,81 @@
+/**
+ * Translates the error body of a service behind into the form of the gateway, where `error` is always an object:
+ *
+ *     core           {"error": "Invalid input: ...", "code", "detail", ...}          ->  {"error": {"code", "message", ...}, "code", "detail", ...}
+ *     core, 409      {"error": "version_conflict", "expected_version", "current_version"}  ->  the same with all members of a problem
+ *     control plane  {"error": "<code>", "message": "...", ...}                      ->  {"error": {"code", "message", ...}, ...}
+ */
+import {
+  type Problem,
+  type ProblemContext,
+  problem,
+  problemToWire,
+} from '@allsource/shared/errors';
+
+/** Members that every problem has; the others are facts of this one and stand in the error object as well. */
+const COMMON_MEMBERS: ReadonlySet<string> = new Set([
+  'error',
+  'message',
+  'type',
+  'title',
+  'status',
+  'detail',
+  'code',
+  'retryable',
+  'instance',
+  'traceId',
+]);
+
+/** The gateway's body for an error that a service behind answered with `text`. */
+export function gatewayErrorBody(
+  status: number,
+  text: string,
+  context: ProblemContext,
+): Record<string, unknown> {
+  const body = parsedObject(text);
+  if (body === null) return problemToWire(unreadable(status), 'gateway', context);
+  const { error, message, ...members } = body;
+  if (typeof error === 'object' && error !== null) return { ...body, ...context };
+  if (error === 'version_conflict') {
+    return problemToWire(versionConflict(members), 'gateway', context);
+  }
+  const code = firstText(members['code'], typeof message === 'string' ? error : null, 'error');
+  const said = firstText(members['detail'], message, error, `The request failed (${status}).`);
+  const facts = Object.entries(members).filter(([name]) => !COMMON_MEMBERS.has(name));
+  const errorObject = { code, message: said, ...Object.fromEntries(facts) };
+  return { status, code, detail: said, ...members, ...context, error: errorObject };
+}
+
+function parsedObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? { ...value }
+      : null;
+  } catch {
+    // A text that is no JSON is no problem of ours; the caller says so.
+    return null;
+  }
+}
+
+function unreadable(status: number): Problem {
+  return problem(
+    'upstream_unavailable',
+    `A service behind this one answered ${status} without a readable reason.`,
+    { upstream_status: status },
+  );
+}
+
+function versionConflict(members: Record<string, unknown>): Problem {
+  const { expected_version: expected, current_version: current } = members;
+  return problem(
+    'version_conflict',
+    `The entity is at version ${String(current)}, and the request expects ${String(expected)}. Read the entity again, decide again, and append with the current version.`,
+    { expected_version: Number(expected), current_version: Number(current) },
+  );
+}
+
+function firstText(...candidates: unknown[]): string {
+  const text = candidates.find((candidate) => typeof candidate === 'string' && candidate !== '');
+  return String(text);
+}

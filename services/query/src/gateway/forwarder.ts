@@ -1,0 +1,189 @@
+/**
+ * Hands a request on to the service that owns it, and its answer back, as streams: nothing is held whole, a slow side slows the other down, and
+ * when one side goes away the other is told at once. The request's own credential goes with it, and the service behind decides
+ * again; the gateway's check only spares it the work.
+ *
+ * Nothing is ever sent twice. A write that fails on the way may or may not have been stored, and only the client knows whether it may be
+ * repeated; the answer says which of the two is certain.
+ */
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { PROBLEM_CONTENT_TYPE, type Problem, problem } from '@allsource/shared/errors';
+import { LIMITS } from '@allsource/shared/limits';
+import type { Call } from '@allsource/service-kit/http';
+import type { Logger } from '@allsource/service-kit/observability';
+import { gatewayErrorBody } from './error-body.ts';
+import { answerHeadersBack, requestHeadersOnward } from './hop-headers.ts';
+import type { LiveConnections } from './live-connections.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Where a request goes and what is changed on the way. */
+export interface ForwardTarget {
+  readonly upstream: Upstream;
+  /** Path and query at the service behind; the client's own when left out. */
+  readonly path?: string;
+  /** Headers set unless the client sent them. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The status that stands in for 200. */
+  readonly okStatus?: number;
+  /** True for answers that stay open; they count against the limit of live connections. */
+  readonly isLive?: boolean;
+}
+
+export type ForwardOutcome = 'answered' | 'unavailable' | 'abandoned';
+
+export interface ForwarderOptions {
+  readonly live: LiveConnections;
+  readonly logger: Logger;
+  readonly onOutcome: (upstream: string, outcome: ForwardOutcome) => void;
+}
+
+export class Forwarder {
+  readonly #options: ForwarderOptions;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+  }
+
+  /** Forwards a call and answers it. Throws `upstream_unavailable` when the service behind does not answer. */
+  async forward(call: Call, target: ForwardTarget): Promise<void> {
+    const { request, response } = call;
+    const { onOutcome, live } = this.#options;
+    const release = target.isLive === true ? live.admit(() => response.destroy()) : () => {};
+    const exchange = openExchange(call, target);
+    const giveUp = () => exchange.destroy();
+    response.once('close', giveUp);
+    try {
+      const answer = await answerTo(exchange, target.upstream.name, request);
+      await this.#relay({ answer, call, target });
+      onOutcome(target.upstream.name, 'answered');
+    } catch (error) {
+      const isAbandoned = response.destroyed || response.headersSent;
+      onOutcome(target.upstream.name, isAbandoned ? 'abandoned' : 'unavailable');
+      if (!isAbandoned) throw error;
+      this.#options.logger.debug({ err: error, path: request.path }, 'forwarding was cut short');
+      response.destroy();
+    } finally {
+      response.off('close', giveUp);
+      release();
+    }
+  }
+
+  async #relay({ answer, call, target }: Relayed): Promise<void> {
+    const { request, response } = call;
+    // An answer before the end of the request is a refusal; the rest of the request is not worth carrying.
+    if (!request.complete) response.setHeader('connection', 'close');
+    const status = answer.statusCode ?? 502;
+    if (status >= 400 && isTranslatable(answer)) return await relayError({ answer, call, target });
+    setHeaders(response, answerHeadersBack(answer.headers));
+    response.statusCode = status === 200 ? (target.okStatus ?? 200) : status;
+    if (target.isLive === true) response.flushHeaders();
+    await pipeline(answer, response);
+  }
+}
+
+interface Relayed {
+  readonly answer: IncomingMessage;
+  readonly call: Call;
+  readonly target: ForwardTarget;
+}
+
+function openExchange({ request, response }: Call, target: ForwardTarget): ClientRequest {
+  const exchange = target.upstream.request({
+    method: request.method,
+    path: target.path ?? request.originalUrl,
+    headers: {
+      ...target.headers,
+      ...requestHeadersOnward(request.headers),
+      'x-request-id': String(response.getHeader('x-request-id')),
+    },
+  });
+  const hasBody =
+    request.headers['content-length'] !== undefined ||
+    request.headers['transfer-encoding'] !== undefined;
+  if (hasBody) request.pipe(exchange);
+  else exchange.end();
+  return exchange;
+}
+
+function answerTo(
+  exchange: ClientRequest,
+  upstream: string,
+  { method }: { readonly method: string },
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    exchange.once('response', (answer) => {
+      // From here on silence is the client's business: a live stream has nothing to say, or a reader is slow.
+      exchange.setTimeout(0);
+      resolve(answer);
+    });
+    exchange.once('timeout', () =>
+      exchange.destroy(new SilenceError(`no byte for ${LIMITS.upstreamSilenceMs} ms`)),
+    );
+    // Stays in place: after an early refusal the rest of the body meets a closed connection, which changes nothing any more.
+    exchange.on('error', (error) => reject(unavailable({ upstream, method, error })));
+  });
+}
+
+class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+}
+
+function unavailable(failure: {
+  readonly upstream: string;
+  readonly method: string;
+  readonly error: NodeJS.ErrnoException;
+}): Problem {
+  const { upstream, method, error } = failure;
+  const isCertain = error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND';
+  const consequence =
+    isCertain || method === 'GET'
+      ? 'Nothing was changed. Try again shortly.'
+      : 'It is not known whether the request was carried out. If you repeat it, send the same Idempotency-Key, or check first.';
+  const members = { upstream, outcome: isCertain || method === 'GET' ? 'not_done' : 'unknown' };
+  return problem(
+    'upstream_unavailable',
+    `The service '${upstream}' does not answer. ${consequence}`,
+    members,
+    error,
+  );
+}
+
+function isTranslatable({ headers }: IncomingMessage): boolean {
+  return (
+    headers['content-encoding'] === undefined &&
+    /^(?:application\/(?:[\w.+-]+\+)?json|text\/plain)\b/i.test(
+      headers['content-type'] ?? 'text/plain',
+    )
+  );
+}
+
+async function relayError({ answer, call }: Relayed): Promise<void> {
+  const { request, response } = call;
+  const text = await readAtMost(answer, LIMITS.upstreamErrorBytesMax);
+  const status = answer.statusCode ?? 502;
+  const traceId = String(response.getHeader('x-request-id'));
+  const body = JSON.stringify(gatewayErrorBody(status, text, { instance: request.path, traceId }));
+  setHeaders(response, answerHeadersBack(answer.headers));
+  response.statusCode = status;
+  response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
+  response.setHeader('content-length', Buffer.byteLength(body));
+  response.end(body);
+}
+
+/** The first bytes of an answer as text; the rest is let go. */
+async function readAtMost(answer: IncomingMessage, bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) break;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function setHeaders(response: ServerResponse, headers: ReturnType<typeof answerHeadersBack>): void {
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) response.setHeader(name, value);
+}

@@ -1,0 +1,38 @@
+import { problem } from '@allsource/shared/errors';
+import { quoted } from '@allsource/shared/model';
+import type { Call, Route } from '@allsource/service-kit/http';
+import { API_BASES } from '../gateway/api-path.ts';
+import { entitySnapshots } from '../projections/entity-snapshots.ts';
+import type { ProjectionStore } from '../projections/projection-store.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
+import { keptState } from './projection-routes.ts';
+
+export interface EntitySnapshotRoutesOptions {
+  readonly store: ProjectionStore;
+  readonly gate: ReadGate;
+}
+
+/** The current state of an entity, as the projection keeps it: one lookup, however many events the entity has. */
+export function entitySnapshotRoutes(options: EntitySnapshotRoutesOptions): Route[] {
+  return API_BASES.map((base) => ({
+    method: 'GET',
+    path: `${base}/entities/:entityId/snapshot`,
+    needs: 'read',
+    summary: 'The current state of an entity.',
+    handle: (call) => answer(call, options),
+  }));
+}
+
+async function answer(call: Call, { store, gate }: EntitySnapshotRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const entity = call.pathParameter('entityId');
+  await gate.admit(call);
+  const stored = store.state(entitySnapshots, tenant, entity);
+  if (stored === null) {
+    throw problem('entity_not_found', `The entity ${quoted(entity)} has no events.`);
+  }
+  call.json(
+    200,
+    `{"entity_id":${JSON.stringify(entity)},"snapshot":${keptState(stored)},"from_projection":"entity_snapshots"}`,
+  );
+}

@@ -1,0 +1,210 @@
+import { problem } from '@allsource/shared/errors';
+import { LIMITS } from '@allsource/shared/limits';
+import { formatTimestamp, micros } from '@allsource/shared/model';
+import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import { API_BASES } from '../gateway/api-path.ts';
+import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { ProjectionStore, StoredState } from '../projections/projection-store.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
+
+export interface ProjectionRoutesOptions {
+  readonly store: ProjectionStore;
+  readonly gate: ReadGate;
+  readonly hasCaughtUp: () => boolean;
+  /** Hands a call on to core, which keeps the states that clients save. */
+  readonly toCore: (call: Call) => Promise<void>;
+}
+
+const BULK_BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+interface ProjectionRoute extends Omit<Route, 'handle'> {
+  readonly handle: (call: Call, options: ProjectionRoutesOptions) => Promise<void> | void;
+}
+
+const ONE = '/:name/:entityId/state';
+const SAVES = 'Saves the state of an entity.';
+/** Below /projections. */
+const TABLE: readonly ProjectionRoute[] = [
+  {
+    method: 'GET',
+    path: '',
+    needs: 'read',
+    summary: 'The projections of the store.',
+    handle: list,
+  },
+  { method: 'GET', path: '/:name', needs: 'read', summary: 'One projection.', handle: describe },
+  {
+    method: 'GET',
+    path: '/:name/state',
+    needs: 'read',
+    summary: 'The states of a projection by key.',
+    handle: listStates,
+  },
+  {
+    method: 'POST',
+    path: '/:name/bulk',
+    needs: 'read',
+    summary: 'The states of some keys.',
+    handle: readSome,
+  },
+  {
+    method: 'POST',
+    path: '/:name/bulk/save',
+    needs: 'write',
+    summary: 'Saves states of several entities.',
+    handle: save,
+  },
+  { method: 'GET', path: ONE, needs: 'read', summary: 'The state of one entity.', handle: readOne },
+  { method: 'PUT', path: ONE, needs: 'write', summary: SAVES, handle: save },
+  { method: 'POST', path: ONE, needs: 'write', summary: SAVES, handle: save },
+];
+
+/**
+ * Projections: those of the store itself are answered here, and what clients save under other names is core's. A name of the store cannot be
+ * written to.
+ */
+export function projectionRoutes(options: ProjectionRoutesOptions): Route[] {
+  return API_BASES.map((base) => `${base}/projections`).flatMap((base) =>
+    TABLE.map(({ method, path, needs, summary, handle }) => ({
+      method,
+      path: base + path,
+      needs,
+      summary,
+      handle: (call: Call) => handle(call, options),
+    })),
+  );
+}
+
+function list(call: Call, options: ProjectionRoutesOptions): void {
+  const rows = BUILT_IN_PROJECTIONS.map((projection) => row(projection, options));
+  call.json(200, { projections: rows, total: rows.length, data: rows, count: rows.length });
+}
+
+function describe(call: Call, options: ProjectionRoutesOptions): void {
+  const name = call.pathParameter('name');
+  const projection = builtInProjection(name);
+  if (projection === null) {
+    throw problem('not_found', `There is no projection '${name}' of the store itself.`);
+  }
+  const described = row(projection, options);
+  call.json(200, { ...described, found: true, data: described });
+}
+
+function row(projection: Projection, { store, hasCaughtUp }: ProjectionRoutesOptions) {
+  const createdAt = formatTimestamp(micros(store.createdMs * 1000));
+  return {
+    id: projection.name,
+    name: projection.name,
+    title: projection.title,
+    type: projection.kind,
+    kind: projection.kind,
+    status: hasCaughtUp() ? 'running' : 'rebuilding',
+    version: 1,
+    description: projection.description,
+    definition: projection.description,
+    initial_state: {},
+    created_at: createdAt,
+    updated_at: createdAt,
+    position: store.position,
+  };
+}
+
+async function readOne(call: Call, options: ProjectionRoutesOptions): Promise<void> {
+  const projection = builtInProjection(call.pathParameter('name'));
+  if (projection === null) return await options.toCore(call);
+  await answerOne(call, projection, { ...options, key: call.pathParameter('entityId') });
+}
+
+async function answerOne(
+  call: Call,
+  projection: Projection,
+  { store, gate, key }: ProjectionRoutesOptions & { readonly key: string },
+): Promise<void> {
+  const tenant = call.tenant();
+  await gate.admit(call);
+  const stored = store.state(projection, tenant, key);
+  const { name, kind } = projection;
+  call.json(
+    200,
+    `{"projection":"${name}","entity_id":${JSON.stringify(key)},"kind":"${kind}","status":"running",` +
+      `"state":${stored === null ? 'null' : keptState(stored)},"found":${stored !== null}}`,
+  );
+}
+
+/** The text of a state; throws for one that has passed its limit. */
+export function keptState(stored: StoredState): string {
+  if (stored.state !== null) return stored.state;
+  const limit = LIMITS.entitySnapshotBytesMax;
+  throw problem(
+    'payload_too_large',
+    `The state of '${stored.key}' has passed ${limit} bytes and is not kept. Fold its events instead.`,
+    { entity_id: stored.key, limit_bytes: limit },
+  );
+}
+
+async function listStates(call: Call, options: ProjectionRoutesOptions): Promise<void> {
+  const projection = builtInProjection(call.pathParameter('name'));
+  if (projection === null) return await options.toCore(call);
+  const key = call.query.text('entity_id');
+  if (key !== null) return await answerOne(call, projection, { ...options, key });
+  const tenant = call.tenant();
+  const limit =
+    call.query.integer('limit', { min: 0, max: LIMITS.bulkStatesMax }) ?? LIMITS.pageEventsDefault;
+  const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
+  const keyPrefix = call.query.text('entity_id_prefix') ?? '';
+  await options.gate.admit(call);
+  const { store } = options;
+  const states = store.page({ projection, tenant, keyPrefix, limit, offset });
+  const total = store.count(projection, tenant, keyPrefix);
+  call.json(
+    200,
+    `{"projection":"${projection.name}","states":[${states.map(stateJson).join(',')}],` +
+      `"count":${states.length},"total":${total},"has_more":${offset + states.length < total}}`,
+  );
+}
+
+function stateJson({ key, state }: StoredState): string {
+  const tooLarge = state === null ? ',"too_large":true' : '';
+  return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'}${tooLarge}}`;
+}
+
+async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<void> {
+  const projection = builtInProjection(call.pathParameter('name'));
+  if (projection === null) return await options.toCore(call);
+  const tenant = call.tenant();
+  const body = await readJsonObject(call.request, BULK_BODY_BYTES_MAX);
+  const keys = parseKeys(body['entity_ids']);
+  await options.gate.admit(call);
+  const states = keys.map((key) => {
+    const stored = options.store.state(projection, tenant, key);
+    const { state } = stored ?? { state: null };
+    return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'},"found":${stored !== null}}`;
+  });
+  call.json(
+    200,
+    `{"projection":"${projection.name}","states":[${states.join(',')}],"total":${states.length}}`,
+  );
+}
+
+function parseKeys(value: unknown): string[] {
+  const limit = LIMITS.bulkStatesMax;
+  if (Array.isArray(value) && value.length <= limit) {
+    const keys = value.filter((key): key is string => typeof key === 'string');
+    if (keys.length === value.length) return keys;
+  }
+  throw problem('invalid_body', `'entity_ids' must be a list of at most ${limit} texts.`, {
+    pointer: '/entity_ids',
+    limit,
+  });
+}
+
+async function save(call: Call, options: ProjectionRoutesOptions): Promise<void> {
+  const projection = builtInProjection(call.pathParameter('name'));
+  if (projection === null) return await options.toCore(call);
+  throw problem(
+    'invalid_parameter',
+    `'${projection.name}' is a projection of the store itself and cannot be written to. Choose another name.`,
+    { parameter: 'name' },
+  );
+}

@@ -1,0 +1,68 @@
+import type { Clock } from '@allsource/shared/model';
+import type { Call, Route } from '@allsource/service-kit/http';
+import type { Registry } from 'prom-client';
+import { API_BASES } from '../gateway/api-path.ts';
+import type { TenantRates } from '../observability/tenant-rates.ts';
+import { BUILT_IN_PROJECTIONS } from '../projections/built-in.ts';
+import { eventCounters } from '../projections/event-counters.ts';
+import type { ProjectionStore } from '../projections/projection-store.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
+
+export interface StatsRoutesOptions {
+  readonly store: ProjectionStore;
+  readonly gate: ReadGate;
+  readonly clock: Clock;
+  readonly ingestRates: TenantRates;
+  readonly queryRates: TenantRates;
+  readonly registry: Registry;
+}
+
+const METRICS_PATHS = ['/metrics', '/api/metrics', '/api/metrics/prometheus'];
+
+/** Numbers of a tenant, and the metrics of the process. */
+export function statsRoutes(options: StatsRoutesOptions): Route[] {
+  const stats = API_BASES.map(
+    (base): Route => ({
+      method: 'GET',
+      path: `${base}/stats`,
+      needs: 'read',
+      summary: 'Counts of the tenant.',
+      handle: (call) => answerStats(call, options),
+    }),
+  );
+  const metrics = METRICS_PATHS.map(
+    (path): Route => ({
+      method: 'GET',
+      path,
+      needs: 'public',
+      summary: 'Metrics in the Prometheus text format.',
+      handle: async (call) => {
+        call.response.setHeader('content-type', options.registry.contentType);
+        call.response.end(await options.registry.metrics());
+      },
+    }),
+  );
+  return [...stats, ...metrics];
+}
+
+async function answerStats(call: Call, options: StatsRoutesOptions): Promise<void> {
+  const { store, clock } = options;
+  const tenant = call.tenant();
+  const position = await options.gate.admit(call);
+  const { events, entities, textBytes } = store.totals(tenant);
+  const nowMs = clock.nowMicros() / 1000;
+  call.json(200, {
+    total_events: events,
+    total_entities: entities,
+    total_event_types: store.count(eventCounters, tenant, ''),
+    total_ingested: events,
+    total_projections: BUILT_IN_PROJECTIONS.length,
+    total_schemas: 0,
+    uptime_seconds: Math.floor(process.uptime()),
+    memory_used_bytes: process.memoryUsage.rss(),
+    storage_used_bytes: textBytes,
+    ingest_rate_per_sec: options.ingestRates.perSecond(tenant, nowMs),
+    query_rate_per_sec: options.queryRates.perSecond(tenant, nowMs),
+    position,
+  });
+}

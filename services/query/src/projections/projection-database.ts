@@ -1,0 +1,88 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+
+/** Names the tables below and what the projections compute. A file with another number is set aside and filled again. */
+const FORMAT = 1;
+const CACHE_KIB = 64 * 1024;
+
+const TABLES = `
+  CREATE TABLE progress (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    log_id TEXT,
+    position INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL
+  );
+  CREATE TABLE states (
+    projection INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT,
+    PRIMARY KEY (projection, tenant, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE totals (
+    tenant TEXT PRIMARY KEY,
+    events INTEGER NOT NULL,
+    entities INTEGER NOT NULL,
+    text_bytes INTEGER NOT NULL
+  ) WITHOUT ROWID;
+`;
+
+/** An open database, and why the file that was there before is not used, if so. */
+export interface OpenedDatabase {
+  readonly database: Database.Database;
+  readonly setAside: string | null;
+}
+
+/**
+ * Opens the database file of the projections, or makes it. A file that is no database, is damaged, or has another format is renamed
+ * to `<file>.set-aside` and a new one is made: everything in it can be computed again from the log.
+ */
+export function openProjectionDatabase(file: string, nowMs: number): OpenedDatabase {
+  mkdirSync(dirname(file), { recursive: true });
+  const fault = existsSync(file) ? fileFault(file) : null;
+  if (fault !== null) setAsideDatabase(file);
+  const database = new Database(file);
+  // In WAL mode NORMAL can lose the last transactions in a power cut, never half of one; the log gives them again.
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = NORMAL');
+  database.pragma(`cache_size = -${CACHE_KIB}`);
+  if (database.pragma('user_version', { simple: true }) !== FORMAT) makeTables(database, nowMs);
+  return { database, setAside: fault };
+}
+
+function makeTables(database: Database.Database, nowMs: number): void {
+  const make = database.transaction(() => {
+    database.exec(TABLES);
+    database.prepare('INSERT INTO progress VALUES (1, NULL, 0, ?)').run(nowMs);
+    database.pragma(`user_version = ${FORMAT}`);
+  });
+  make();
+}
+
+function fileFault(file: string): string | null {
+  let database: Database.Database | null = null;
+  try {
+    database = new Database(file);
+    const format = database.pragma('user_version', { simple: true });
+    if (format !== FORMAT) return `its format is ${String(format)}, this program writes ${FORMAT}`;
+    const progress = database.prepare('SELECT position FROM progress').get();
+    return progress === undefined ? 'it does not say its position' : null;
+  } catch (error) {
+    if (error instanceof Database.SqliteError) return error.message;
+    throw error;
+  } finally {
+    database?.close();
+  }
+}
+
+/** Moves a database file out of the way. One that was set aside before is replaced. */
+export function setAsideDatabase(file: string): void {
+  renameSync(file, `${file}.set-aside`);
+  for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
+}
+
+/** True for an error that says that the file itself is damaged. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+}
