@@ -1,0 +1,74 @@
+/**
+ * The gate that every read passes. It makes reads linearizable: whoever was told that an append is durable, by anybody, sees it in every
+ * read that begins afterwards.
+ *
+ * How: the read asks core for its head (calls that come while one is under way share the next) and waits until the read store has applied it.
+ * A caller may ask for less: `consistency=eventual` reads what is there, `min_position=P` waits for the position of an append it knows of.
+ * When the wait passes its limit the answer is `read_behind` with the numbers, never a stale answer that does not say so.
+ */
+import { problem } from '@allsource/shared/errors';
+import { type Position, position } from '@allsource/shared/model';
+import type { LogFollower } from '@allsource/service-kit/feed';
+import type { Call } from '@allsource/service-kit/http';
+
+/** The header that says at which position of the log an answer is true. */
+export const POSITION_HEADER = 'x-allsource-position';
+
+export interface ReadGateOptions {
+  readonly follower: Pick<LogFollower, 'coreHead' | 'waitFor' | 'status'>;
+  /** The read store that the follower fills. */
+  readonly store: { readonly appliedPosition: Position };
+  /** How long a read waits for the store. Setting ALLSOURCE_READ_WAIT_MS. */
+  readonly waitMs: number;
+}
+
+export class ReadGate {
+  readonly #options: ReadGateOptions;
+
+  constructor(options: ReadGateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Waits until the store is as new as the caller asks for. Returns the position it is true at, and says it in the answer's header. Throws
+   * `read_behind` when that takes too long and `upstream_unavailable` when core does not answer.
+   */
+  async admit(call: Call): Promise<Position> {
+    const wanted = await this.#wantedPosition(call);
+    if (wanted !== null && this.#options.store.appliedPosition < wanted) await this.#await(wanted);
+    const { appliedPosition } = this.#options.store;
+    stampPosition(call, appliedPosition);
+    return appliedPosition;
+  }
+
+  /** The position the caller has to see; null when any will do. */
+  async #wantedPosition(call: Call): Promise<Position | null> {
+    const consistency = call.query.choice('consistency', ['strong', 'eventual'] as const);
+    const minimum = call.query.integer('min_position', { min: 0, max: Number.MAX_SAFE_INTEGER });
+    if (minimum !== null) return position(minimum);
+    return consistency === 'eventual' ? null : this.#options.follower.coreHead();
+  }
+
+  async #await(wanted: Position): Promise<void> {
+    const { follower, store, waitMs } = this.#options;
+    if (await follower.waitFor(wanted, waitMs)) return;
+    const { appliedPosition } = store;
+    const { fault } = follower.status;
+    throw problem(
+      'read_behind',
+      `The read store is at position ${appliedPosition} and did not reach ${wanted} within ${waitMs} ms${fault === null ? '' : ` (${fault})`}. ` +
+        'Try again, or read what is there with consistency=eventual.',
+      {
+        applied_position: appliedPosition,
+        wanted_position: wanted,
+        lag: wanted - appliedPosition,
+        waited_ms: waitMs,
+      },
+    );
+  }
+}
+
+/** Says in the header at which position the answer is true. */
+export function stampPosition(call: Call, position: Position): void {
+  call.response.setHeader(POSITION_HEADER, String(position));
+}
