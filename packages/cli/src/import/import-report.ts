@@ -17,6 +17,8 @@ export interface Refusal {
 /** Counts what becomes of every line. Every line that was read is in exactly one count. */
 export class ImportReport {
   linesRead = 0;
+  /** Bytes of the lines that were read, with their line feeds. */
+  bytesRead = 0;
   blankLines = 0;
   /** Events that this run has stored. */
   appended = 0;

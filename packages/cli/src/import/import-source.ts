@@ -20,6 +20,7 @@ export class ImportSource {
   readonly #open: () => Readable;
   #stream: Readable | null = null;
   #bytesRead = 0;
+  #contentBytes: number | null = null;
 
   /** `argument` is a path or `-`. The signal ends a read that waits. */
   constructor(argument: string, { stdin, signal }: SourceOptions) {
@@ -40,6 +41,11 @@ export class ImportSource {
     return this.bytesTotal !== null;
   }
 
+  /** Bytes of the content, decompressed; null until it has been read to its end once. */
+  get contentBytes(): number | null {
+    return this.#contentBytes;
+  }
+
   /** How many bytes of the file have been read so far, compressed ones where it is compressed. */
   get bytesRead(): number {
     return this.#bytesRead;
@@ -47,6 +53,15 @@ export class ImportSource {
 
   /** The content, decompressed. Throws a {@link CliError} when the file cannot be read or is damaged. */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    let bytes = 0;
+    for await (const chunk of this.#content()) {
+      bytes += chunk.length;
+      yield chunk;
+    }
+    this.#contentBytes = bytes;
+  }
+
+  async *#content(): AsyncGenerator<Buffer, void, undefined> {
     this.#bytesRead = 0;
     const stream = this.#open();
     this.#stream = stream;

@@ -83,6 +83,7 @@ export class Importer {
     }
     await this.#send({ lines: events, key, tenant: batch.tenant });
     report.linesRead += batch.lines.length;
+    for (const { line } of batch.lines) report.bytesRead += line.bytes.length + 1;
   }
 
   async #send(portion: Portion): Promise<void> {

@@ -80,9 +80,16 @@ export class Progress {
     const rate = `${formatCount(events / (this.elapsedMs / 1000))} events/s`;
     const refused = report.refused === 0 ? '' : `, ${formatCount(report.refused)} refused`;
     const counts = `${formatCount(events)} events${refused}, ${rate}`;
-    if (source.bytesTotal === null) return `${counts}, ${formatBytes(source.bytesRead)} read`;
-    const share = Math.min(1, source.bytesRead / Math.max(1, source.bytesTotal));
+    const share = this.#share();
+    if (share === null) return `${counts}, ${formatBytes(source.bytesRead)} read`;
     return `${this.#bar(share)}${Math.floor(share * 100)}%  ${counts}, ${this.#timeLeft(share)}`;
+  }
+
+  /** How much of the file is done, from 0 to 1; null when nobody knows how much there is. */
+  #share(): number | null {
+    const { report, source } = this.#options;
+    if (source.contentBytes !== null) return shareOf(report.bytesRead, source.contentBytes);
+    return source.bytesTotal === null ? null : shareOf(source.bytesRead, source.bytesTotal);
   }
 
   #bar(share: number): string {
@@ -95,4 +102,8 @@ export class Progress {
     if (share <= 0) return 'time left unknown';
     return `${formatDuration((this.elapsedMs / share) * (1 - share))} left`;
   }
+}
+
+function shareOf(done: number, total: number): number {
+  return Math.min(1, done / Math.max(1, total));
 }
