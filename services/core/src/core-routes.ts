@@ -1,0 +1,39 @@
+import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
+import { type AccessRoutesOptions, accessRoutes } from './http/access-routes.ts';
+import { consumerRoutes } from './http/consumer-routes.ts';
+import { type EventReadRoutesOptions, eventReadRoutes } from './http/event-read-routes.ts';
+import { type FeedRoutesOptions, feedRoutes } from './http/feed-routes.ts';
+import {
+  type ProjectionStateRoutesOptions,
+  projectionStateRoutes,
+} from './http/projection-state-routes.ts';
+import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
+import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
+import { streamSocketRoutes } from './http/stream-socket.ts';
+import type { ConsumerService } from './consumers/consumer-service.ts';
+
+export interface CoreRoutesOptions {
+  readonly health: HealthOptions;
+  readonly stats: StatsRoutesOptions;
+  readonly access: AccessRoutesOptions;
+  readonly feed: FeedRoutesOptions;
+  readonly consumers: ConsumerService;
+  readonly states: ProjectionStateRoutesOptions;
+  readonly sse: SseRoutesOptions;
+  readonly events: EventReadRoutesOptions;
+}
+
+/** All routes of core that Express serves, in the order of their registration: fixed paths before paths with parameters. */
+export function coreRoutes(options: CoreRoutesOptions): Route[] {
+  return [
+    ...healthRoutes(options.health),
+    ...statsRoutes(options.stats),
+    ...accessRoutes(options.access),
+    ...feedRoutes(options.feed),
+    ...consumerRoutes(options.consumers),
+    ...projectionStateRoutes(options.states),
+    ...streamSocketRoutes(),
+    ...sseRoutes(options.sse),
+    ...eventReadRoutes(options.events),
+  ];
+}

@@ -1,0 +1,230 @@
+/**
+ * The composition root of core: it opens the log, builds the folds, and puts the routes in front of them. The order of the start is the order of
+ * trust: lock the folder, recover the log, make sure that somebody can log in, then listen. The stop is the other way round: no new appends, live
+ * streams are told to reconnect, running requests finish, the log is closed with its marker, the lock goes.
+ */
+import { createServer, type Server } from 'node:http';
+import { Authenticator, type Principal, resolveTenant } from '@allsource/shared/access';
+import { type Problem, problem } from '@allsource/shared/errors';
+import { must } from '@allsource/shared/lang';
+import { LIMITS } from '@allsource/shared/limits';
+import { systemClock } from '@allsource/shared/model';
+import { obtainInternalToken } from '@allsource/service-kit/config';
+import {
+  closeServer,
+  createApp,
+  createGuard,
+  type Guard,
+  listen,
+  type ReadinessCheck,
+  type Route,
+  type TenantResolver,
+} from '@allsource/service-kit/http';
+import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
+import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
+import { AccessAdmin } from './access/access-admin.ts';
+import { bootstrapAccess } from './access/bootstrap-access.ts';
+import type { CoreConfig } from './config/core-config.ts';
+import { ConsumerService } from './consumers/consumer-service.ts';
+import { coreRoutes } from './core-routes.ts';
+import { IngestHandler } from './http/ingest-handler.ts';
+import type { Authenticate } from './http/live-right.ts';
+import { StreamSocket } from './http/stream-socket.ts';
+import { type LogParts, openLogParts } from './log-parts.ts';
+import { ProjectionStateService } from './projection-state/projection-state-service.ts';
+import { EntityReader } from './read/entity-reader.ts';
+import { FrameReader } from './read/frame-reader.ts';
+
+const VERSION = '0.1.0';
+
+/** Core, running. */
+export interface CoreService extends RunningService {
+  readonly port: number;
+  /** The routes that Express serves, for the test that compares them with what is registered. */
+  readonly routes: readonly Route[];
+  /** The file of the admin key that this start made; null when none was needed. */
+  readonly createdKeyFile: string | null;
+}
+
+/** Starts core. Throws a ConfigError or a problem that says why it cannot start. */
+export async function createCoreService(config: CoreConfig): Promise<CoreService> {
+  const lock = await lockFolder(config.folder, 'core');
+  try {
+    const logger = createLogger('core', config.logLevel);
+    const httpMetrics = new HttpMetrics('allsource_core');
+    const parts = await openLogParts(config, logger, httpMetrics);
+    return await new Core({
+      config,
+      logger,
+      httpMetrics,
+      parts,
+      releaseLock: () => lock.release(),
+    }).start();
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+interface CoreOptions {
+  readonly config: CoreConfig;
+  readonly logger: Logger;
+  readonly httpMetrics: HttpMetrics;
+  readonly parts: LogParts;
+  readonly releaseLock: () => Promise<void>;
+}
+
+class Core {
+  readonly #options: CoreOptions;
+  readonly #guard: Guard;
+  readonly #resolveTenant: TenantResolver;
+  readonly #authenticate: Authenticate;
+  readonly #consumers: ConsumerService;
+  /** Set when core begins to stop: readiness fails first, and appends are refused. */
+  #closing: Problem | null = null;
+
+  constructor(options: CoreOptions) {
+    const { config, parts } = options;
+    const { directory, journal } = parts;
+    this.#options = options;
+    this.#resolveTenant = (principal, requested) => resolveTenant(principal, requested, directory);
+    this.#guard = createGuard({
+      authenticator: new Authenticator({
+        directory,
+        jwtSecret: config.jwtSecret,
+        devTenant: config.devMode ? config.bootstrapTenant : null,
+        nowMs: Date.now,
+      }),
+      internalToken: obtainInternalToken(config),
+    });
+    this.#authenticate = (request): Principal => must(this.#guard(request, 'read'), 'a principal');
+    this.#consumers = new ConsumerService({
+      fold: parts.consumers,
+      appender: journal,
+      log: journal,
+    });
+  }
+
+  async start(): Promise<CoreService> {
+    const { config, parts } = this.#options;
+    const { createdKeyFile } = await bootstrapAccess({
+      directory: parts.directory,
+      appender: parts.journal,
+      tenant: config.bootstrapTenant,
+      apiKey: config.bootstrapApiKey,
+      keyFile: config.apiKeyFile,
+    });
+    const routes = this.#routes();
+    const server = this.#server(routes);
+    const port = await listen(server, {
+      host: config.host,
+      port: config.corePort,
+      portSetting: 'CORE_PORT',
+    });
+    const url = `http://${config.host}:${port}`;
+    return { url, port, routes, createdKeyFile, close: () => this.#close(server) };
+  }
+
+  #routes(): Route[] {
+    const { config, logger, httpMetrics, parts } = this.#options;
+    const { journal, directory, feed, connections, metrics, storageBytes } = parts;
+    const frames = new FrameReader(journal);
+    const states = {
+      fold: parts.states,
+      appender: journal,
+      frames,
+      stateBytesMax: config.stateBytesMax,
+    };
+    return coreRoutes({
+      health: {
+        service: 'allsource-core',
+        version: VERSION,
+        checks: this.#readinessChecks(),
+        extra: () => ({ role: 'leader', head_position: journal.head }),
+      },
+      stats: {
+        entities: journal.entities,
+        log: journal,
+        registry: httpMetrics.registry,
+        storageBytes,
+        ingestRatePerSecond: () => metrics.ingestRatePerSecond(),
+      },
+      access: {
+        directory,
+        admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
+      },
+      feed: { log: journal, feed },
+      consumers: this.#consumers,
+      states: { states: new ProjectionStateService(states), bodyBytesMax: config.bodyBytesMax },
+      sse: { log: journal, connections, authenticate: this.#authenticate, logger },
+      events: {
+        log: journal,
+        frames,
+        entities: new EntityReader({ frames, entities: journal.entities }),
+        forward: null,
+      },
+    });
+  }
+
+  #server(routes: readonly Route[]): Server {
+    const { config, logger, httpMetrics, parts } = this.#options;
+    const shared = { guard: this.#guard, resolveTenant: this.#resolveTenant, logger };
+    const app = createApp({ ...shared, edge: 'core', routes, metrics: httpMetrics });
+    const ingest = new IngestHandler({
+      ...shared,
+      journal: parts.journal,
+      clock: systemClock,
+      limits: config,
+      httpMetrics,
+      metrics: parts.metrics,
+      closedFor: () => this.#closing,
+    });
+    const server = createServer({ maxHeaderSize: LIMITS.headerBytesMax }, (request, response) => {
+      if (!ingest.handle(request, response)) app(request, response);
+    });
+    new StreamSocket({
+      log: parts.journal,
+      consumers: this.#consumers,
+      consumerFold: parts.consumers,
+      connections: parts.connections,
+      authenticate: this.#authenticate,
+      resolveTenant: this.#resolveTenant,
+      emptyBearerStreams: config.emptyBearerStreams,
+      logger,
+    }).attach(server);
+    return server;
+  }
+
+  #readinessChecks(): ReadinessCheck[] {
+    const { journal } = this.#options.parts;
+    return [
+      { name: 'accepting', fault: () => this.#closing?.message ?? null },
+      {
+        name: 'writer',
+        fault: () =>
+          journal.poison === null
+            ? null
+            : `the writer has stopped after a disk error (${journal.poison.message}); restart core, which verifies the log first`,
+      },
+      {
+        name: 'space',
+        fault: () =>
+          journal.fullCause === null
+            ? null
+            : `the disk is full (${journal.fullCause.message}); free some space`,
+      },
+    ];
+  }
+
+  async #close(server: Server): Promise<void> {
+    const { config, parts, releaseLock } = this.#options;
+    this.#closing = problem(
+      'shutting_down',
+      'Core is shutting down and takes no appends. Try again in a moment.',
+    );
+    await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
+    await closeServer(server, config.shutdownGraceMs);
+    await parts.journal.close();
+    await releaseLock();
+  }
+}

@@ -1,0 +1,91 @@
+/** The log and everything that is folded from it: the part of core that knows no HTTP. */
+import { randomInt } from 'node:crypto';
+import { AccessDirectory } from '@allsource/shared/access';
+import { systemClock } from '@allsource/shared/model';
+import type { HttpMetrics, Logger } from '@allsource/service-kit/observability';
+import { Journal } from './append/journal.ts';
+import type { CoreConfig } from './config/core-config.ts';
+import { ConsumerFold } from './consumers/consumer-fold.ts';
+import { NatsFanOut } from './fan-out/nats-fan-out.ts';
+import { registerFanOutMetrics } from './fan-out/fan-out-metrics.ts';
+import { CommitFeed } from './feed/commit-feed.ts';
+import { LiveConnections } from './http/live-connections.ts';
+import { CoreMetrics } from './observability/core-metrics.ts';
+import { openLogStore } from './open-log-store.ts';
+import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
+
+/** Random bits of an event id, see shared/model/event-id.ts. */
+const ID_RANDOM_LIMIT = 2 ** 22;
+
+export interface LogParts {
+  readonly journal: Journal;
+  readonly directory: AccessDirectory;
+  readonly consumers: ConsumerFold;
+  readonly states: ProjectionStateFold;
+  readonly feed: CommitFeed;
+  readonly connections: LiveConnections;
+  readonly metrics: CoreMetrics;
+  readonly storageBytes: () => number;
+  /** Null without NATS. */
+  readonly fanOut: NatsFanOut | null;
+}
+
+/** Opens the log, recovers it and builds the folds. Throws a problem `log_damaged` when acknowledged data is damaged. */
+export async function openLogParts(
+  config: CoreConfig,
+  logger: Logger,
+  httpMetrics: HttpMetrics,
+): Promise<LogParts> {
+  const directory = new AccessDirectory();
+  const consumers = new ConsumerFold();
+  const states = new ProjectionStateFold();
+  const connections = new LiveConnections();
+  const { store, storageBytes } = openLogStore(config, logger);
+  const metrics = new CoreMetrics(httpMetrics, {
+    head: () => journal.head,
+    entities: () => journal.entities.totalEntityCount,
+    events: () => journal.entities.totalEventCount,
+    storageBytes,
+    connections: () => connections.count,
+  });
+  const journal = await Journal.open({
+    store,
+    clock: systemClock,
+    random: () => randomInt(ID_RANDOM_LIMIT),
+    folds: [directory, consumers, states],
+    onGroup: (group) => metrics.observeGroup(group),
+  });
+  const feed = new CommitFeed(journal);
+  const fanOut = startFanOut({ config, logger, httpMetrics, journal });
+  return {
+    journal,
+    directory,
+    consumers,
+    states,
+    feed,
+    connections,
+    metrics,
+    storageBytes,
+    fanOut,
+  };
+}
+
+interface FanOutParts {
+  readonly config: CoreConfig;
+  readonly logger: Logger;
+  readonly httpMetrics: HttpMetrics;
+  readonly journal: Journal;
+}
+
+function startFanOut({ config, logger, httpMetrics, journal }: FanOutParts): NatsFanOut | null {
+  if (config.natsUrl === null) return null;
+  const fanOut = new NatsFanOut({
+    log: journal,
+    natsUrl: config.natsUrl,
+    publishEvents: config.natsEvents,
+    logger,
+  });
+  registerFanOutMetrics(httpMetrics.registry, () => fanOut.status);
+  fanOut.start();
+  return fanOut;
+}
