@@ -6,7 +6,12 @@ import { createApp, createGuard } from '@allsource/service-kit/http';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
 import { AccessDirectory, Authenticator, resolveTenant } from '@allsource/shared/access';
 import { POSITION_ZERO, position } from '@allsource/shared/model';
-import { COMMITS_SUBJECT, decodeSingleFeedMessage, type Frame } from '@allsource/shared/protocol';
+import {
+  COMMITS_SUBJECT,
+  decodeSingleFeedMessage,
+  type FeedMessage,
+  type Frame,
+} from '@allsource/shared/protocol';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findNats, type NatsServer, startNats } from '../../../../tests/support/nats-server.ts';
 import { registerFanOutMetrics } from '../../src/fan-out/fan-out-metrics.ts';
@@ -144,6 +149,19 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
+/** The feed messages of a log among what was heard: on a shared server others may publish too. */
+function messagesOf(log: MemoryLog, heard: readonly { readonly body: Buffer }[]): FeedMessage[] {
+  return heard.flatMap(({ body }) => {
+    try {
+      const message = decodeSingleFeedMessage(body);
+      const logId = message.kind === 'frame' ? message.frame.logId : message.logId;
+      return logId.equals(log.logId) ? [message] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
 const checksum = (frame: Frame) => frame.checksum;
 
 describeWithNats('fan-out over NATS', () => {
@@ -156,15 +174,19 @@ describeWithNats('fan-out over NATS', () => {
     for (let i = 0; i < 500; i++) log.append('acme', [{}, {}]);
     const large = log.append('acme', [{ payload: JSON.stringify('x'.repeat(200_000)) }]);
     log.append('acme', [{}]);
-    await until(() => heard.length === log.frames.length);
-    const messages = heard.map(({ body }) => decodeSingleFeedMessage(body));
-    expect(messages.filter(({ kind }) => kind === 'head')).toHaveLength(
-      source.kind === 'binary' ? 1 : 0,
-    );
+    await until(() => messagesOf(log, heard).length === log.frames.length);
+    // A server that is not ours to configure may take the large frame too.
+    const isTooLarge = source.kind === 'binary';
+    const messages = messagesOf(log, heard);
+    expect(messages.filter(({ kind }) => kind === 'head')).toHaveLength(isTooLarge ? 1 : 0);
     expect(messages.flatMap((m) => (m.kind === 'frame' ? [m.frame.checksum] : []))).toEqual(
-      log.frames.filter((frame) => frame !== large || source.kind !== 'binary').map(checksum),
+      log.frames.filter((frame) => frame !== large || !isTooLarge).map(checksum),
     );
-    expect(out.status).toMatchObject({ publishedFrames: 501, notices: 1, droppedFrames: 1 });
+    expect(out.status).toMatchObject(
+      isTooLarge
+        ? { publishedFrames: 501, notices: 1, droppedFrames: 1 }
+        : { publishedFrames: 502, notices: 0, droppedFrames: 0 },
+    );
   });
 
   it('publishes events on subjects of their own only when asked to, and never system events', async () => {
