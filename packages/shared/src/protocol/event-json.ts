@@ -3,16 +3,52 @@
  *
  *     {"id","event_type","entity_id","tenant_id","payload","timestamp","metadata"|null,"version","recorded_at"}
  */
-import { formatTimestamp } from '../model/timestamp.ts';
+import { formatTimestamp, type Micros } from '../model/timestamp.ts';
 import type { FrameEvent } from './frame.ts';
+
+/** What an event's JSON object says besides payload and metadata. */
+export interface EventFacts {
+  readonly id: string;
+  readonly type: string;
+  readonly entity: string;
+  readonly tenant: string;
+  readonly timestamp: Micros;
+  readonly version: number;
+  readonly recordedAt: Micros;
+}
+
+/** The members of an event's JSON object as text, cut where the raw payload and the raw metadata (or null) go. */
+export interface EventJsonPieces {
+  readonly beforePayload: string;
+  readonly beforeMetadata: string;
+  readonly afterMetadata: string;
+}
+
+/** Prints what stands around the payload and the metadata of an event's JSON object. */
+export function eventJsonPieces(facts: EventFacts): EventJsonPieces {
+  const timestamp = formatTimestamp(facts.timestamp);
+  // Most events are recorded when they happen.
+  const recordedAt =
+    facts.recordedAt === facts.timestamp ? timestamp : formatTimestamp(facts.recordedAt);
+  return {
+    beforePayload: `"id":"${facts.id}","event_type":"${facts.type}","entity_id":${JSON.stringify(facts.entity)},"tenant_id":"${facts.tenant}","payload":`,
+    beforeMetadata: `,"timestamp":"${timestamp}","metadata":`,
+    afterMetadata: `,"version":${facts.version},"recorded_at":"${recordedAt}"`,
+  };
+}
 
 /** The members of an event's JSON object without the braces, so that callers can put members of their own before them. */
 export function eventMembersJson(event: FrameEvent): string {
-  const { frame } = event;
+  const { id, type, entity, timestamp, version, payload, metadata } = event;
+  const { tenant, recordedAt } = event.frame;
+  const pieces = eventJsonPieces({ id, type, entity, tenant, timestamp, version, recordedAt });
+  const { beforePayload, beforeMetadata, afterMetadata } = pieces;
   return (
-    `"id":"${event.id}","event_type":"${event.type}","entity_id":${JSON.stringify(event.entity)},"tenant_id":"${frame.tenant}",` +
-    `"payload":${event.payload.toString('utf8')},"timestamp":"${formatTimestamp(event.timestamp)}",` +
-    `"metadata":${event.metadata?.toString('utf8') ?? 'null'},"version":${event.version},"recorded_at":"${formatTimestamp(frame.recordedAt)}"`
+    beforePayload +
+    payload.toString('utf8') +
+    beforeMetadata +
+    (metadata?.toString('utf8') ?? 'null') +
+    afterMetadata
   );
 }
 

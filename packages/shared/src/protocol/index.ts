@@ -1,4 +1,11 @@
-export { eventJson, eventMembersJson, positionedEventJson } from './event-json.ts';
+export {
+  type EventFacts,
+  type EventJsonPieces,
+  eventJson,
+  eventJsonPieces,
+  eventMembersJson,
+  positionedEventJson,
+} from './event-json.ts';
 export {
   compareEvents,
   type EventQuery,

@@ -100,9 +100,7 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   /** What is wrong with the store, in a sentence; null when all is well. For readiness. */
   get fault(): string | null {
-    const failure = this.#sealer.failure;
-    if (this.#damage !== null || failure === null) return this.#damage;
-    return failure instanceof Error ? failure.message : String(failure);
+    return this.#damage ?? this.#sealer.failure?.message ?? null;
   }
 
   /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` before it takes any. */
@@ -179,11 +177,27 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   eventAt(tenant: string, position: Position): StoredEvent | null {
-    const run = this.#runs().find((candidate) => candidate.lastPosition >= position);
-    const row = run?.rowAt(position) ?? -1;
-    if (run === undefined || row === -1) return null;
+    const run = this.#runOf(position);
+    const row = run.rowAt(position);
+    if (row === -1) return null;
     const event = run.event(row);
     return event.tenant === tenant ? event : null;
+  }
+
+  /** The run that covers a position; the tail for one that nothing covers yet. */
+  #runOf(position: Position): EventRun {
+    if (position > this.durablePosition) {
+      const waiting = this.#sealer.waiting.find((tail) => tail.lastPosition >= position);
+      return (waiting ?? this.#tail).run();
+    }
+    let low = 0;
+    let high = this.#blocks.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (must(this.#blocks[middle], 'a block').header.lastPosition < position) low = middle + 1;
+      else high = middle;
+    }
+    return must(this.#blocks[low], 'a block').run;
   }
 
   /** All runs of this moment, in position order. */

@@ -3,6 +3,7 @@
  * durable. Few tails may wait; then `ready` makes the follower wait, so memory stays bounded. A write that fails leaves the tail waiting and is
  * tried again with the next tail or the next `ready`; nothing is lost, because the log is the truth.
  */
+import { assert } from '@allsource/shared/lang';
 import type { BlockFile } from './block/block-file.ts';
 import type { Tail } from './tail/tail.ts';
 
@@ -14,7 +15,7 @@ export interface SealerOptions {
   readonly write: (tail: Tail) => Promise<BlockFile>;
   /** Called when the block stands in for the tail. */
   readonly onSealed: (tail: Tail, block: BlockFile) => void;
-  readonly onFailed: (error: unknown) => void;
+  readonly onFailed: (error: Error) => void;
 }
 
 export class Sealer {
@@ -22,7 +23,7 @@ export class Sealer {
   readonly #waiting: Tail[] = [];
   #isRunning = false;
   #running: Promise<void> = Promise.resolve();
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(options: SealerOptions) {
     this.#options = options;
@@ -34,14 +35,15 @@ export class Sealer {
   }
 
   /** Why the last write failed; null when it did not. */
-  get failure(): unknown {
+  get failure(): Error | null {
     return this.#failure;
   }
 
   /** Takes a tail that gets no more rows. */
   add(tail: Tail): void {
     this.#waiting.push(tail);
-    this.#start();
+    // Its failures are kept and told by `ready`; the promise itself never rejects.
+    void this.#start();
   }
 
   /** Resolves when another tail may be filled. Throws what the disk says when it cannot be. */
@@ -81,6 +83,7 @@ export class Sealer {
         this.#waiting.shift();
         this.#options.onSealed(tail, block);
       } catch (error) {
+        assert(error instanceof Error, 'the disk throws errors');
         this.#failure = error;
         this.#options.onFailed(error);
         break;

@@ -15,7 +15,7 @@ import type { Call } from '@allsource/service-kit/http';
 export const POSITION_HEADER = 'x-allsource-position';
 
 export interface ReadGateOptions {
-  readonly follower: Pick<LogFollower, 'coreHead' | 'waitFor' | 'status'>;
+  readonly follower: Pick<LogFollower, 'coreHead' | 'waitFor'>;
   /** The read store that the follower fills. */
   readonly store: { readonly appliedPosition: Position };
   /** How long a read waits for the store. Setting ALLSOURCE_READ_WAIT_MS. */
@@ -53,10 +53,9 @@ export class ReadGate {
     const { follower, store, waitMs } = this.#options;
     if (await follower.waitFor(wanted, waitMs)) return;
     const { appliedPosition } = store;
-    const { fault } = follower.status;
     throw problem(
       'read_behind',
-      `The read store is at position ${appliedPosition} and did not reach ${wanted} within ${waitMs} ms${fault === null ? '' : ` (${fault})`}. ` +
+      `The read store is at position ${appliedPosition} and did not reach ${wanted} within ${waitMs} ms. ` +
         'Try again, or read what is there with consistency=eventual.',
       {
         applied_position: appliedPosition,
@@ -69,6 +68,6 @@ export class ReadGate {
 }
 
 /** Says in the header at which position the answer is true. */
-export function stampPosition(call: Call, position: Position): void {
-  call.response.setHeader(POSITION_HEADER, String(position));
+export function stampPosition(call: Call, appliedPosition: Position): void {
+  call.response.setHeader(POSITION_HEADER, String(appliedPosition));
 }

@@ -1,0 +1,161 @@
+/** Entities of one tenant. `/entities/duplicates` stands before the paths with an entity id. */
+import type { Call, Route } from '@allsource/service-kit/http';
+import { problem } from '@allsource/shared/errors';
+import { formatRawMembers } from '@allsource/shared/json';
+import { LIMITS } from '@allsource/shared/limits';
+import { formatTimestamp, quoted } from '@allsource/shared/model';
+import { PayloadFilter } from '@allsource/shared/protocol';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { EntityEntry } from '../catalog/entity-tally.ts';
+import { API_BASES } from '../gateway/api-path.ts';
+import type { EventHistory, StoredEvent } from '../history/event-history.ts';
+import { writeList } from '../reads/event-output.ts';
+import { JsonWriter } from '../reads/json-writer.ts';
+import { type DuplicateGroup, readDuplicates } from '../reads/read-duplicates.ts';
+import { readEntities } from '../reads/read-entities.ts';
+import { type EntityState, readEntityState } from '../reads/read-entity-state.ts';
+import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { hasMoreBehind, windowParameters } from '../reads/window-parameters.ts';
+
+export interface EntityRoutesOptions {
+  readonly history: EventHistory;
+  readonly catalog: Catalog;
+  readonly gate: ReadGate;
+}
+
+/** Lists of entities, and the state of one. */
+export function entityRoutes(options: EntityRoutesOptions): Route[] {
+  return API_BASES.flatMap((base): Route[] => [
+    {
+      method: 'GET',
+      path: `${base}/entities`,
+      needs: 'read',
+      summary: 'Entities by the time of their last event.',
+      handle: (call) => answerEntities(call, options),
+    },
+    {
+      method: 'GET',
+      path: `${base}/entities/duplicates`,
+      needs: 'read',
+      summary: 'Entities whose latest events agree in some payload fields.',
+      handle: (call) => answerDuplicates(call, options),
+    },
+    {
+      method: 'GET',
+      path: `${base}/entities/:entityId/state`,
+      needs: 'read',
+      summary: 'The state of an entity, now or as of an instant, with its history.',
+      handle: (call) => answerState(call, options),
+    },
+  ]);
+}
+
+async function answerEntities(call: Call, options: EntityRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const order = call.query.choice('order', ['asc', 'desc'] as const, orderFault) ?? 'desc';
+  const typePrefix = call.query.text('event_type_prefix');
+  const filterText = call.query.text('payload_filter');
+  const payloadFilter = filterText === null ? null : new PayloadFilter(filterText);
+  const window = windowParameters(call);
+  const untilPosition = await admitted(call, options);
+  const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition };
+  const page = await readEntities(options, wanted);
+  const hasMore = hasMoreBehind(window, page.rows.length, page.total);
+  const list = {
+    head: '{"entities":[',
+    elements: page.rows,
+    tail: `],"total":${page.total},"has_more":${hasMore},"position":${untilPosition}}`,
+  };
+  await writeList(new JsonWriter(call.response), list, writeEntity);
+}
+
+// Existing clients know this sentence.
+function orderFault(value: string): string {
+  return `invalid 'order' value ${quoted(value)}: expected 'asc' or 'desc'`;
+}
+
+function writeEntity(writer: JsonWriter, entry: EntityEntry): void {
+  writer.text(
+    JSON.stringify({
+      entity_id: entry.entity,
+      event_count: entry.eventCount,
+      last_event_type: entry.lastType,
+      last_event_at: formatTimestamp(entry.lastTimestamp),
+    }),
+  );
+}
+
+async function answerDuplicates(call: Call, options: EntityRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const typePrefix = call.query.requiredText('event_type_prefix');
+  const groupBy = fieldNames(call.query.requiredText('group_by'));
+  const window = windowParameters(call);
+  const untilPosition = await admitted(call, options);
+  const wanted = { tenant, typePrefix, payloadFilter: null, groupBy, window, untilPosition };
+  const page = await readDuplicates(options.history, wanted);
+  const hasMore = hasMoreBehind(window, page.rows.length, page.total);
+  const list = {
+    head: '{"duplicates":[',
+    elements: page.rows,
+    tail: `],"total":${page.total},"has_more":${hasMore},"position":${untilPosition}}`,
+  };
+  await writeList(new JsonWriter(call.response), list, writeGroup);
+}
+
+function fieldNames(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length > 0 && names.length <= LIMITS.filtersMax) return [...new Set(names)];
+  throw problem(
+    'invalid_parameter',
+    `'group_by' names ${names.length} fields; allowed are 1 to ${LIMITS.filtersMax} names of payload fields, joined by commas.`,
+    { parameter: 'group_by' },
+  );
+}
+
+function writeGroup(writer: JsonWriter, { key, entities }: DuplicateGroup): void {
+  const ids = JSON.stringify(entities);
+  writer.text(`{"key":${formatRawMembers(key)},"entity_ids":${ids},"count":${entities.length}}`);
+}
+
+async function answerState(call: Call, options: EntityRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const entity = call.pathParameter('entityId');
+  const asOf = call.query.timestamp('as_of');
+  const untilPosition = await admitted(call, options);
+  const state = readEntityState(options.history, { tenant, entity, asOf, untilPosition });
+  if (state === null) {
+    const when = asOf === null ? '' : ` at or before ${formatTimestamp(asOf)}`;
+    throw problem('entity_not_found', `The entity ${quoted(entity)} has no events${when}.`);
+  }
+  const asOfText = asOf === null ? null : formatTimestamp(asOf);
+  const list = {
+    head: `{"entity_id":${JSON.stringify(entity)},${stateMembers(state)},"as_of":${JSON.stringify(asOfText)},"current_state":${formatRawMembers(state.members)},"history":[`,
+    elements: state.events,
+    tail: `],"position":${untilPosition}}`,
+  };
+  await writeList(new JsonWriter(call.response), list, writeHistoryEntry);
+}
+
+function stateMembers({ events, lastEvent }: EntityState): string {
+  const lastUpdated = formatTimestamp(lastEvent.timestamp);
+  return `"last_updated":"${lastUpdated}","event_count":${events.length},"version":${lastEvent.version}`;
+}
+
+function writeHistoryEntry(writer: JsonWriter, event: StoredEvent): void {
+  const timestamp = formatTimestamp(event.timestamp);
+  writer.text(
+    `{"event_id":"${event.id}","type":"${event.type}","timestamp":"${timestamp}","version":${event.version},"payload":`,
+  );
+  writer.bytes(event.payload());
+  writer.text('}');
+}
+
+/** The position the answer is true at: the store's, which may have moved on since the gate opened. */
+async function admitted(call: Call, { gate, history }: EntityRoutesOptions) {
+  await gate.admit(call);
+  stampPosition(call, history.appliedPosition);
+  return history.appliedPosition;
+}

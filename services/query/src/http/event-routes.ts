@@ -1,0 +1,169 @@
+/**
+ * Events of one tenant. Fixed paths stand before `/events/:eventId`; routes of others below `/events/` that take GET (the live streams) have to be
+ * registered before these.
+ */
+import { type Call, Parameters, type Route } from '@allsource/service-kit/http';
+import { problem } from '@allsource/shared/errors';
+import { LIMITS } from '@allsource/shared/limits';
+import { isUuid, type Position, positionOfEventId, quoted } from '@allsource/shared/model';
+import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
+import type { Catalog } from '../catalog/catalog.ts';
+import { API_BASES } from '../gateway/api-path.ts';
+import type { EventHistory, StoredEvent } from '../history/event-history.ts';
+import { writeEvent, writeList } from '../reads/event-output.ts';
+import { JsonWriter } from '../reads/json-writer.ts';
+import { type EventPage, readEvents } from '../reads/read-events.ts';
+import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+
+export interface EventRoutesOptions {
+  readonly history: EventHistory;
+  readonly catalog: Catalog;
+  readonly gate: ReadGate;
+}
+
+const RECENT_DEFAULT = 20;
+/** Other names that clients use, and ours. */
+const PARAMETER_ALIASES = [
+  ['stream_id', 'entity_id'],
+  ['start', 'since'],
+  ['end', 'until'],
+] as const;
+
+/** Queries over events, single events and the lists that older clients ask for. */
+export function eventRoutes(options: EventRoutesOptions): Route[] {
+  return [
+    ...route('/query', 'Events by entity, type, time and payload.', (call) =>
+      answerQuery(call, options),
+    ),
+    ...route('/recent', 'The newest events, newest first.', (call) =>
+      answerList(call, options, {
+        query: (parameters) => ({
+          ...parseEventQuery(parameters, RECENT_DEFAULT),
+          order: parameters.text('order') === null ? 'desc' : parseEventQuery(parameters).order,
+        }),
+      }),
+    ),
+    ...route('/entity/:entityId', 'The events of an entity.', (call) => {
+      const entity = call.pathParameter('entityId');
+      return answerList(call, options, {
+        query: (parameters) => ({ ...parseEventQuery(parameters), entity }),
+        extra: `,"entity_id":${JSON.stringify(entity)}`,
+      });
+    }),
+    ...route('/type/:eventType', 'The events of a type.', (call) => {
+      const type = call.pathParameter('eventType');
+      return answerList(call, options, {
+        query: (parameters) => ({ ...parseEventQuery(parameters), type }),
+        extra: `,"event_type":${JSON.stringify(type)}`,
+      });
+    }),
+    ...route('', 'Events as a list in a data member.', (call) =>
+      answerList(call, options, {
+        query: (parameters) => parseEventQuery(parameters, LIMITS.pageEventsDefault),
+      }),
+    ),
+    ...route('/:eventId', 'One event.', (call) => answerEvent(call, options)),
+  ];
+}
+
+function route(path: string, summary: string, handle: Route['handle']): Route[] {
+  return API_BASES.map((base) => ({
+    method: 'GET',
+    path: `${base}/events${path}`,
+    needs: 'read',
+    summary,
+    handle,
+  }));
+}
+
+/** Never a `data` member beside `events`: clients take either name for the same field and refuse both. */
+async function answerQuery(call: Call, options: EventRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const query = parseEventQuery(call.query);
+  const untilPosition = await admitted(call, options);
+  const entityVersion =
+    query.entity === null
+      ? ''
+      : `,"entity_version":${options.catalog.tenant(tenant).entityEventCount(query.entity)}`;
+  const page = await readEvents(options.history, { tenant, query, untilPosition });
+  await answerPage(call, page, {
+    head: '{"events":[',
+    tail: `]${countMembers(page)}${entityVersion},"position":${untilPosition}}`,
+  });
+}
+
+interface ListForm {
+  readonly query: (parameters: Parameters) => EventQuery;
+  /** Members of the answer besides the usual ones. */
+  readonly extra?: string;
+}
+
+async function answerList(call: Call, options: EventRoutesOptions, form: ListForm): Promise<void> {
+  const tenant = call.tenant();
+  const query = form.query(aliasedParameters(call));
+  const untilPosition = await admitted(call, options);
+  const page = await readEvents(options.history, { tenant, query, untilPosition });
+  const links = `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`;
+  await answerPage(call, page, {
+    head: '{"data":[',
+    tail: `]${countMembers(page)}${form.extra ?? ''},"position":${untilPosition}${links}}`,
+  });
+}
+
+function aliasedParameters(call: Call): Parameters {
+  const { originalUrl } = call.request;
+  const start = originalUrl.indexOf('?');
+  const values = new URLSearchParams(start === -1 ? '' : originalUrl.slice(start + 1));
+  for (const [alias, name] of PARAMETER_ALIASES) {
+    const value = values.get(alias);
+    if (value !== null && !values.has(name)) values.set(name, value);
+  }
+  return new Parameters(values);
+}
+
+/** The position the answer is true at: the store's, which may have moved on since the gate opened. */
+async function admitted(call: Call, { gate, history }: EventRoutesOptions): Promise<Position> {
+  await gate.admit(call);
+  stampPosition(call, history.appliedPosition);
+  return history.appliedPosition;
+}
+
+function countMembers({ count, totalCount, hasMore }: EventPage): string {
+  return `,"count":${count},"total_count":${totalCount},"has_more":${hasMore}`;
+}
+
+async function answerPage(
+  call: Call,
+  page: EventPage,
+  around: { readonly head: string; readonly tail: string },
+): Promise<void> {
+  const writer = new JsonWriter(call.response);
+  await writeList(writer, { ...around, elements: page.events }, writeEvent);
+}
+
+async function answerEvent(call: Call, options: EventRoutesOptions): Promise<void> {
+  const tenant = call.tenant();
+  const id = call.pathParameter('eventId');
+  if (!isUuid(id)) {
+    throw problem('invalid_parameter', `Event id ${quoted(id)} is not a UUID.`, {
+      parameter: 'event_id',
+    });
+  }
+  await admitted(call, options);
+  const event = eventOf(options.history, tenant, id);
+  if (event === null) throw problem('event_not_found', `Event ${quoted(id)} not found`);
+  const writer = new JsonWriter(call.response);
+  writer.text('{"event":');
+  writeEvent(writer, event);
+  writer.text(',"found":true,"data":');
+  writeEvent(writer, event);
+  writer.text('}');
+  writer.end();
+}
+
+/** An id leads to a position; the event there is the one only if it bears this id and belongs to the tenant. */
+function eventOf(history: EventHistory, tenant: string, id: string): StoredEvent | null {
+  const position = positionOfEventId(id);
+  const event = position === null ? null : history.eventAt(tenant, position);
+  return event?.id === id.toLowerCase() ? event : null;
+}

@@ -1,0 +1,38 @@
+import type { StoredEvent } from '../history/event-history.ts';
+import { eventJsonPieces } from '@allsource/shared/protocol';
+import type { JsonWriter } from './json-writer.ts';
+
+const NULL = Buffer.from('null');
+
+/** Writes an event as clients see it, with its position. Payload and metadata go through as the bytes that were appended. */
+export function writeEvent(writer: JsonWriter, event: StoredEvent): void {
+  const { beforePayload, beforeMetadata, afterMetadata } = eventJsonPieces(event);
+  writer.text('{');
+  writer.text(beforePayload);
+  writer.bytes(event.payload());
+  writer.text(beforeMetadata);
+  writer.bytes(event.metadata() ?? NULL);
+  writer.text(afterMetadata);
+  writer.text(`,"position":${event.position}}`);
+}
+
+/**
+ * Writes `head`, the elements with commas in between and `tail`, and ends the answer. Stops when the reader goes away. Each element is made when
+ * it is written.
+ */
+export async function writeList<T>(
+  writer: JsonWriter,
+  list: { readonly head: string; readonly elements: Iterable<T>; readonly tail: string },
+  writeElement: (writer: JsonWriter, element: T) => void,
+): Promise<void> {
+  writer.text(list.head);
+  let isFirst = true;
+  for (const element of list.elements) {
+    if (!isFirst) writer.text(',');
+    isFirst = false;
+    writeElement(writer, element);
+    if (writer.isFull && !(await writer.flush())) return;
+  }
+  writer.text(list.tail);
+  writer.end();
+}

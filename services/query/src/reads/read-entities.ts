@@ -1,0 +1,51 @@
+import type { Position } from '@allsource/shared/model';
+import type { PayloadFilter } from '@allsource/shared/protocol';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { EntityEntry } from '../catalog/entity-tally.ts';
+import type { WindowBounds } from '../catalog/sorted-window.ts';
+import { type CatalogPage, type RunFold, TenantCatalog } from '../catalog/tenant-catalog.ts';
+import type { EventHistory } from '../history/event-history.ts';
+import type { EventRun } from '../history/event-run.ts';
+import { visitMatches } from './visit-matches.ts';
+
+/** Which events make an entity part of the list; only they are counted. */
+export interface CountedEvents {
+  readonly tenant: string;
+  readonly typePrefix: string | null;
+  readonly payloadFilter: PayloadFilter | null;
+  readonly untilPosition: Position;
+}
+
+export interface EntitiesWanted extends CountedEvents {
+  readonly order: 'asc' | 'desc';
+  readonly window: WindowBounds;
+}
+
+/** Lists entities by the time of their last event. Without a filter the catalog has the answer. */
+export async function readEntities(
+  store: { readonly history: EventHistory; readonly catalog: Catalog },
+  wanted: EntitiesWanted,
+): Promise<CatalogPage<EntityEntry>> {
+  const isFiltered = wanted.typePrefix !== null || wanted.payloadFilter !== null;
+  const counts = isFiltered
+    ? await countEvents(store.history, wanted)
+    : store.catalog.tenant(wanted.tenant);
+  return counts.entities(wanted.order, wanted.window);
+}
+
+/** Counts the events meant, by entity and type. */
+export async function countEvents(
+  history: EventHistory,
+  { tenant, typePrefix, payloadFilter, untilPosition }: CountedEvents,
+): Promise<TenantCatalog> {
+  const counts = new TenantCatalog();
+  const selection = { tenant, typePrefix: typePrefix ?? undefined, untilPosition };
+  let current: EventRun | null = null;
+  let fold: RunFold = () => {};
+  await visitMatches(history, { selection, payloadFilter }, ({ run, rows }) => {
+    if (run !== current) fold = counts.fold(run);
+    current = run;
+    for (const row of rows) fold(row);
+  });
+  return counts;
+}
