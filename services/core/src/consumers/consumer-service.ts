@@ -21,6 +21,9 @@ import type { DurableLog } from '../read/durable-log.ts';
 import { type Consumer, type ConsumerFold, unknownConsumer } from './consumer-fold.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
 
+/** What an event's answer takes beside its payload and metadata, about. */
+const EVENT_NAMES_BYTES = 400;
+
 export interface ConsumerServiceOptions {
   readonly fold: ConsumerFold;
   readonly appender: SystemAppender;
@@ -104,7 +107,7 @@ export class ConsumerService {
       if (!matcher.owns(frame)) continue;
       for (const event of frame.events()) {
         if (event.position < from || !consumer.filter.matches(event.type)) continue;
-        bytes += event.payload.length + (event.metadata?.length ?? 0);
+        bytes += EVENT_NAMES_BYTES + event.payload.length + (event.metadata?.length ?? 0);
         if (events.length > 0 && bytes > LIMITS.pollBytesMax) return events;
         events.push(event);
         if (events.length === limit) return events;

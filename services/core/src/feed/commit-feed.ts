@@ -90,8 +90,7 @@ class Feed {
       const frame = await tail.next(this.#waitMs());
       if (tail.isClosed) return;
       if (frame !== null && !(await this.#sendFrame(frame))) return;
-      if (tail.isAtHead && performance.now() >= this.#noticeDueAt && !(await this.#sendNotice()))
-        return;
+      if (this.#isNoticeDue() && !(await this.#sendNotice())) return;
     }
     if (request.to !== null && tail.isAtHead) await this.#sendNotice();
   }
@@ -99,6 +98,12 @@ class Feed {
   #isComplete(): boolean {
     const { tail, request } = this.#options;
     return request.to !== null && (tail.position >= request.to || tail.isAtHead);
+  }
+
+  /** A feed with an end says how far it has come when it is there, and not before. */
+  #isNoticeDue(): boolean {
+    const { tail, request } = this.#options;
+    return request.to === null && tail.isAtHead && performance.now() >= this.#noticeDueAt;
   }
 
   #waitMs(): number {
