@@ -1,0 +1,149 @@
+/**
+ * The log in a folder of segment files: the default engine under core.
+ *
+ * Promise: the port's (`storage/log-store.ts`). One store owns the folder; the lock that keeps other processes out is the caller's, and a second
+ * store in the same process fences the first (`writer-epoch.ts`).
+ *
+ *     <folder>/00000000000000000001.seg    segments (`segment.ts`); all but the last are sealed
+ *     <folder>/head                        how far the log was durable at the last clean close or roll (`head-marker.ts`)
+ *     <folder>/writer                      epoch of the newest writer
+ *     <folder>/prepared-*.tmp              segments to be (`segment-preparer.ts`)
+ *     <folder>/torn/                       what crashes left of appends that nobody was told of; may be deleted at any time
+ *
+ * Order: an append is durable before the head moves, and the head moves before the append resolves; reads end at the head. A crash at any point
+ * leaves what recovery (`recovery.ts`) turns into a log that ends with a whole frame at or behind every acknowledged one.
+ *
+ * Failure policy: a full disk refuses the append and leaves the store usable. Any other failure of a write or a sync poisons it: no further append, no further
+ * sync, while reads go on; a fresh store that opens the folder verifies everything again and rewrites what may not have reached the disk.
+ */
+import { randomBytes } from 'node:crypto';
+import { assert, must } from '@allsource/shared/lang';
+import { type Position, systemClock } from '@allsource/shared/model';
+import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
+import { asError } from '../storage/disk.ts';
+import { headAfter, isNextAfter } from '../storage/frame-chain.ts';
+import type { LogHead, StoreAppendOutcome } from '../storage/log-store.ts';
+import type { ReplayingLogStore, ReplayOnOpen } from '../storage/replaying-log-store.ts';
+import { writeHeadMarker } from './head-marker.ts';
+import { readFrames } from './log-reader.ts';
+import { type FileLogSettings, type OpenLog, openLog } from './open-log.ts';
+import { SEGMENT_HEADER_BYTES } from './segment.ts';
+import { FencedFailure } from './write-faults.ts';
+
+/** The folder, the segment size and the partitions must be given; the rest has the machine's own as a default. */
+export type FileLogOptions = Pick<FileLogSettings, 'disk' | 'segmentBytes' | 'partitionCount'> &
+  Partial<FileLogSettings>;
+
+type StoreState = 'new' | 'opening' | 'open' | 'closed';
+
+export class FileLogStore implements ReplayingLogStore {
+  readonly #settings: FileLogSettings;
+  #state: StoreState = 'new';
+  #log: OpenLog | null = null;
+  #head: LogHead | null = null;
+  #appending: Promise<StoreAppendOutcome> | null = null;
+  /** Why the store takes no appends. */
+  #poison: Error | null = null;
+
+  constructor(options: FileLogOptions) {
+    const pages = Math.max(2, Math.ceil(options.segmentBytes / SEGMENT_HEADER_BYTES));
+    this.#settings = {
+      onNotice: () => undefined,
+      clock: systemClock,
+      nowMs: () => performance.now(),
+      makeLogId: () => randomBytes(LOG_ID_BYTES),
+      ...options,
+      segmentBytes: pages * SEGMENT_HEADER_BYTES,
+    };
+  }
+
+  /** True after a failure of the disk or after another writer has opened the log: reads go on, appends do not. */
+  get isPoisoned(): boolean {
+    return this.#poison !== null;
+  }
+
+  /** Bytes of the segment files of an open log, their unused room included. */
+  get storageBytes(): number {
+    return this.#log?.segments.bytes ?? 0;
+  }
+
+  async open({ onFrame = () => undefined }: ReplayOnOpen = {}): Promise<LogHead> {
+    assert(this.#state === 'new', 'a store is opened once');
+    this.#state = 'opening';
+    const log = await openLog(this.#settings, onFrame);
+    this.#log = log;
+    this.#head = log.head;
+    this.#state = 'open';
+    return log.head;
+  }
+
+  /** The bytes of the frames must stay as they are until the append has resolved. */
+  async append(frames: readonly Frame[]): Promise<StoreAppendOutcome> {
+    const { log, head } = this.#opened();
+    assert(this.#appending === null, 'one append at a time');
+    assert(this.#state === 'open', 'an append to an open store');
+    if (this.#poison !== null) return { kind: 'failed', cause: this.#poison };
+    if (!isNextAfter(head, frames)) return { kind: 'head_moved', head: head.position };
+    this.#appending = this.#write(log, head, frames);
+    try {
+      return await this.#appending;
+    } finally {
+      this.#appending = null;
+    }
+  }
+
+  async #write(log: OpenLog, head: LogHead, frames: readonly Frame[]): Promise<StoreAppendOutcome> {
+    const outcome = await log.writer.append(head, frames);
+    switch (outcome.kind) {
+      case 'appended':
+        this.#head = headAfter(head, frames);
+        return outcome;
+      case 'full':
+        return outcome;
+      case 'fenced':
+        this.#poison = new FencedFailure();
+        return { kind: 'head_moved', head: head.position };
+      case 'failed':
+        this.#poison = outcome.cause;
+        return outcome;
+    }
+  }
+
+  read(from: Position): AsyncIterable<Frame> {
+    const { log, head } = this.#opened();
+    const { segments, files } = log;
+    return readFrames({ segments, files, logId: head.logId, head: head.position }, from);
+  }
+
+  #opened(): { readonly log: OpenLog; readonly head: LogHead } {
+    return {
+      log: must(this.#log, 'the store has been opened'),
+      head: must(this.#head, 'the store has been opened'),
+    };
+  }
+
+  /** Waits for the append under way, marks the head and releases everything. Reads that are under way fail. */
+  async close(): Promise<void> {
+    await this.#appending;
+    this.#state = 'closed';
+    const log = this.#log;
+    if (log === null) return;
+    this.#log = null;
+    await log.writer.close();
+    if (this.#poison === null) await this.#markHead(log);
+    await log.files.close();
+    await log.epoch.close();
+  }
+
+  // A poisoned store marks nothing: its disk is in doubt, or the log belongs to another writer.
+  async #markHead(log: OpenLog): Promise<void> {
+    const { logId, position, checksum } = must(this.#head, 'the store has been opened');
+    try {
+      if (log.epoch.isCurrent())
+        await writeHeadMarker(this.#settings.disk, { logId, position, checksum });
+    } catch (thrown) {
+      const cause = asError(thrown);
+      this.#settings.onNotice({ kind: 'chore_failed', chore: 'mark_head', cause });
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Opens the folder of a log: fences the former writer, clears what it had prepared, recovers or makes the log, and makes durable what was read
+ * before anybody is shown it. Whatever fails, nothing stays open.
+ */
+import { problem } from '@allsource/shared/errors';
+import { type Clock, position, POSITION_ZERO } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+import { type Disk, isOutOfSpace } from '../storage/disk.ts';
+import type { LogHead } from '../storage/log-store.ts';
+import { adoptSegment } from './adopt-segment.ts';
+import type { NoticeListener } from './log-notice.ts';
+import { LogWriter } from './log-writer.ts';
+import { recoverLog } from './recovery.ts';
+import { RollChores, type WritableSegment } from './roll-chores.ts';
+import { SegmentFiles } from './segment-files.ts';
+import { SegmentList } from './segment-list.ts';
+import { SegmentPreparer } from './segment-preparer.ts';
+import { SyncChoice } from './sync-choice.ts';
+import { rewriteTail } from './tail-rewrite.ts';
+import { takeWriterEpoch, type WriterEpoch } from './writer-epoch.ts';
+
+export interface FileLogSettings {
+  /** The folder of this log alone. */
+  readonly disk: Disk;
+  /** Bytes of a segment file; the store rounds them up to whole pages of 4096, two at least. */
+  readonly segmentBytes: number;
+  /** Used when the log is made; an existing log keeps its own. */
+  readonly partitionCount: number;
+  readonly onNotice: NoticeListener;
+  readonly clock: Clock;
+  /** A clock that never goes back, in milliseconds. */
+  readonly nowMs: () => number;
+  /** Names a log that is made, with eight bytes. */
+  readonly makeLogId: () => Buffer;
+}
+
+/** What an open store holds. */
+export interface OpenLog {
+  readonly head: LogHead;
+  readonly segments: SegmentList;
+  readonly files: SegmentFiles;
+  readonly writer: LogWriter;
+  readonly epoch: WriterEpoch;
+}
+
+/** Opens a log or makes one. Throws `log_damaged`, or `storage_full` when there is no space to make or to recover it. */
+export async function openLog(
+  settings: FileLogSettings,
+  onFrame: (frame: Frame) => void,
+): Promise<OpenLog> {
+  await settings.disk.makeFolder('');
+  const epoch = await takeWriterEpoch(settings.disk);
+  try {
+    return await new LogOpening(settings, epoch).open(onFrame);
+  } catch (thrown) {
+    await epoch.close();
+    if (!isOutOfSpace(thrown)) throw thrown;
+    throw problem(
+      'storage_full',
+      `There is no space for the log: ${settings.segmentBytes} bytes are needed for a segment. Free some space and start again.`,
+      { segment_bytes: settings.segmentBytes },
+      thrown,
+    );
+  }
+}
+
+class LogOpening {
+  readonly #settings: FileLogSettings;
+  readonly #epoch: WriterEpoch;
+  readonly #preparer: SegmentPreparer;
+
+  constructor(settings: FileLogSettings, epoch: WriterEpoch) {
+    const { disk, segmentBytes, onNotice } = settings;
+    this.#settings = settings;
+    this.#epoch = epoch;
+    this.#preparer = new SegmentPreparer({ disk, segmentBytes, onNotice, epoch: epoch.value });
+  }
+
+  async open(onFrame: (frame: Frame) => void): Promise<OpenLog> {
+    const { disk, onNotice } = this.#settings;
+    await this.#preparer.removeLeftovers();
+    const recovered = await recoverLog({ disk, onFrame, onNotice });
+    if (recovered === null) return this.#make();
+    const { head, segments, durablePosition } = recovered;
+    const segment = segments.active;
+    const file = await disk.open(segment.name, 'write');
+    try {
+      await rewriteTail(file, segment, durablePosition);
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+    return this.#opened({ head, segments, active: { segment, file } });
+  }
+
+  async #make(): Promise<OpenLog> {
+    const { disk, segmentBytes, partitionCount, clock, makeLogId } = this.#settings;
+    const head: LogHead = {
+      position: POSITION_ZERO,
+      checksum: 0,
+      logId: makeLogId(),
+      partitionCount,
+    };
+    const prepared = await this.#preparer.take(segmentBytes);
+    const { file } = prepared;
+    try {
+      const segment = await adoptSegment(disk, prepared, {
+        header: {
+          logId: head.logId,
+          partitionCount,
+          previousChecksum: 0,
+          firstPosition: position(1),
+          createdAt: clock.nowMicros(),
+        },
+        requireOwnership: () => undefined,
+      });
+      const segments = new SegmentList();
+      segments.push(segment);
+      return this.#opened({ head, segments, active: { segment, file } });
+    } catch (thrown) {
+      await this.#preparer.discard(prepared);
+      throw thrown;
+    }
+  }
+
+  #opened(log: {
+    readonly head: LogHead;
+    readonly segments: SegmentList;
+    readonly active: WritableSegment;
+  }): OpenLog {
+    const { disk, onNotice, clock, segmentBytes, nowMs } = this.#settings;
+    const { logId } = log.head;
+    const writer = new LogWriter({
+      disk,
+      clock,
+      segmentBytes,
+      segments: log.segments,
+      active: log.active,
+      preparer: this.#preparer,
+      chores: new RollChores({ disk, logId, onNotice }),
+      epoch: this.#epoch,
+      syncChoice: new SyncChoice(nowMs),
+    });
+    const { head, segments } = log;
+    return { head, segments, writer, epoch: this.#epoch, files: new SegmentFiles(disk) };
+  }
+}

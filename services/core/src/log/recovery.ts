@@ -1,0 +1,276 @@
+/**
+ * Recovery: one pass over every frame of the log, which verifies it, builds the position index, hands the frames to core's folds and finds
+ * the end. It decides between the two kinds of bad bytes:
+ *
+ *   torn tail   bytes at the end of the last segment that no acknowledged append needs: what a crash left of a write. They are set aside
+ *               (`torn-tail.ts`) and the log goes on before them.
+ *   damage      bytes that an acknowledged append needs. `open` throws `log_damaged` with the file, bytes and positions, and changes nothing.
+ *
+ * Bad bytes are damage when anything says that their position had been durable: a segment behind them (its header was written after everything
+ * before it was synced), a later whole frame's durable position, or the head marker. They are a torn tail only when nothing does. One loss is therefore
+ * beyond recovery's sight: bit rot in the newest appends after a crash, which no later frame and no marker speaks for, looks like a torn write.
+ *
+ * A sealed segment ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
+ * Whole frames before a torn tail are kept although nobody was told of them: their append was cut between durable and answered.
+ */
+import { problem } from '@allsource/shared/errors';
+import { must } from '@allsource/shared/lang';
+import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
+import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
+import { type Disk, isOutOfSpace } from '../storage/disk.ts';
+import type { LogHead } from '../storage/log-store.ts';
+import { FrameWalk, type WalkStep } from './frame-walk.ts';
+import { type HeadMarker, readHeadMarker } from './head-marker.ts';
+import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
+import type { NoticeListener } from './log-notice.ts';
+import { readSegmentHeaders, type SegmentFile } from './segment-headers.ts';
+import { Segment, SegmentList } from './segment-list.ts';
+import { surveyTail, type TailSurvey } from './tail-survey.ts';
+import { setTornTailAside } from './torn-tail.ts';
+
+/** One window of the sequential pass: large enough that the thread-pool hop disappears in the read. */
+const WINDOW_BYTES = 1024 * 1024;
+
+export interface RecoveryOptions {
+  readonly disk: Disk;
+  readonly onFrame: (frame: Frame) => void;
+  readonly onNotice: NoticeListener;
+}
+
+export interface RecoveredLog {
+  readonly head: LogHead;
+  readonly segments: SegmentList;
+  /** The watermark that the newest frame tells of. What lies behind it was read but may never have been synced. */
+  readonly durablePosition: Position;
+}
+
+/** Recovers a log; null when the folder holds none. Throws `log_damaged` when acknowledged data is damaged or missing. */
+export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog | null> {
+  const files = await readSegmentHeaders(options.disk);
+  const marker = await readHeadMarker(options.disk);
+  const first = files[0];
+  if (first === undefined) {
+    refuseMissingEnd(marker, { before: null, head: POSITION_ZERO });
+    return null;
+  }
+  const isOwnMarker = marker?.logId.equals(first.header.logId) === true;
+  const recovery = new LogRecovery(options, { first, marker: isOwnMarker ? marker : null });
+  for (const [ordinal, file] of files.entries()) {
+    const next = files[ordinal + 1];
+    if (next === undefined) await recovery.readLast(file);
+    else await recovery.readSealed(file, next);
+  }
+  return recovery.finish();
+}
+
+function refuseMissingEnd(
+  marker: HeadMarker | null,
+  end: { readonly before: string | null; readonly head: Position },
+): void {
+  if (marker === null || marker.position <= end.head) return;
+  throw missingPositionsProblem({
+    before: end.before,
+    after: null,
+    firstPosition: position(end.head + 1),
+    lastPosition: marker.position,
+  });
+}
+
+class LogRecovery {
+  readonly #options: RecoveryOptions;
+  readonly #marker: HeadMarker | null;
+  readonly #segments = new SegmentList();
+  #head: LogHead;
+  #durablePosition: Position = POSITION_ZERO;
+
+  constructor(
+    options: RecoveryOptions,
+    log: { readonly first: SegmentFile; readonly marker: HeadMarker | null },
+  ) {
+    const { logId, partitionCount } = log.first.header;
+    this.#options = options;
+    this.#marker = log.marker;
+    this.#head = { position: POSITION_ZERO, checksum: 0, logId, partitionCount };
+  }
+
+  finish(): RecoveredLog {
+    return {
+      head: this.#head,
+      segments: this.#segments,
+      durablePosition: this.#durablePosition,
+    };
+  }
+
+  /** Reads a segment up to where the next one's header says that it begins. */
+  async readSealed(file: SegmentFile, next: SegmentFile): Promise<void> {
+    const { firstPosition, previousChecksum } = next.header;
+    const stop = await this.#readFrames(file, (walk) => walk.position >= firstPosition);
+    if (stop.step !== null)
+      throw await this.#sealedProblem({ file, next, ...stop, step: stop.step });
+    if (stop.walk.position !== firstPosition || stop.walk.checksum !== previousChecksum)
+      throw segmentProblem(next.name, `it does not follow the last frame of ${file.name}`);
+  }
+
+  /** Reads the last segment to its end and sets a torn tail aside. */
+  async readLast(file: SegmentFile): Promise<void> {
+    const { walk, step } = await this.#readFrames(file, () => false);
+    const survey = await this.#survey(file, walk);
+    const isTorn = survey.endOffset !== null;
+    if (isTorn && this.#wasDurable(walk.position, survey))
+      throw damageProblem({
+        segment: file.name,
+        offset: walk.offset,
+        endOffset: survey.nextFrame?.offset ?? survey.endOffset,
+        firstPosition: walk.position,
+        lastPosition: this.#lastDamaged(survey),
+        reason: damageReason(must(step, 'the walk of the last segment ends with a step'), walk),
+      });
+    refuseMissingEnd(this.#marker, { before: file.name, head: this.#head.position });
+    if (survey.endOffset !== null)
+      await this.#setAside({
+        segment: file.name,
+        offset: walk.offset,
+        endOffset: survey.endOffset,
+      });
+  }
+
+  /** Walks and takes frames until `isDone` or until no good frame follows; `step` then says why. */
+  async #readFrames(
+    file: SegmentFile,
+    isDone: (walk: FrameWalk) => boolean,
+  ): Promise<{ readonly walk: FrameWalk; readonly step: WalkStep | null }> {
+    const segment = this.#addSegment(file);
+    const source = await this.#options.disk.open(file.name, 'read');
+    try {
+      const { logId } = this.#head;
+      const walk = new FrameWalk({ source, logId, start: segment.start, end: file.fileBytes });
+      while (!isDone(walk)) {
+        const step = walk.step();
+        if (step.kind === 'frame') this.#take(segment, step);
+        else if (step.kind === 'more') await walk.fill(Math.max(WINDOW_BYTES, step.bytesNeeded));
+        else return { walk, step };
+      }
+      return { walk, step: null };
+    } finally {
+      await source.close();
+    }
+  }
+
+  #addSegment(file: SegmentFile): Segment {
+    const { firstPosition, previousChecksum } = file.header;
+    // A file that something cut short may end anywhere; frames begin at multiples of 8 only.
+    const capacity = file.fileBytes - (file.fileBytes % FRAME_ALIGNMENT);
+    const segment = new Segment({ firstPosition, previousChecksum, capacity });
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  #take(segment: Segment, found: { readonly frame: Frame; readonly offset: number }): void {
+    const { frame, offset } = found;
+    const { position: start, previousChecksum, checksum, lastPosition } = frame;
+    this.#requireMarked(segment, found);
+    segment.index.note({ position: start, offset, previousChecksum });
+    segment.end = offset + frame.bytes.length;
+    this.#head = { ...this.#head, position: lastPosition, checksum };
+    this.#durablePosition = frame.durablePosition;
+    this.#options.onFrame(frame);
+  }
+
+  // The marker names the end of one frame. A log that has another frame there is another history of the same log.
+  #requireMarked(
+    segment: Segment,
+    found: { readonly frame: Frame; readonly offset: number },
+  ): void {
+    const { frame, offset } = found;
+    const marker = this.#marker;
+    if (marker === null || marker.position < frame.position) return;
+    if (marker.position > frame.lastPosition) return;
+    if (marker.position === frame.lastPosition && marker.checksum === frame.checksum) return;
+    throw damageProblem({
+      segment: segment.name,
+      offset,
+      endOffset: offset + frame.bytes.length,
+      firstPosition: frame.position,
+      lastPosition: frame.lastPosition,
+      reason: `the file 'head' says that another frame was durable at position ${marker.position}`,
+    });
+  }
+
+  async #survey(file: SegmentFile, walk: FrameWalk): Promise<TailSurvey> {
+    const source = await this.#options.disk.open(file.name, 'read');
+    const { logId } = this.#head;
+    const { offset } = walk;
+    try {
+      return await surveyTail({
+        source,
+        logId,
+        offset,
+        end: file.fileBytes,
+        position: walk.position,
+      });
+    } finally {
+      await source.close();
+    }
+  }
+
+  #wasDurable(place: Position, survey: TailSurvey): boolean {
+    return survey.durablePosition >= place || (this.#marker?.position ?? 0) >= place;
+  }
+
+  #lastDamaged(survey: TailSurvey): Position | null {
+    if (survey.nextFrame !== null) return position(survey.nextFrame.position - 1);
+    return this.#marker?.position ?? null;
+  }
+
+  async #sealedProblem(stop: {
+    readonly file: SegmentFile;
+    readonly next: SegmentFile;
+    readonly walk: FrameWalk;
+    readonly step: WalkStep;
+  }): Promise<Error> {
+    const { file, next, walk, step } = stop;
+    const survey = await this.#survey(file, walk);
+    const lastPosition = position(next.header.firstPosition - 1);
+    if (survey.endOffset === null)
+      return missingPositionsProblem({
+        before: file.name,
+        after: next.name,
+        firstPosition: walk.position,
+        lastPosition,
+      });
+    return damageProblem({
+      segment: file.name,
+      offset: walk.offset,
+      endOffset: survey.nextFrame?.offset ?? survey.endOffset,
+      firstPosition: walk.position,
+      lastPosition: survey.nextFrame === null ? lastPosition : this.#lastDamaged(survey),
+      reason: damageReason(step, walk),
+    });
+  }
+
+  async #setAside(torn: {
+    readonly segment: string;
+    readonly offset: number;
+    readonly endOffset: number;
+  }): Promise<void> {
+    const { disk, onNotice } = this.#options;
+    const { segment, offset, endOffset } = torn;
+    try {
+      const savedAs = await setTornTailAside(disk, torn);
+      const bytes = endOffset - offset;
+      onNotice({ kind: 'torn_tail_set_aside', segment, offset, bytes, savedAs });
+    } catch (thrown) {
+      if (!isOutOfSpace(thrown)) throw thrown;
+      throw problem(
+        'storage_full',
+        `Segment ${segment} ends in a torn write of ${endOffset - offset} bytes, and there is no space to keep a copy of it before it is cleared. Free some space and start again.`,
+        { segment, offset, end_offset: endOffset },
+        thrown,
+      );
+    }
+  }
+}
+
+function damageReason(step: WalkStep, walk: FrameWalk): string {
+  return step.kind === 'damaged' ? step.reason : `no frame where position ${walk.position} belongs`;
+}

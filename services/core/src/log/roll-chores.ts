@@ -1,0 +1,73 @@
+/**
+ * What is done beside the appends after a roll: the segment left behind is closed and made read-only, and the file `head` is brought up to where the log was
+ * durable at the latest. Neither is needed for the log to be right, so a failure is told and nothing more. The next roll waits for the chores
+ * of the one before, so they cannot pile up behind a slow disk.
+ */
+import { type Position, position } from '@allsource/shared/model';
+import { asError, type Disk, type DiskFile } from '../storage/disk.ts';
+import { writeHeadMarker } from './head-marker.ts';
+import type { LogNotice, NoticeListener } from './log-notice.ts';
+import type { Segment } from './segment-list.ts';
+
+type Chore = Extract<LogNotice, { kind: 'chore_failed' }>['chore'];
+
+/** A segment that is open for writing. */
+export interface WritableSegment {
+  readonly segment: Segment;
+  readonly file: DiskFile;
+}
+
+export class RollChores {
+  readonly #disk: Disk;
+  readonly #logId: Buffer;
+  readonly #onNotice: NoticeListener;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: {
+    readonly disk: Disk;
+    readonly logId: Buffer;
+    readonly onNotice: NoticeListener;
+  }) {
+    this.#disk = parts.disk;
+    this.#logId = parts.logId;
+    this.#onNotice = parts.onNotice;
+  }
+
+  /** Starts the chores of segments left behind for `active`, once everything in them is acknowledged and the chores before are done. */
+  begin(left: readonly WritableSegment[], active: Segment): void {
+    this.#running = this.#run(left, active);
+  }
+
+  async #run(left: readonly WritableSegment[], active: Segment): Promise<void> {
+    for (const one of left) await this.#attempt('protect_segment', () => this.#seal(one));
+    await this.#attempt('mark_head', () => this.#mark(active));
+  }
+
+  /** Resolves when no chore is running. */
+  async done(): Promise<void> {
+    await this.#running;
+  }
+
+  async #seal(left: WritableSegment): Promise<void> {
+    await left.file.close();
+    await this.#disk.protect(left.segment.name);
+  }
+
+  // Everything before a segment was durable when the segment was made.
+  async #mark(active: Segment): Promise<void> {
+    const durable: Position = position(active.firstPosition - 1);
+    await writeHeadMarker(this.#disk, {
+      logId: this.#logId,
+      position: durable,
+      checksum: active.previousChecksum,
+    });
+  }
+
+  async #attempt(chore: Chore, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      this.#onNotice({ kind: 'chore_failed', chore, cause: asError(thrown) });
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * A log in memory, for tests and for trying things out: the semantics of the port and no durability at all. What a file keeps, a {@link MemoryLog}
+ * keeps; stores over the same one are the successive writers of one log, so fencing and reopening can be shown.
+ */
+import { randomBytes } from 'node:crypto';
+import { assert } from '@allsource/shared/lang';
+import { PARTITION_COUNT_DEFAULT, type Position, POSITION_ZERO } from '@allsource/shared/model';
+import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
+import { headAfter, isNextAfter } from './frame-chain.ts';
+import type { LogHead, StoreAppendOutcome } from './log-store.ts';
+import type { ReplayingLogStore, ReplayOnOpen } from './replaying-log-store.ts';
+
+export interface MemoryLogOptions {
+  readonly partitionCount?: number;
+  /** Eight bytes that name the log; random by default. */
+  readonly logId?: Buffer;
+}
+
+/** What outlives a {@link MemoryLogStore}: the frames, the head and the count of writers so far. */
+export class MemoryLog {
+  readonly frames: Frame[] = [];
+  head: LogHead;
+  epoch = 0;
+
+  constructor(options: MemoryLogOptions = {}) {
+    this.head = {
+      position: POSITION_ZERO,
+      checksum: 0,
+      logId: options.logId ?? randomBytes(LOG_ID_BYTES),
+      partitionCount: options.partitionCount ?? PARTITION_COUNT_DEFAULT,
+    };
+  }
+}
+
+export class MemoryLogStore implements ReplayingLogStore {
+  readonly #log: MemoryLog;
+  #state: 'new' | 'open' | 'closed' = 'new';
+  #epoch = 0;
+
+  constructor(log: MemoryLog = new MemoryLog()) {
+    this.#log = log;
+  }
+
+  async open({ onFrame }: ReplayOnOpen = {}): Promise<LogHead> {
+    assert(this.#state === 'new', 'a store is opened once');
+    this.#state = 'open';
+    this.#epoch = ++this.#log.epoch;
+    if (onFrame !== undefined) for (const frame of this.#log.frames) onFrame(frame);
+    return this.#log.head;
+  }
+
+  async append(frames: readonly Frame[]): Promise<StoreAppendOutcome> {
+    assert(this.#state === 'open', 'an append to an open store');
+    const { head } = this.#log;
+    if (this.#epoch !== this.#log.epoch || !isNextAfter(head, frames))
+      return { kind: 'head_moved', head: head.position };
+    for (const frame of frames) this.#log.frames.push(frame);
+    this.#log.head = headAfter(head, frames);
+    return { kind: 'appended' };
+  }
+
+  read(from: Position): AsyncIterable<Frame> {
+    assert(this.#state === 'open', 'a read of an open store');
+    assert(from >= 1, 'positions begin at 1');
+    return framesBetween(this.#log.frames, { from, head: this.#log.head.position });
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+  }
+}
+
+async function* framesBetween(
+  frames: readonly Frame[],
+  range: { readonly from: Position; readonly head: Position },
+): AsyncGenerator<Frame> {
+  if (range.from > range.head) return;
+  for (let i = indexHolding(frames, range.from); i < frames.length; i++) {
+    const frame = frames[i];
+    if (frame === undefined || frame.position > range.head) return;
+    yield frame;
+  }
+}
+
+/** The index of the last frame that starts at or before the position. */
+function indexHolding(frames: readonly Frame[], position: Position): number {
+  let low = 0;
+  let high = frames.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((frames[middle] as Frame).position <= position) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,207 @@
+/**
+ * The real disk: a folder of the file system through `node:fs`. Raw descriptors with callbacks, because one `fdatasync` through a file
+ * handle costs a second hop. Measured on ext4 with 16 KiB reads and 360-byte writes: a blocking read from the page cache takes 2 us where the
+ * thread pool takes 70 us, and a blocking fdatasync saves 65 us of 230 us; hence the `...Now` calls of the port.
+ *
+ * libuv turns `fdatasync` into F_FULLFSYNC on macOS and FlushFileBuffers on Windows, so it means the same everywhere. Windows cannot sync a
+ * folder; its file system journals names by itself.
+ */
+import fs from 'node:fs';
+import { platform } from 'node:os';
+import { dirname, join } from 'node:path';
+import { assert } from '@allsource/shared/lang';
+import type { Disk, DiskFile, OpenMode } from './disk.ts';
+
+const FILL_BYTES = 1024 * 1024;
+/** Zeros are synced in steps, so that the sync of an append never waits behind a whole segment of them. */
+const FILL_SYNC_BYTES = 8 * FILL_BYTES;
+const READ_ONLY = 0o444;
+
+/** A {@link Disk} in a folder, which is made by `makeFolder('')` if it is missing. */
+export class NodeDisk implements Disk {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async list(folder: string): Promise<string[]> {
+    const path = this.#path(folder);
+    if (!fs.existsSync(path)) return [];
+    const entries = await fs.promises.readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  }
+
+  async makeFolder(folder: string): Promise<void> {
+    const path = this.#path(folder);
+    const firstMade = await fs.promises.mkdir(path, { recursive: true });
+    if (firstMade === undefined) return;
+    // Each folder on the way down is a name in the one above it.
+    for (let made = path; made.length >= firstMade.length; made = dirname(made))
+      await syncFolderAt(dirname(made));
+  }
+
+  async create(name: string): Promise<DiskFile> {
+    return new NodeDiskFile(this.#path(name), 'wx+');
+  }
+
+  async open(name: string, mode: OpenMode): Promise<DiskFile> {
+    return new NodeDiskFile(this.#path(name), mode === 'read' ? 'r' : 'r+');
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await fs.promises.rename(this.#path(from), this.#path(to));
+  }
+
+  async unlink(name: string): Promise<void> {
+    await fs.promises.unlink(this.#path(name));
+  }
+
+  async protect(name: string): Promise<void> {
+    await fs.promises.chmod(this.#path(name), READ_ONLY);
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    await syncFolderAt(this.#path(folder));
+  }
+
+  #path(name: string): string {
+    return join(this.#root, name);
+  }
+}
+
+async function syncFolderAt(path: string): Promise<void> {
+  if (platform() === 'win32') return;
+  const handle = await fs.promises.open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+class NodeDiskFile implements DiskFile {
+  readonly #path: string;
+  readonly #openDescriptor: number;
+  /** Calls in the thread pool. The descriptor stays open under them: its number may be another file's the moment it is closed. */
+  readonly #pending = new Set<Promise<unknown>>();
+  #isClosed = false;
+
+  constructor(path: string, flags: string) {
+    this.#path = path;
+    this.#openDescriptor = fs.openSync(path, flags);
+  }
+
+  get #descriptor(): number {
+    assert(!this.#isClosed, `${this.#path} is open`);
+    return this.#openDescriptor;
+  }
+
+  async #inPool<T>(call: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#pending.add(promise);
+    try {
+      call((error, value) => (error === null ? resolve(value) : reject(error)));
+      return await promise;
+    } finally {
+      this.#pending.delete(promise);
+    }
+  }
+
+  async size(): Promise<number> {
+    return fs.fstatSync(this.#descriptor).size;
+  }
+
+  writeNow(parts: readonly Uint8Array[], offset: number): void {
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    let written = fs.writevSync(this.#descriptor, parts, offset);
+    if (written === total) return;
+    // A short write means that a signal or the end of the space cut it; the next call names the reason.
+    const bytes = Buffer.concat(parts);
+    while (written < total)
+      written += fs.writeSync(this.#descriptor, bytes, written, total - written, offset + written);
+  }
+
+  async read(target: Buffer, offset: number): Promise<number> {
+    let filled = 0;
+    while (filled < target.length) {
+      const bytes = await this.#readSome(target.subarray(filled), offset + filled);
+      if (bytes === 0) break;
+      filled += bytes;
+    }
+    return filled;
+  }
+
+  #readSome(target: Buffer, offset: number): Promise<number> {
+    return this.#inPool((done) =>
+      fs.read(this.#descriptor, target, 0, target.length, offset, done),
+    );
+  }
+
+  readNow(target: Buffer, offset: number): number {
+    let filled = 0;
+    while (filled < target.length) {
+      const bytes = fs.readSync(
+        this.#descriptor,
+        target,
+        filled,
+        target.length - filled,
+        offset + filled,
+      );
+      if (bytes === 0) break;
+      filled += bytes;
+    }
+    return filled;
+  }
+
+  datasync(): Promise<void> {
+    return this.#inPool<void>((done) =>
+      fs.fdatasync(this.#descriptor, (error) => done(error, undefined)),
+    );
+  }
+
+  datasyncNow(): void {
+    fs.fdatasyncSync(this.#descriptor);
+  }
+
+  async fillWithZeros(bytes: number): Promise<void> {
+    const from = await this.size();
+    this.#requireSpace(bytes - from);
+    const zeros = Buffer.alloc(FILL_BYTES);
+    let unsynced = 0;
+    for (let at = from; at < bytes; ) {
+      const some = await this.#writeSome(zeros.subarray(0, bytes - at), at);
+      at += some;
+      unsynced += some;
+      if (unsynced < FILL_SYNC_BYTES) continue;
+      await this.datasync();
+      unsynced = 0;
+    }
+    await this.datasync();
+  }
+
+  // Filling a disk to the brim only to find that the last megabyte is missing would take the space from everybody else for a while.
+  #requireSpace(bytes: number): void {
+    const { bavail, bsize } = fs.statfsSync(this.#path);
+    if (bavail * bsize >= bytes) return;
+    throw Object.assign(
+      new RangeError(
+        `ENOSPC: ${bytes} bytes are needed for ${this.#path} and ${bavail * bsize} are free`,
+      ),
+      { code: 'ENOSPC' },
+    );
+  }
+
+  #writeSome(source: Uint8Array, offset: number): Promise<number> {
+    return this.#inPool((done) =>
+      fs.write(this.#descriptor, source, 0, source.length, offset, done),
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.allSettled(this.#pending);
+    fs.closeSync(this.#openDescriptor);
+  }
+}

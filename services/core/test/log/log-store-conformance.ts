@@ -1,0 +1,193 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Position, position } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+import type { LogStore } from '../../src/storage/log-store.ts';
+import type { ReplayingLogStore } from '../../src/storage/replaying-log-store.ts';
+import { bytesOf, collect, SampleFrames } from './sample-frames.ts';
+
+/** One log that stores can be opened on, one after the other. */
+export interface LogWorld {
+  /** A store of its own over the same log. */
+  store(): ReplayingLogStore;
+  dispose(): Promise<void>;
+}
+
+async function appended(store: LogStore, frames: readonly Frame[]): Promise<void> {
+  expect(await store.append(frames)).toEqual({ kind: 'appended' });
+}
+
+/** What every engine under core must do. Each case makes its own world. */
+export function describeLogStore(name: string, makeWorld: () => LogWorld): void {
+  async function inWorld(run: (world: LogWorld) => Promise<void>): Promise<void> {
+    const world = makeWorld();
+    try {
+      await run(world);
+    } finally {
+      await world.dispose();
+    }
+  }
+
+  describe(`a log store: ${name}`, () => {
+    it('makes an empty log with a name of its own', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const head = await store.open();
+        expect(head).toMatchObject({ position: 0, checksum: 0, partitionCount: 256 });
+        expect(head.logId).toHaveLength(8);
+        expect(await collect(store.read(position(1)))).toEqual([]);
+        await store.close();
+      }));
+
+    it('gives back what was appended, byte for byte and in order', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const frames = new SampleFrames(await store.open()).take(100, { payloadBytes: 150 });
+        await appended(store, frames.slice(0, 1));
+        await appended(store, frames.slice(1, 60));
+        await appended(store, frames.slice(60));
+        expect(bytesOf(await collect(store.read(position(1))))).toBe(bytesOf(frames));
+        await store.close();
+      }));
+
+    it('keeps the log, its head and its name over a reopening', () =>
+      inWorld(async (world) => {
+        const first = world.store();
+        const before = await first.open();
+        const frames = new SampleFrames(before).take(40, { events: 3 });
+        await appended(first, frames);
+        await first.close();
+
+        const second = world.store();
+        const seen: Frame[] = [];
+        const head = await second.open({ onFrame: (frame) => seen.push(frame) });
+        expect(head).toEqual({ ...before, position: 120, checksum: frames.at(-1)?.checksum });
+        expect(bytesOf(seen)).toBe(bytesOf(frames));
+        const more = new SampleFrames(head).take(5);
+        await appended(second, more);
+        expect(bytesOf(await collect(second.read(position(1))))).toBe(
+          bytesOf([...frames, ...more]),
+        );
+        await second.close();
+      }));
+
+    it('refuses frames that do not follow the head and stays as it was', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const start = await store.open();
+        const frames = new SampleFrames(start).take(3);
+        await appended(store, frames.slice(0, 1));
+        const moved = { kind: 'head_moved', head: 1 };
+        expect(await store.append(frames.slice(0, 1))).toEqual(moved);
+        expect(await store.append(frames.slice(2))).toEqual(moved);
+        const otherHistory = new SampleFrames(start).take(2, { payloadBytes: 99 }).slice(1);
+        expect(await store.append(otherHistory)).toEqual(moved);
+        await appended(store, frames.slice(1));
+        expect(bytesOf(await collect(store.read(position(1))))).toBe(bytesOf(frames));
+        await store.close();
+      }));
+
+    it('fences the former writer: what it appends after another open is never acknowledged', () =>
+      inWorld(async (world) => {
+        const former = world.store();
+        const frames = new SampleFrames(await former.open()).take(3);
+        await appended(former, frames.slice(0, 1));
+        const latter = world.store();
+        expect((await latter.open()).position).toBe(1);
+        const refused = await former.append(frames.slice(1, 2));
+        expect(['head_moved', 'failed']).toContain(refused.kind);
+        await appended(latter, frames.slice(1));
+        expect((await former.append(frames.slice(1))).kind).not.toBe('appended');
+        expect(bytesOf(await collect(latter.read(position(1))))).toBe(bytesOf(frames));
+        await former.close();
+        await latter.close();
+        const third = world.store();
+        expect((await third.open()).position).toBe(3);
+        await third.close();
+      }));
+
+    it('reads from the frame that holds a position, also from its middle', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const frames = new SampleFrames(await store.open()).take(60, { events: 7 });
+        await appended(store, frames);
+        for (let from = 1; from <= 420; from++) {
+          const [first] = await collect(firstOnly(store.read(position(from))));
+          expect(first?.position).toBe(Math.floor((from - 1) / 7) * 7 + 1);
+        }
+        expect(await collect(store.read(position(421)))).toEqual([]);
+        expect(bytesOf(await collect(store.read(position(200))))).toBe(bytesOf(frames.slice(28)));
+        await store.close();
+      }));
+
+    it('takes frames from the smallest to several megabytes in one append', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const sizes = [10, 70_000, 12, 1_500_000, 300_000, 10, 4_000_000, 10];
+        const maker = new SampleFrames(await store.open());
+        const frames = sizes.map((payloadBytes) => maker.next({ payloadBytes }));
+        await appended(store, frames.slice(0, 5));
+        await appended(store, frames.slice(5));
+        expect(bytesOf(await collect(store.read(position(1))))).toBe(bytesOf(frames));
+        for (let i = 0; i < sizes.length; i++)
+          expect(
+            bytesOf(await collect(firstOnly(store.read(position(i + 1))))) ===
+              bytesOf(frames.slice(i, i + 1)),
+          ).toBe(true);
+        await store.close();
+        const second = world.store();
+        expect((await second.open()).position).toBe(sizes.length);
+        await second.close();
+      }));
+
+    it('ends a read at the head of the moment of the call', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const frames = new SampleFrames(await store.open()).take(30);
+        await appended(store, frames.slice(0, 10));
+        const early = store.read(position(1));
+        await appended(store, frames.slice(10));
+        expect(await collect(early)).toHaveLength(10);
+        expect(await collect(store.read(position(1)))).toHaveLength(30);
+        await store.close();
+      }));
+
+    it('serves readers while it appends: each sees a prefix without a gap', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        const maker = new SampleFrames(await store.open());
+        let isDone = false;
+        const reader = async (from: Position): Promise<number> => {
+          let next = from;
+          while (!isDone || next <= 600) {
+            for await (const frame of store.read(next)) {
+              expect(frame.position).toBe(next);
+              next = position(frame.lastPosition + 1);
+            }
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          return next;
+        };
+        const readers = [reader(position(1)), reader(position(1)), reader(position(1))];
+        for (let i = 0; i < 120; i++) await appended(store, maker.take(5, { payloadBytes: 200 }));
+        isDone = true;
+        expect(await Promise.all(readers)).toEqual([601, 601, 601]);
+        await store.close();
+      }));
+
+    it('can be closed twice, unopened too', () =>
+      inWorld(async (world) => {
+        const store = world.store();
+        await store.open();
+        await store.close();
+        await store.close();
+        await world.store().close();
+      }));
+  });
+}
+
+async function* firstOnly(frames: AsyncIterable<Frame>): AsyncGenerator<Frame> {
+  for await (const frame of frames) {
+    yield frame;
+    return;
+  }
+}
