@@ -35,8 +35,8 @@ export const LIMITS = {
   webSocketMessageBytesMax: 64 * KIB,
   /** Live connections (WebSocket and SSE together) per process. */
   liveConnectionsMax: 10_000,
-  /** Bytes of event texts in one poll of a consumer; the page ends early where it would pass them. At least one event is answered. */
-  pollBytesMax: 16 * MIB,
+  /** Characters of the events of one poll of a consumer; the page ends early where it would pass them. At least one event is answered. */
+  pollCharactersMax: 16 * MIB,
   /** Bytes of frames that core keeps for reads of single events. */
   frameCacheBytesMax: 32 * MIB,
   /** Bytes waiting in the socket of a live connection before it is fed no more until they have left. */

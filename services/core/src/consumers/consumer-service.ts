@@ -15,19 +15,22 @@ import {
   position,
   positionAfter,
 } from '@allsource/shared/model';
-import type { FrameEvent } from '@allsource/shared/protocol';
+import { positionedEventJson } from '@allsource/shared/protocol';
 import type { SystemAppender } from '../append/append-port.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { type Consumer, type ConsumerFold, unknownConsumer } from './consumer-fold.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
 
-/** What an event's answer takes beside its payload and metadata, about. */
-const EVENT_NAMES_BYTES = 400;
-
 export interface ConsumerServiceOptions {
   readonly fold: ConsumerFold;
   readonly appender: SystemAppender;
   readonly log: DurableLog;
+}
+
+/** An event for a consumer, printed: the event itself would keep its whole frame in memory. */
+export interface PolledEvent {
+  readonly position: Position;
+  readonly json: string;
 }
 
 export class ConsumerService {
@@ -84,10 +87,10 @@ export class ConsumerService {
   }
 
   /**
-   * The next events for a consumer behind its cursor, at most `limit` and about `LIMITS.pollBytesMax` bytes of text. The cursor
+   * The next events for a consumer behind its cursor, at most `limit` and about `LIMITS.pollCharactersMax` of text. The cursor
    * stays where it is.
    */
-  async poll(tenant: string, id: string, limit: number): Promise<FrameEvent[]> {
+  async poll(tenant: string, id: string, limit: number): Promise<PolledEvent[]> {
     const consumer = this.get(tenant, id);
     const { log } = this.#options;
     const { head } = log;
@@ -99,17 +102,18 @@ export class ConsumerService {
     return events;
   }
 
-  async #collect(consumer: Consumer, from: Position, limit: number): Promise<FrameEvent[]> {
+  async #collect(consumer: Consumer, from: Position, limit: number): Promise<PolledEvent[]> {
     const matcher = new TenantMatcher(consumer.tenant);
-    const events: FrameEvent[] = [];
-    let bytes = 0;
+    const events: PolledEvent[] = [];
+    let characters = 0;
     for await (const frame of this.#options.log.read(from)) {
       if (!matcher.owns(frame)) continue;
       for (const event of frame.events()) {
         if (event.position < from || !consumer.filter.matches(event.type)) continue;
-        bytes += EVENT_NAMES_BYTES + event.payload.length + (event.metadata?.length ?? 0);
-        if (events.length > 0 && bytes > LIMITS.pollBytesMax) return events;
-        events.push(event);
+        const json = positionedEventJson(event);
+        characters += json.length;
+        if (events.length > 0 && characters > LIMITS.pollCharactersMax) return events;
+        events.push({ position: event.position, json });
         if (events.length === limit) return events;
       }
     }

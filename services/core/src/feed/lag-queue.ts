@@ -1,48 +1,38 @@
 import { LIMITS } from '@allsource/shared/limits';
-import type { FrameEvent } from '@allsource/shared/protocol';
 
-export interface LagQueueOptions {
-  readonly eventsMax?: number;
-  /** Bytes of the frames that the waiting events keep in memory. */
-  readonly bytesMax?: number;
-}
+const QUEUE_CHARACTERS_MAX = 4 * 1024 * 1024;
 
-/** The newest events for a subscriber that takes nothing. When it is full the oldest goes and is counted as missed. */
+/**
+ * The newest messages for a subscriber that takes nothing. When it is full the oldest goes and is counted as missed. It holds texts and not
+ * events: an event would keep its whole frame in memory.
+ */
 export class LagQueue {
-  readonly #eventsMax: number;
-  readonly #bytesMax: number;
-  readonly #events: FrameEvent[] = [];
-  #bytes = 0;
+  readonly #texts: string[] = [];
+  #characters = 0;
   #missed = 0;
 
-  constructor(options: LagQueueOptions = {}) {
-    this.#eventsMax = options.eventsMax ?? LIMITS.subscriberQueueMax;
-    this.#bytesMax = options.bytesMax ?? LIMITS.frameBytesMax;
+  /** The messages that wait, oldest first. */
+  get texts(): readonly string[] {
+    return this.#texts;
   }
 
-  /** The events that wait, oldest first. */
-  get events(): readonly FrameEvent[] {
-    return this.#events;
-  }
-
-  /** How many events went unsent. */
+  /** How many messages went unsent. */
   get missed(): number {
     return this.#missed;
   }
 
-  push(event: FrameEvent): void {
-    if (this.#events.at(-1)?.frame !== event.frame) this.#bytes += event.frame.bytes.length;
-    this.#events.push(event);
-    while (this.#events.length > this.#eventsMax || this.#bytes > this.#bytesMax) {
-      if (!this.#dropOldest()) return;
+  push(text: string): void {
+    this.#texts.push(text);
+    this.#characters += text.length;
+    while (this.#isOverfull()) {
+      this.#characters -= this.#texts.shift()?.length ?? 0;
+      this.#missed += 1;
     }
   }
 
-  #dropOldest(): boolean {
-    const oldest = this.#events.shift();
-    if (oldest === undefined) return false;
-    this.#missed += 1;
-    if (this.#events[0]?.frame !== oldest.frame) this.#bytes -= oldest.frame.bytes.length;
-    return true;
+  /** The newest message is kept whatever its size. */
+  #isOverfull(): boolean {
+    if (this.#texts.length > LIMITS.subscriberQueueMax) return true;
+    return this.#characters > QUEUE_CHARACTERS_MAX && this.#texts.length > 1;
   }
 }

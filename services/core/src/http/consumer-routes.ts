@@ -2,7 +2,6 @@ import { type Call, type Route, readJsonObject } from '@allsource/service-kit/ht
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { EVENT_TYPE_BYTES_MAX, quoted } from '@allsource/shared/model';
-import { positionedEventJson } from '@allsource/shared/protocol';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
 
@@ -113,6 +112,6 @@ async function poll(call: Call, consumers: ConsumerService): Promise<void> {
   const limit =
     call.query.integer('limit', { min: 0, max: LIMITS.pageEventsMax }) ?? POLL_EVENTS_DEFAULT;
   const events = await consumers.poll(call.tenant(), idOf(call), limit);
-  const printed = events.map(positionedEventJson).join(',');
+  const printed = events.map(({ json }) => json).join(',');
   call.json(200, `{"events":[${printed}],"count":${events.length}}`);
 }

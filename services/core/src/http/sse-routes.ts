@@ -3,6 +3,7 @@
  * `Last-Event-ID` gets everything after that position and then what comes, each event once. `from` does the same for a first connection (0 = the
  * whole history); with neither, only what comes. A slow client is waited for and reads on from the log, so nothing is dropped.
  *
+ * The answer begins with an `id` without data, the position it is served from: a client that is cut off before its first event resumes there.
  * The heartbeat is a comment. Where events were filtered out since the last one, it is followed by an `id` without data: that moves a client's
  * `Last-Event-ID` on without an event, so a reconnect does not search the same stretch again.
  */
@@ -125,7 +126,7 @@ class SseConnection implements LiveConnection {
     const stop = () => void this.#tail.close();
     response.once('close', stop);
     try {
-      startEvents(this.#options.call);
+      startEvents(this.#options.call, this.#sent);
       for (;;) {
         const frame = await this.#tail.next();
         if (frame === null || !(await this.#sendFrame(frame))) break;
@@ -183,11 +184,11 @@ class SseConnection implements LiveConnection {
   }
 }
 
-function startEvents({ response }: Call): void {
+function startEvents({ response }: Call, after: Position): void {
   response.status(200);
   response.setHeader('content-type', 'text/event-stream; charset=utf-8');
   response.setHeader('x-accel-buffering', 'no');
-  response.write(`retry: ${RECONNECT_MS}\n: connected\n\n`);
+  response.write(`retry: ${RECONNECT_MS}\n: connected\n\nid: ${after}\n\n`);
 }
 
 /** A client's JSON may hold line breaks between its tokens; each line of an event's data begins with the field's name. */

@@ -130,7 +130,7 @@ export class StreamConnection implements LiveConnection {
       if (this.#tail.isClosed) return;
       if (frame !== null) {
         for (const event of this.#own(frame)) {
-          if (this.#liveFilter.matches(event)) await this.#deliver(event);
+          if (this.#liveFilter.matches(event)) await this.#deliver(liveEventText(event));
         }
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);
@@ -142,15 +142,15 @@ export class StreamConnection implements LiveConnection {
     for (const event of frame.events()) if (event.position > this.#after) yield event;
   }
 
-  /** Sends a live event, or keeps it while the client lags. */
-  async #deliver(event: FrameEvent): Promise<void> {
+  /** Sends the text of a live event, or keeps it while the client lags. */
+  async #deliver(text: string): Promise<void> {
     const { slowMs } = this.#options.pacing;
     if (this.#lag === null && !(await this.#socket.readyWithin(slowMs))) this.#lag = new LagQueue();
     if (this.#lag !== null) {
-      this.#lag.push(event);
+      this.#lag.push(text);
       return;
     }
-    this.#socket.send(liveEventText(event));
+    this.#socket.send(text);
     await this.#takeTurn();
   }
 
@@ -161,7 +161,7 @@ export class StreamConnection implements LiveConnection {
       this.#options.logger.warn({ tenant, missed: lag.missed }, 'a slow subscriber missed events');
       this.#socket.send(`{"type":"lagged","missed":${lag.missed}}`);
     }
-    for (const event of lag.events) await this.#deliver(event);
+    for (const text of lag.texts) await this.#deliver(text);
   }
 
   async #takeTurn(): Promise<void> {

@@ -1,7 +1,7 @@
 import { LIMITS } from '@allsource/shared/limits';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
-import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import { Frame, type FrameEvent } from '@allsource/shared/protocol';
 import type { DurableLog } from './durable-log.ts';
 
 /**
@@ -45,8 +45,10 @@ export class FrameReader {
     throw problem('internal', `The event at position ${at} could not be read.`);
   }
 
-  #keep(frame: Frame): void {
-    if (frame.bytes.length > this.#cacheBytesMax || this.#frames.has(frame.position)) return;
+  #keep(read: Frame): void {
+    if (read.bytes.length > this.#cacheBytesMax || this.#frames.has(read.position)) return;
+    // A frame is often a view into a larger window of the log, which a kept view would keep in memory.
+    const frame = read.bytes.buffer.byteLength > read.bytes.length ? copyOf(read) : read;
     this.#frames.set(frame.position, frame);
     this.#starts.splice(this.#indexAfter(frame.position), 0, frame.position);
     this.#cachedBytes += frame.bytes.length;
@@ -69,4 +71,10 @@ export class FrameReader {
     }
     return low;
   }
+}
+
+function copyOf(frame: Frame): Frame {
+  const bytes = Buffer.alloc(frame.bytes.length);
+  frame.bytes.copy(bytes);
+  return new Frame(bytes);
 }

@@ -121,6 +121,7 @@ describe('server-sent events', () => {
     core.log.append('acme', [numbered(0)]);
     const client = await open();
     expect(client.response.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    await client.until(({ lastEventId }) => lastEventId === String(core.log.head));
     core.log.append('globex', [numbered(1)]);
     core.log.append('acme', [numbered(2)]);
     await client.until(({ events }) => events.length === 1);
