@@ -128,7 +128,9 @@ export type KubernetesObject =
   | DisruptionBudget
   | (Base<'ConfigMap', unknown> & { readonly data: Readonly<Record<string, string>> })
   | (Base<'ServiceAccount', unknown> & { readonly automountServiceAccountToken?: boolean })
-  | Base<'Namespace' | 'Ingress' | 'Secret', unknown>;
+  | Base<'Namespace', unknown>
+  | Base<'Ingress', unknown>
+  | Base<'Secret', unknown>;
 
 /** All objects of `kubectl kustomize deploy/k8s/<folder>`. */
 export function render(kubectl: string, folder: string): KubernetesObject[] {
