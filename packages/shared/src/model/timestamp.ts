@@ -47,6 +47,14 @@ function parseOffset(zone: string): number | null {
 export function formatTimestamp(value: Micros): string {
   const wholeMs = Math.floor(value / 1000);
   const rest = value - wholeMs * 1000;
-  const iso = new Date(wholeMs).toISOString();
+  const iso = isoOf(wholeMs);
   return rest === 0 ? iso : `${iso.slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
+}
+
+// The events of a commit mostly share one instant, and printing it costs more than all else about an acknowledgement.
+let lastPrinted = { ms: 0, iso: new Date(0).toISOString() };
+
+function isoOf(ms: number): string {
+  if (lastPrinted.ms !== ms) lastPrinted = { ms, iso: new Date(ms).toISOString() };
+  return lastPrinted.iso;
 }
