@@ -3,15 +3,16 @@
  * blocks when the history opens and from each row as it is applied, in the same turn, so it is always true at the history's
  * applied position. It has no file of its own.
  */
+import { must } from '@allsource/shared/lang';
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { RunListener } from '../history/run-listener.ts';
-import { type RunFold, TenantCatalog } from './tenant-catalog.ts';
+import { countedColumns, type RowCounter, TenantCatalog } from './tenant-catalog.ts';
 
 export class Catalog implements RunListener {
   readonly #tenants = new Map<string, TenantCatalog>();
-  /** How rows of the source that rows came from last are counted: by its tenant numbers. */
+  /** The source that rows came from last, and how its rows are counted: by its tenant numbers. */
   #source: RunSource | null = null;
-  #folds: RunFold[] = [];
+  #counters: RowCounter[] = [];
 
   /** The catalog of a tenant; an empty one when it has no events. */
   tenant(tenant: string): TenantCatalog {
@@ -26,26 +27,27 @@ export class Catalog implements RunListener {
   rowsAdded(run: EventRun, fromRow: number): void {
     if (this.#source !== run.source) {
       this.#source = run.source;
-      this.#folds = [];
+      this.#counters = [];
     }
-    const { entities, entityTenants } = run.source;
+    const columns = countedColumns(run.source);
+    const { entityTenants } = run.source;
     for (let row = fromRow; row < run.rowCount; row++) {
-      const tenant = entityTenants[entities[row] as number] as number;
-      const fold = (this.#folds[tenant] ??= this.#foldOf(tenant, run));
-      fold(row);
+      const tenant = entityTenants[columns.entities[row] as number] as number;
+      const count = (this.#counters[tenant] ??= this.#counterOf(tenant, run.source));
+      count(row, columns);
     }
   }
 
-  #foldOf(tenant: number, run: EventRun): RunFold {
-    const name = run.source.tenantNames[tenant] as string;
-    const catalog = this.#tenants.get(name) ?? new TenantCatalog();
+  #counterOf(tenant: number, source: RunSource): RowCounter {
+    const name = must(source.tenantNames[tenant], 'a tenant of the run');
+    const catalog = this.tenant(name);
     this.#tenants.set(name, catalog);
-    return catalog.fold(run);
+    return catalog.counter(source);
   }
 
   emptied(): void {
     this.#tenants.clear();
     this.#source = null;
-    this.#folds = [];
+    this.#counters = [];
   }
 }

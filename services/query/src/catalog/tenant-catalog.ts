@@ -1,4 +1,5 @@
-import type { EventRun } from '../history/event-run.ts';
+import { must } from '@allsource/shared/lang';
+import type { RunSource } from '../history/event-run.ts';
 import { type EntityEntry, EntityTally } from './entity-tally.ts';
 import type { WindowBounds } from './sorted-window.ts';
 import { type TypeEntry, TypeTally } from './type-tally.ts';
@@ -8,6 +9,21 @@ export interface CatalogPage<T> {
   readonly rows: readonly T[];
   readonly total: number;
 }
+
+/** The columns that are counted. A source that grows may replace its columns, so they are taken anew for each stretch of rows. */
+export type CountedColumns = Pick<RunSource, 'entities' | 'types' | 'timestamps' | 'positions'>;
+
+/** Takes the columns of a source once: its getters may cost more than the work on a row. */
+export function countedColumns(source: RunSource): CountedColumns {
+  const { entities, types, timestamps, positions } = source;
+  return { entities, types, timestamps, positions };
+}
+
+/**
+ * Counts one row of a source. It remembers which number of the source is which number of the catalog, so one is kept as long as rows
+ * of that source come.
+ */
+export type RowCounter = (row: number, columns: CountedColumns) => void;
 
 /**
  * Counts of events by entity and by type, of one tenant. The catalog keeps one of all events; a question about some of the events makes
@@ -51,25 +67,24 @@ export class TenantCatalog {
     return { rows: this.#types.page(bounds), total: this.#types.size };
   }
 
-  /** How rows of a run are counted here; see {@link RunFold}. */
-  fold(run: EventRun): RunFold {
-    const { source } = run;
+  /** Begins to count rows of a source. */
+  counter(source: RunSource): RowCounter {
     const numbers: number[] = [];
     const typeNumbers: number[] = [];
-    const entityOf = (entity: number) =>
-      (numbers[entity] ??= this.#entities.numberOf(source.entityName(entity)));
-    const typeOf = (type: number) =>
-      (typeNumbers[type] ??= this.#types.numberOf(source.typeNames[type] as string));
-    return (row) => {
-      const timestamp = source.timestamps[row] as number;
-      const type = typeOf(source.types[row] as number);
-      const position = source.firstPosition + (source.positions[row] as number);
-      this.#entities.count(entityOf(source.entities[row] as number), { type, timestamp, position });
-      this.#types.count(type, timestamp);
+    return (row, { entities, types, timestamps, positions }) => {
+      const entity = entities[row] as number;
+      const type = types[row] as number;
+      const entityNumber = (numbers[entity] ??= this.#entities.numberOf(source.entityName(entity)));
+      const typeNumber = (typeNumbers[type] ??= this.#types.numberOf(typeName(source, type)));
+      const timestamp = timestamps[row] as number;
+      const position = source.firstPosition + (positions[row] as number);
+      this.#entities.count(entityNumber, { type: typeNumber, timestamp, position });
+      this.#types.count(typeNumber, timestamp);
       this.#eventCount++;
     };
   }
 }
 
-/** Counts one row. Remembers which number of the run is which number of the catalog, so it is kept as long as rows of that run come. */
-export type RunFold = (row: number) => void;
+function typeName(source: RunSource, type: number): string {
+  return must(source.typeNames[type], 'a type of the run');
+}

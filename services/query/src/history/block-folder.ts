@@ -5,6 +5,7 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isNativeError } from 'node:util/types';
 import type { BlockCache } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { isBlockFile, isDraftFile, writeBlock } from './block/block-writer.ts';
@@ -91,7 +92,7 @@ export class BlockFolder {
 }
 
 function toStorageProblem(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
+  if (!isNativeError(error) || !('syscall' in error)) return error;
   return problem(
     'storage_full',
     `The read store cannot write to ${folder}: ${error.message}. Free space or repair the disk; writing is tried again.`,

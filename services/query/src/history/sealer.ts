@@ -3,6 +3,7 @@
  * durable. Few tails may wait; then `ready` makes the follower wait, so memory stays bounded. A write that fails leaves the tail waiting and is
  * tried again with the next tail or the next `ready`; nothing is lost, because the log is the truth.
  */
+import { isNativeError } from 'node:util/types';
 import { assert } from '@allsource/shared/lang';
 import type { BlockFile } from './block/block-file.ts';
 import type { Tail } from './tail/tail.ts';
@@ -83,7 +84,7 @@ export class Sealer {
         this.#waiting.shift();
         this.#options.onSealed(tail, block);
       } catch (error) {
-        assert(error instanceof Error, 'the disk throws errors');
+        assert(isNativeError(error), 'the disk throws errors');
         this.#failure = error;
         this.#options.onFailed(error);
         break;

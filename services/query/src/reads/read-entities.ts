@@ -3,7 +3,12 @@ import type { PayloadFilter } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EntityEntry } from '../catalog/entity-tally.ts';
 import type { WindowBounds } from '../catalog/sorted-window.ts';
-import { type CatalogPage, type RunFold, TenantCatalog } from '../catalog/tenant-catalog.ts';
+import {
+  type CatalogPage,
+  countedColumns,
+  type RowCounter,
+  TenantCatalog,
+} from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
 import { visitMatches } from './visit-matches.ts';
@@ -40,12 +45,11 @@ export async function countEvents(
 ): Promise<TenantCatalog> {
   const counts = new TenantCatalog();
   const selection = { tenant, typePrefix: typePrefix ?? undefined, untilPosition };
-  let current: EventRun | null = null;
-  let fold: RunFold = () => {};
+  let current: { readonly run: EventRun; readonly count: RowCounter } | null = null;
   await visitMatches(history, { selection, payloadFilter }, ({ run, rows }) => {
-    if (run !== current) fold = counts.fold(run);
-    current = run;
-    for (const row of rows) fold(row);
+    if (current?.run !== run) current = { run, count: counts.counter(run.source) };
+    const columns = countedColumns(run.source);
+    for (const row of rows) current.count(row, columns);
   });
   return counts;
 }

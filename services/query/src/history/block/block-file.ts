@@ -8,6 +8,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import { isNativeError } from 'node:util/types';
 import { crc32 } from 'node:zlib';
 import { problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
@@ -241,7 +242,7 @@ export class BlockFile implements RunSource, Evictable {
     try {
       return openSync(this.path, 'r');
     } catch (error) {
-      assert(error instanceof Error, 'the file system throws errors');
+      assert(isNativeError(error), 'the file system throws errors');
       return this.#fail(`it cannot be opened (${error.message})`);
     }
   }

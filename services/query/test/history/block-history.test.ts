@@ -1,0 +1,391 @@
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { type Micros, micros, position } from '@allsource/shared/model';
+import type { EventHistory, EventSelection, StoredEvent } from '../../src/history/event-history.ts';
+import type { Catalog } from '../../src/catalog/catalog.ts';
+import {
+  GeneratedLog,
+  type ModelEvent,
+  randomLog,
+  TENANTS,
+  TYPES,
+} from '../support/generated-log.ts';
+import { propertySeed, Random } from '../support/random.ts';
+import { follow, openReadSide } from '../support/read-side.ts';
+import { withFolder } from '../support/temporary-folder.ts';
+
+const BLOCK_EVENTS = 50;
+
+function plain(event: StoredEvent): ModelEvent {
+  const {
+    position: at,
+    id,
+    tenant,
+    type,
+    entity,
+    version,
+    partition,
+    timestamp,
+    recordedAt,
+  } = event;
+  const payload = event.payload().toString();
+  const metadata = event.metadata()?.toString() ?? null;
+  return {
+    position: at,
+    id,
+    tenant,
+    type,
+    entity,
+    version,
+    partition,
+    timestamp,
+    recordedAt,
+    payload,
+    metadata,
+  };
+}
+
+function modelSelect(events: readonly ModelEvent[], wanted: EventSelection): ModelEvent[] {
+  return events.filter(
+    (event) =>
+      event.tenant === wanted.tenant &&
+      (wanted.entity === undefined || event.entity === wanted.entity) &&
+      (wanted.type === undefined || event.type === wanted.type) &&
+      (wanted.typePrefix === undefined || event.type.startsWith(wanted.typePrefix)) &&
+      !(wanted.excludedTypePrefixes ?? []).some((prefix) => event.type.startsWith(prefix)) &&
+      (wanted.since === undefined || event.timestamp >= wanted.since) &&
+      (wanted.until === undefined || event.timestamp <= wanted.until) &&
+      (wanted.untilPosition === undefined || event.position <= wanted.untilPosition),
+  );
+}
+
+function randomSelection(random: Random, log: GeneratedLog): EventSelection {
+  const maybe = <T>(value: T): T | undefined => (random.chance(0.35) ? value : undefined);
+  const time = (): Micros => micros(random.pick(log.events).timestamp);
+  return {
+    tenant: random.pick([...TENANTS, 'nobody']),
+    entity: maybe(random.pick([random.pick(log.events).entity, 'unknown'])),
+    type: maybe(random.pick([...TYPES, 'unknown'])),
+    typePrefix: maybe(random.pick(['order.', 'user', 'x'])),
+    excludedTypePrefixes: maybe([random.pick(['order.p', 'note'])]),
+    since: maybe(time()),
+    until: maybe(time()),
+    untilPosition: maybe(position(random.below(log.head + 2))),
+  };
+}
+
+/** Everything a tenant can ask, as plain values. */
+function answers(history: EventHistory, catalog: Catalog) {
+  const window = { offset: 0, limit: null };
+  return TENANTS.map((tenant) => ({
+    events: [...history.select({ tenant })].map(plain),
+    entities: catalog.tenant(tenant).entities('desc', window),
+    types: catalog.tenant(tenant).types(window),
+    total: catalog.tenant(tenant).eventCount,
+  }));
+}
+
+function blockFiles(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.block'))
+    .sort();
+}
+
+describe('the event history', () => {
+  it('answers every selection as a list of all events would, across blocks and tail', async () => {
+    const seed = propertySeed('history property');
+    const random = new Random(seed);
+    for (let round = 0; round < 5; round++) {
+      await withFolder(async (folder) => {
+        const log = randomLog({
+          seed: seed + round,
+          events: 350,
+          pastShare: round % 2 === 0 ? 0 : 0.2,
+        });
+        const { history } = await openReadSide(folder, [3, 7, 50, 64, 10_000][round] ?? 50);
+        await follow(history, log);
+        expect(history.appliedPosition).toBe(log.head);
+        for (let query = 0; query < 150; query++) {
+          const selection = randomSelection(random, log);
+          const found = [...history.select(selection)].map(plain);
+          expect({ selection, found }).toEqual({
+            selection,
+            found: modelSelect(log.events, selection),
+          });
+        }
+        await history.close();
+      });
+    }
+  });
+
+  it('finds each event by its position for its own tenant and for no other', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 3, events: 300, pastShare: 0 });
+      const { history } = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(history, log);
+      const byPosition = new Map(log.events.map((event) => [event.position, event]));
+      for (let at = 0; at <= log.head + 2; at++) {
+        const known = byPosition.get(at) ?? null;
+        for (const tenant of TENANTS) {
+          const event = history.eventAt(tenant, position(at));
+          expect(event === null ? null : plain(event)).toEqual(
+            known?.tenant === tenant ? known : null,
+          );
+        }
+      }
+      await history.close();
+    });
+  });
+
+  it('gives a reader that has begun the rows of that moment, whatever is applied and sealed meanwhile', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 4, events: 400, pastShare: 0 });
+      const { history } = await openReadSide(folder, BLOCK_EVENTS);
+      const half = log.frames.slice(0, log.frames.length / 2);
+      await history.apply(half, log.logIdHex);
+      const reader = history.select({ tenant: 'acme' })[Symbol.iterator]();
+      const read: ModelEvent[] = [];
+      const { value: first } = reader.next();
+      read.push(plain(first as StoredEvent));
+      await follow(history, log);
+      await history.close();
+      for (let next = reader.next(); next.done !== true; next = reader.next())
+        read.push(plain(next.value));
+      const last = half.at(-1)?.lastPosition ?? 0;
+      expect(read).toEqual(log.events.filter((e) => e.tenant === 'acme' && e.position <= last));
+    });
+  });
+
+  it('passes over frames it has and takes the rest of one that it has in part', async () => {
+    await withFolder(async (folder) => {
+      const log = new GeneratedLog();
+      for (let i = 0; i < 9; i++) {
+        const drafts = Array.from({ length: 20 }, (_, n) => ({ type: 'a.b', entity: `e${n % 3}` }));
+        log.commit('acme', drafts);
+      }
+      const first = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(first.history, log);
+      await first.history.apply(log.frames.slice(2, 5), log.logIdHex);
+      await first.history.close();
+      // Blocks of 50 events end in the middle of frames of 20.
+      const second = await openReadSide(folder, BLOCK_EVENTS);
+      expect(second.history.appliedPosition).toBe(150);
+      await second.history.apply(log.frames.slice(7), log.logIdHex);
+      expect([...second.history.select({ tenant: 'acme' })].map(plain)).toEqual(log.events);
+      expect(second.catalog.tenant('acme').entityEventCount('e1')).toBe(63);
+      await second.history.close();
+    });
+  });
+
+  it('refuses a gap and another log', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 5, events: 60, pastShare: 0 });
+      const { history } = await openReadSide(folder, BLOCK_EVENTS);
+      await history.apply(log.frames.slice(0, 3), log.logIdHex);
+      await expect(history.apply(log.frames.slice(5), log.logIdHex)).rejects.toThrow('missing');
+      await expect(history.apply(log.frames.slice(3), 'ffffffffffffffff')).rejects.toThrow(
+        'one log',
+      );
+      await history.close();
+    });
+  });
+
+  it('answers the same after a restart and after its files were deleted', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 6, events: 900, pastShare: 0.1 });
+      const first = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(first.history, log);
+      const expected = answers(first.history, first.catalog);
+      await first.history.close();
+
+      const restarted = await openReadSide(folder, BLOCK_EVENTS);
+      expect(restarted.history.appliedPosition).toBe(restarted.history.durablePosition);
+      expect(restarted.history.durablePosition).toBeGreaterThan(log.head - 2 * BLOCK_EVENTS);
+      expect(restarted.history.logId).toBe(log.logIdHex);
+      await follow(restarted.history, log);
+      expect(answers(restarted.history, restarted.catalog)).toEqual(expected);
+      await restarted.history.close();
+
+      rmSync(folder, { recursive: true });
+      const rebuilt = await openReadSide(folder, 33);
+      expect(rebuilt.history.appliedPosition).toBe(0);
+      await follow(rebuilt.history, log);
+      expect(answers(rebuilt.history, rebuilt.catalog)).toEqual(expected);
+      await rebuilt.history.close();
+    });
+  });
+
+  it('moves on over stretches without events of clients, and keeps the exact position in its blocks', async () => {
+    await withFolder(async (folder) => {
+      const log = new GeneratedLog();
+      const system = () =>
+        log.commit('_system', [{ type: '_system.tenant.created', entity: 't' }], {
+          isSystem: true,
+        });
+      for (let i = 0; i < 10; i++) system();
+      for (let i = 0; i < 4; i++) log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
+      for (let i = 0; i < 10; i++) system();
+      const { history } = await openReadSide(folder, 4);
+      await follow(history, log);
+      expect(history.appliedPosition).toBe(24);
+      history.advance(position(1000), log.logIdHex);
+      expect(history.appliedPosition).toBe(1000);
+      history.advance(position(900), log.logIdHex);
+      expect(history.appliedPosition).toBe(1000);
+      await history.close();
+      const reopened = await openReadSide(folder, 4);
+      expect(reopened.history.appliedPosition).toBe(14);
+      expect([...reopened.history.select({ tenant: 'acme' })].map(plain)).toEqual(log.events);
+    });
+  });
+
+  it('is empty after a reset, on disk too, and takes another log', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 7, events: 300, pastShare: 0 });
+      const { history, catalog } = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(history, log);
+      await history.reset();
+      expect(blockFiles(folder)).toEqual([]);
+      expect(history.appliedPosition).toBe(0);
+      expect(history.logId).toBeNull();
+      expect(catalog.tenants()).toEqual([]);
+      const other = new GeneratedLog(9, 'another1');
+      other.commit('acme', [{ type: 'a.b', entity: 'e' }]);
+      await follow(history, other);
+      expect([...history.select({ tenant: 'acme' })].map(plain)).toEqual(other.events);
+      await history.close();
+    });
+  });
+});
+
+describe('damage of block files', () => {
+  const damages: [string, (folder: string, names: string[]) => void][] = [
+    ['a cut block', (folder, names) => truncateSync(join(folder, names[2] as string), 700)],
+    [
+      'a block cut inside its header',
+      (folder, names) => truncateSync(join(folder, names[2] as string), 30),
+    ],
+    ['an empty block', (folder, names) => truncateSync(join(folder, names[2] as string), 0)],
+    ['a missing block', (folder, names) => rmSync(join(folder, names[2] as string))],
+    ['a changed byte in the header', (folder, names) => flip(join(folder, names[2] as string), 45)],
+    ['a changed byte in a column', (folder, names) => flip(join(folder, names[2] as string), 900)],
+    ['a block of another format', (folder, names) => flip(join(folder, names[2] as string), 3)],
+    ['bytes behind the end', (folder, names) => append(join(folder, names[2] as string))],
+    [
+      'another block under the name',
+      (folder, names) => {
+        const bytes = readFileSync(join(folder, names[1] as string));
+        writeFileSync(join(folder, names[2] as string), bytes);
+      },
+    ],
+  ];
+
+  function flip(path: string, offset: number): void {
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x40, offset);
+    writeFileSync(path, bytes);
+  }
+
+  function append(path: string): void {
+    writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(8)]));
+  }
+
+  it.each(damages)(
+    '%s: it and all later ones are dropped with a warning and built again',
+    async (_title, damage) => {
+      await withFolder(async (folder) => {
+        const log = randomLog({ seed: 8, events: 500, pastShare: 0 });
+        const first = await openReadSide(folder, BLOCK_EVENTS);
+        await follow(first.history, log);
+        const expected = answers(first.history, first.catalog);
+        await first.history.close();
+        const names = blockFiles(folder);
+        damage(folder, names);
+        const second = await openReadSide(folder, BLOCK_EVENTS);
+        expect(blockFiles(folder)).toEqual(names.slice(0, 2));
+        expect(second.history.appliedPosition).toBe(Number.parseInt(names[2] as string, 10) - 1);
+        expect(second.warnings).toHaveLength(1);
+        await follow(second.history, log);
+        expect(answers(second.history, second.catalog)).toEqual(expected);
+        await second.history.close();
+      });
+    },
+  );
+
+  it('a block of another log is dropped', async () => {
+    await withFolder(async (folder) => {
+      const commit = (log: GeneratedLog) => log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
+      const [one, two] = [new GeneratedLog(1, 'one-log-'), new GeneratedLog(1, 'two-log-')];
+      for (let i = 0; i < 4; i++) {
+        commit(one);
+        commit(two);
+      }
+      const first = await openReadSide(folder, 2);
+      await follow(first.history, one);
+      await first.history.close();
+      const [name0 = '', name1 = ''] = blockFiles(folder);
+      const kept = readFileSync(join(folder, name0));
+      await first.history.reset();
+      await follow(first.history, two);
+      await first.history.close();
+      writeFileSync(join(folder, name0), kept);
+      const second = await openReadSide(folder, 2);
+      expect(second.history.logId).toBe(one.logIdHex);
+      expect(blockFiles(folder)).toEqual([name0]);
+      expect(second.warnings).toMatchObject([{ block: name1 }]);
+    });
+  });
+
+  it('drafts of a crash are removed', async () => {
+    await withFolder(async (folder) => {
+      writeFileSync(join(folder, '0000000000000001.block.draft'), 'half a block');
+      const { history, warnings } = await openReadSide(folder, BLOCK_EVENTS);
+      expect(readdirSync(folder)).toEqual([]);
+      expect(history.appliedPosition).toBe(0);
+      expect(warnings).toEqual([]);
+    });
+  });
+
+  it('damaged text is told to the reader, fails readiness, and is built again at the next start', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 10, events: 200, pastShare: 0 });
+      const first = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(first.history, log);
+      const expected = answers(first.history, first.catalog);
+      await first.history.close();
+      const [name = ''] = blockFiles(folder);
+      flip(join(folder, name), readFileSync(join(folder, name)).length - 9);
+      const second = await openReadSide(folder, BLOCK_EVENTS);
+      expect(second.history.fault).toBeNull();
+      expect(() => answers(second.history, second.catalog)).toThrow(name);
+      expect(second.history.fault).toContain(name);
+      const third = await openReadSide(folder, BLOCK_EVENTS);
+      expect(third.history.appliedPosition).toBe(0);
+      await follow(third.history, log);
+      expect(answers(third.history, third.catalog)).toEqual(expected);
+      await third.history.close();
+    });
+  });
+
+  it('a disk that refuses is told to the follower once enough waits, and nothing is lost', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 11, events: 400, pastShare: 0 });
+      const { history, catalog } = await openReadSide(folder, 20);
+      rmSync(folder, { recursive: true });
+      await expect(follow(history, log)).rejects.toMatchObject({ code: 'storage_full' });
+      expect(history.fault).toContain('cannot write');
+      const applied = history.appliedPosition;
+      const known = [...history.select({ tenant: 'acme' })].map(plain);
+      expect(known).toEqual(log.events.filter((e) => e.tenant === 'acme' && e.position <= applied));
+      const again = await openReadSide(folder, 20);
+      expect(again.history.appliedPosition).toBe(0);
+      await follow(history, log);
+      await history.close();
+      expect(history.fault).toBeNull();
+      expect(answers(history, catalog)[0]?.events).toEqual(
+        log.events.filter((e) => e.tenant === 'acme'),
+      );
+    });
+  });
+});

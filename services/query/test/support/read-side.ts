@@ -1,0 +1,35 @@
+import type { Frame } from '@allsource/shared/protocol';
+import { Catalog } from '../../src/catalog/catalog.ts';
+import { BlockHistory } from '../../src/history/block-history.ts';
+import type { GeneratedLog } from './generated-log.ts';
+
+export interface ReadSide {
+  readonly history: BlockHistory;
+  readonly catalog: Catalog;
+  readonly warnings: object[];
+}
+
+/** Opens a history with its catalog. */
+export async function openReadSide(folder: string, blockEvents: number): Promise<ReadSide> {
+  const catalog = new Catalog();
+  const warnings: object[] = [];
+  const note = (facts: unknown) => {
+    warnings.push(facts as object);
+  };
+  const logger = { warn: note, error: note };
+  const history = await BlockHistory.open({ folder, blockEvents, logger, listeners: [catalog] });
+  return { history, catalog, warnings };
+}
+
+/** Applies the frames of a log that the history does not have, as a follower does, a few at a time. */
+export async function follow(history: BlockHistory, log: GeneratedLog): Promise<void> {
+  let batch: Frame[] = [];
+  for (const frame of log.frames) {
+    if (frame.lastPosition <= history.appliedPosition) continue;
+    batch.push(frame);
+    if (batch.length < 7) continue;
+    await history.apply(batch, log.logIdHex);
+    batch = [];
+  }
+  await history.apply(batch, log.logIdHex);
+}
