@@ -11,6 +11,7 @@
  *
  * A subscribe frame changes the live filter at any time; the replay goes on with the filters of the consumer.
  */
+import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
@@ -53,6 +54,8 @@ export const STREAM_PACING: StreamPacing = {
 
 export interface StreamConnectionOptions {
   readonly socket: WebSocket;
+  /** What the socket writes to. */
+  readonly connection: Duplex;
   readonly log: DurableLog;
   readonly right: LiveRight;
   /** The consumer whose missed events are replayed first; null = only what comes. */
@@ -78,7 +81,7 @@ export class StreamConnection implements LiveConnection {
   constructor(options: StreamConnectionOptions) {
     const { log, consumer, right, socket } = options;
     this.#options = options;
-    this.#socket = new PacedSocket(socket, options.pacing.socketBytesMax);
+    this.#socket = new PacedSocket(socket, options.connection, options.pacing.socketBytesMax);
     this.#matcher = new TenantMatcher(right.tenant);
     this.#liveFilter = new EventFilter(consumer === null ? {} : { types: consumer.filter });
     this.#replayEnd = log.head;
@@ -113,12 +116,12 @@ export class StreamConnection implements LiveConnection {
       if (frame === null) return;
       for (const event of this.#own(frame)) {
         if (!filter.matches(event)) continue;
-        await this.#socket.ready();
+        if (!this.#socket.isReady) await this.#socket.ready();
         this.#socket.send(
           `{"type":"replay","position":${event.position},"event":${liveEventText(event)}}`,
         );
         replayed += 1;
-        await this.#takeTurn();
+        if (this.#isTurnOver()) await setImmediate();
       }
     }
     this.#socket.send(`{"type":"replay_complete","replayed":${replayed}}`);
@@ -151,7 +154,7 @@ export class StreamConnection implements LiveConnection {
       return;
     }
     this.#socket.send(text);
-    await this.#takeTurn();
+    if (this.#isTurnOver()) await setImmediate();
   }
 
   async #recover(lag: LagQueue): Promise<void> {
@@ -164,11 +167,10 @@ export class StreamConnection implements LiveConnection {
     for (const text of lag.texts) await this.#deliver(text);
   }
 
-  async #takeTurn(): Promise<void> {
-    this.#eventsInTurn += 1;
-    if (this.#eventsInTurn < EVENTS_PER_TURN) return;
-    this.#eventsInTurn = 0;
-    await setImmediate();
+  /** True after each stretch of events, when the other work of the process is to have its turn. */
+  #isTurnOver(): boolean {
+    this.#eventsInTurn = (this.#eventsInTurn + 1) % EVENTS_PER_TURN;
+    return this.#eventsInTurn === 0;
   }
 
   #takeMessage(text: string): void {

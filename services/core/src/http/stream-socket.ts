@@ -25,13 +25,18 @@ import {
 } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { type Authenticate, type LiveRight, requireReader, rightOf } from './live-right.ts';
-import { STREAM_PACING, StreamConnection, type StreamPacing } from './stream-connection.ts';
+import {
+  STREAM_PACING,
+  StreamConnection,
+  type StreamConnectionOptions,
+  type StreamPacing,
+} from './stream-connection.ts';
 
 const STREAM_PATH = '/api/v1/events/stream';
 
@@ -52,6 +57,9 @@ interface Admission {
   readonly right: LiveRight;
   readonly consumerId: string | null;
 }
+
+/** A WebSocket and what it writes to. */
+type SocketEnds = Pick<StreamConnectionOptions, 'socket' | 'connection'>;
 
 /** Answers plain requests to the stream's path, which would otherwise look like a request for an event. */
 export function streamSocketRoutes(): Route[] {
@@ -104,7 +112,7 @@ export class StreamSocket {
       this.#options.connections.requireRoom();
       this.#server.handleUpgrade(request, socket, head, (webSocket) => {
         socket.off('error', onError);
-        void this.#serve(webSocket, admission);
+        void this.#serve({ socket: webSocket, connection: socket }, admission);
       });
     } catch (error) {
       refuse(socket, this.#loggedProblem(error));
@@ -142,20 +150,13 @@ export class StreamSocket {
     return tenant === undefined || another !== undefined ? null : { tenant, fault: () => null };
   }
 
-  async #serve(socket: WebSocket, { right, consumerId }: Admission): Promise<void> {
+  async #serve(ends: SocketEnds, { right, consumerId }: Admission): Promise<void> {
     const { log, consumers, connections, logger, pacing = STREAM_PACING } = this.#options;
     const consumer = consumerId === null ? null : consumers.get(right.tenant, consumerId);
-    const connection = new StreamConnection({
-      socket,
-      log,
-      right,
-      consumer,
-      logger,
-      pacing,
-    });
-    socket.once('close', () => connections.remove(connection));
-    connections.add(connection);
-    await connection.run();
+    const stream = new StreamConnection({ ...ends, log, right, consumer, logger, pacing });
+    ends.socket.once('close', () => connections.remove(stream));
+    connections.add(stream);
+    await stream.run();
   }
 }
 
