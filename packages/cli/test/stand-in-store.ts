@@ -224,7 +224,7 @@ export class StandInStore {
   #stream(request: IncomingMessage, response: ServerResponse, url: URL): void {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const after = Number(request.headers['last-event-id'] ?? this.events.length);
-    response.write(`: welcome\n\nid: ${after}\n\n`);
+    response.write(`retry: 1000\n: connected\n\nid: ${after}\n\n`);
     for (const event of this.events.slice(after)) sendStreamed(response, event);
     this.#streams.set(response, url.searchParams);
     response.once('close', () => this.#streams.delete(response));

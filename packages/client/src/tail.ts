@@ -99,7 +99,7 @@ class TailProgress {
   take(message: StreamMessage): TailedEvent | null {
     const position = /^\d{1,16}$/.test(message.id) ? Number(message.id) : null;
     if (message.data === null) {
-      this.#position = Math.max(this.#position ?? 0, position ?? 0);
+      if (position !== null) this.#position = Math.max(this.#position ?? 0, position);
       return null;
     }
     // The server has dropped messages for a reader that was too slow; they are read again from the last position.

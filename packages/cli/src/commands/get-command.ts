@@ -4,7 +4,7 @@ import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';
 import { CliError, EXIT } from '../exit-code.ts';
 import { outputFormat } from '../terminal/output-format.ts';
-import { cutTo, formatTable } from '../terminal/table.ts';
+import { cutTo, formatTable, onOneLine } from '../terminal/table.ts';
 import { wholeNumber } from './flag-values.ts';
 
 interface GetFlags extends GlobalFlags {
@@ -64,7 +64,7 @@ async function printHistory(
   }
   const { console } = context;
   const format = outputFormat(flags, { isTerminal: console.isOutputTerminal, piped: 'ndjson' });
-  if (format === 'ndjson') for (const event of events) console.print(event.json);
+  if (format === 'ndjson') for (const event of events) console.print(onOneLine(event.json));
   else if (format === 'json') console.print(`[${events.map((event) => event.json).join(',\n')}]`);
   else for (const line of historyTable(events, console.columns)) console.print(line);
   await console.drained();

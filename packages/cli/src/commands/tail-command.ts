@@ -5,7 +5,7 @@ import { connect } from '../connection.ts';
 import { CliError, EXIT } from '../exit-code.ts';
 import type { Console } from '../terminal/console.ts';
 import { outputFormat } from '../terminal/output-format.ts';
-import { cutTo, formatDuration, withoutControls } from '../terminal/table.ts';
+import { cutTo, formatDuration, onOneLine, withoutControls } from '../terminal/table.ts';
 import { timeSpanMs, wholeNumber } from './flag-values.ts';
 
 interface TailFlags extends GlobalFlags {
@@ -75,7 +75,8 @@ function lineFormatter(flags: TailFlags, console: Console): (tailed: TailedEvent
 
 /** The event as the server sent it, with its position in front. */
 function positionedJson({ position, event }: TailedEvent): string {
-  return event.position === null ? `{"position":${position},${event.json.slice(1)}` : event.json;
+  const json = onOneLine(event.json);
+  return event.position === null ? `{"position":${position},${json.slice(1)}` : json;
 }
 
 function shortLine({ position, event }: TailedEvent, columns: number): string {

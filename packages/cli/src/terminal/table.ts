@@ -20,6 +20,11 @@ export function withoutControls(text: string): string {
   return text.replace(CONTROLS, '�');
 }
 
+/** JSON text on one line: line breaks stand only between tokens, where a space means the same. */
+export function onOneLine(json: string): string {
+  return json.replace(/[\r\n]+/g, ' ');
+}
+
 /** Text cut to a width, with a mark where it was cut. */
 export function cutTo(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;

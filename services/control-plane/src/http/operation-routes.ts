@@ -1,0 +1,117 @@
+/**
+ * Operations on the read side. The control plane checks the request and hands it to the owner, the query service, under the caller's own key; what the
+ * owner refuses is refused here with the same words.
+ */
+import { problem } from '@allsource/shared/errors';
+import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
+import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
+import { parsedObject } from '../upstream/answer-members.ts';
+import { callerHeaders } from '../upstream/caller-headers.ts';
+import type { ServiceClient } from '../upstream/service-client.ts';
+import { upstreamProblem } from '../upstream/upstream-problem.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+const TIMEOUT_MS = 60_000;
+
+export interface OperationRoutesOptions {
+  readonly query: ServiceClient | null;
+  readonly metrics: ControlPlaneMetrics;
+}
+
+/** Snapshots and replays, ordered by an operator. */
+export function operationRoutes(options: OperationRoutesOptions): Route[] {
+  const snapshot = (path: string): Route => ({
+    method: 'POST',
+    path,
+    needs: 'admin',
+    summary: 'Takes a snapshot of one entity or of all.',
+    handle: (call) => takeSnapshot(call, options),
+  });
+  return [
+    snapshot('/api/v1/operations/snapshot'),
+    snapshot('/api/v1/operations/snapshots'),
+    {
+      method: 'POST',
+      path: '/api/v1/operations/replay',
+      needs: 'admin',
+      summary: 'Starts a replay of events into projections.',
+      handle: (call) => startReplay(call, options),
+    },
+  ];
+}
+
+async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promise<void> {
+  const request = parseSnapshotRequest(await bodyOf(call));
+  const result = await carriedOut(call, options, {
+    kind: 'snapshot',
+    path: '/api/v1/snapshots',
+    request,
+  });
+  call.json(200, {
+    ...result,
+    snapshot_id: result['snapshot_id'] ?? null,
+    status: 'created',
+    timestamp: new Date().toISOString(),
+    message: 'The snapshot was taken by the query service.',
+    created_by: call.principal.id,
+  });
+}
+
+async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
+  const request = parseReplayRequest(await bodyOf(call));
+  const result = await carriedOut(call, options, {
+    kind: 'replay',
+    path: '/api/v1/replay',
+    request,
+  });
+  call.json(200, {
+    ...result,
+    status: 'replay_initiated',
+    entity_id: request.entity_id ?? null,
+    as_of: request.to_timestamp ?? null,
+    timestamp: new Date().toISOString(),
+    message: 'The replay runs in the query service.',
+    initiated_by: call.principal.id,
+  });
+}
+
+/** The body; none at all is an empty object, because every member is optional. */
+function bodyOf(call: Call): Promise<Record<string, unknown>> {
+  const { headers } = call.request;
+  const hasBody =
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
+}
+
+interface Operation {
+  readonly kind: OperationKind;
+  readonly path: string;
+  readonly request: object;
+}
+
+async function carriedOut(
+  call: Call,
+  { query, metrics }: OperationRoutesOptions,
+  operation: Operation,
+): Promise<Record<string, unknown>> {
+  const tenant = call.tenant();
+  if (query === null) {
+    throw problem(
+      'not_available',
+      `The query service carries out a ${operation.kind}, and the control plane knows none. Set QUERY_URL.`,
+      { operation: operation.kind },
+    );
+  }
+  const answer = await query.request({
+    method: 'POST',
+    path: `${operation.path}?tenant_id=${encodeURIComponent(tenant)}`,
+    headers: callerHeaders(call.request),
+    body: JSON.stringify(operation.request),
+    timeoutMs: TIMEOUT_MS,
+  });
+  const isDone = answer.status >= 200 && answer.status < 300;
+  metrics.countOperation(operation.kind, isDone ? 'success' : 'refused');
+  if (!isDone) throw upstreamProblem(query, answer);
+  return parsedObject(answer.text) ?? {};
+}

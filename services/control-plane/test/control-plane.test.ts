@@ -1,0 +1,302 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { auditRoutes } from '@allsource/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { readControlPlaneConfig } from '../src/config/control-plane-config.ts';
+import { type ControlPlaneService, createControlPlaneService } from '../src/create-service.ts';
+import { CoreProcess } from './core-process.ts';
+import { StandInQuery } from './stand-in-query.ts';
+
+const ADMIN_KEY = 'test-key-admin';
+
+interface Answer {
+  readonly status: number;
+  /** The parsed body. Tests look into it freely. */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly json: any;
+}
+
+interface Asked {
+  readonly method?: string;
+  readonly key?: string | null;
+  readonly body?: unknown;
+}
+
+let dataDir: string;
+let core: CoreProcess;
+let query: StandInQuery;
+let controlPlane: ControlPlaneService;
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'allsource-control-plane-'));
+  core = await CoreProcess.start({ dataDir, apiKey: ADMIN_KEY });
+  query = new StandInQuery();
+  controlPlane = await createControlPlaneService(
+    readControlPlaneConfig({
+      ALLSOURCE_DATA_DIR: dataDir,
+      CONTROL_PLANE_PORT: '0',
+      CORE_URL: core.url,
+      QUERY_URL: await query.start(),
+      ALLSOURCE_LOG_LEVEL: 'silent',
+    }),
+  );
+  while ((await ask('/readyz')).status !== 200) await sleep(20);
+});
+afterAll(async () => {
+  await controlPlane.close();
+  await query.stop();
+  await core.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+beforeEach(() => {
+  query.seen.length = 0;
+});
+
+async function ask(path: string, asked: Asked = {}): Promise<Answer> {
+  const { method = 'GET', key = ADMIN_KEY, body } = asked;
+  const response = await fetch(controlPlane.url + path, {
+    method,
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    json: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text,
+  };
+}
+
+async function append(entity: string): Promise<void> {
+  const response = await fetch(`${core.url}/api/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ event_type: 'order.placed', entity_id: entity, payload: {} }),
+  });
+  expect(response.status).toBe(200);
+}
+
+describe('the routes', () => {
+  it('are those that are declared, and none of them is open by omission', async () => {
+    const { app, routes, url } = controlPlane;
+    expect(await auditRoutes({ app, routes, baseUrl: url })).toEqual([]);
+  });
+
+  it('for operators refuse a key that is no administrator', async () => {
+    const made = await ask('/api/v1/auth/api-keys', {
+      method: 'POST',
+      body: { name: 'reader', role: 'readonly' },
+    });
+    expect(made.status).toBe(201);
+    // The key works here at once, although core has only just made it.
+    expect(await ask('/api/v1/auth/me', { key: made.json.key })).toMatchObject({
+      status: 200,
+      json: { role: 'readonly' },
+    });
+    for (const path of ['/api/v1/cluster/status', '/api/v1/tenants', '/api/v1/metrics/json']) {
+      const refused = await ask(path, { key: made.json.key });
+      expect(refused).toMatchObject({ status: 403, json: { error: 'forbidden' } });
+      expect(typeof refused.json.message).toBe('string');
+    }
+    const revoked = await ask(`/api/v1/auth/api-keys/${made.json.id}`, { method: 'DELETE' });
+    expect(revoked.status).toBe(204);
+  });
+});
+
+describe('health', () => {
+  it('is told by the control plane of itself and of core', async () => {
+    expect(await ask('/health', { key: null })).toMatchObject({
+      status: 200,
+      json: { status: 'healthy', service: 'allsource-control-plane' },
+    });
+    const ofCore = { status: 200, json: { status: 'healthy', service: 'allsource-core' } };
+    expect(await ask('/health/core', { key: null })).toMatchObject(ofCore);
+    expect(await ask('/api/v1/health/core')).toMatchObject(ofCore);
+    expect(await ask('/api/v1/health/core', { key: null })).toMatchObject({ status: 401 });
+  });
+});
+
+describe('the cluster status', () => {
+  it('shows every service with its position, and the totals of the store', async () => {
+    await append('order-1');
+    await append('order-1');
+    await append('order-2');
+    const { status, json } = await ask('/api/v1/cluster/status');
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      total_nodes: 3,
+      healthy_nodes: 3,
+      healthy: true,
+      event_count: 3,
+      stream_count: 2,
+    });
+    expect(json.cluster_id).toMatch(/^[0-9a-f]{16}$/);
+    expect(json.storage_bytes).toBeGreaterThan(0);
+    const [ofCore, ofQuery, own] = json.nodes;
+    expect(ofCore).toMatchObject({ id: 'core', type: 'event-store', url: core.url });
+    expect(ofCore.stats.position).toBeGreaterThanOrEqual(3);
+    expect(ofQuery.stats).toMatchObject({ position: 2, lag_events: ofCore.stats.position - 2 });
+    expect(own).toMatchObject({ id: 'control-plane', status: 'healthy' });
+    expect(await ask('/api/v1/cluster/health', { key: null })).toMatchObject({
+      status: 200,
+      json: { healthy_nodes: 3 },
+    });
+  });
+
+  it('has figures for people and for Prometheus', async () => {
+    const { json } = await ask('/api/v1/metrics/json');
+    expect(json.metrics.event_store.total_events).toBeGreaterThanOrEqual(0);
+    expect(json.metrics.control_plane.uptime_seconds).toBeGreaterThanOrEqual(0);
+    const page = await ask('/metrics', { key: null });
+    for (const name of [
+      'control_plane_http_requests_total',
+      'control_plane_http_request_duration_seconds',
+      'control_plane_core_health_check_total',
+      'control_plane_core_health_check_duration_seconds',
+      'control_plane_snapshot_operations_total',
+      'control_plane_replay_operations_total',
+    ])
+      expect(page.json).toContain(`# TYPE ${name}`);
+  });
+});
+
+describe('operations', () => {
+  it('are checked, then carried out by the query service under the key of the caller', async () => {
+    query.answer = { status: 200, body: { snapshot_id: 's-1', size_bytes: 7 } };
+    const snapshot = await ask('/api/v1/operations/snapshot', {
+      method: 'POST',
+      body: { entity_id: 'order-1' },
+    });
+    expect(snapshot).toMatchObject({
+      status: 200,
+      json: { snapshot_id: 's-1', status: 'created', size_bytes: 7 },
+    });
+    query.answer = { status: 200, body: { replay_id: 'r-1' } };
+    const replay = await ask('/api/v1/operations/replay', {
+      method: 'POST',
+      body: { entity_id: 'order-1', as_of: '2026-01-01T00:00:00Z' },
+    });
+    expect(replay).toMatchObject({
+      status: 200,
+      json: { status: 'replay_initiated', entity_id: 'order-1', replay_id: 'r-1' },
+    });
+    const authorization = `Bearer ${ADMIN_KEY}`;
+    expect(query.seen).toEqual([
+      {
+        method: 'POST',
+        path: '/api/v1/snapshots?tenant_id=default',
+        authorization,
+        body: { entity_id: 'order-1' },
+      },
+      {
+        method: 'POST',
+        path: '/api/v1/replay?tenant_id=default',
+        authorization,
+        body: { entity_id: 'order-1', to_timestamp: '2026-01-01T00:00:00Z' },
+      },
+    ]);
+  });
+
+  it('that are not there yet are refused with what is missing', async () => {
+    const detail = 'This version of the store does not serve this: Snapshots.';
+    query.answer = { status: 501, body: { code: 'not_available', detail, feature: 'Snapshots' } };
+    expect(await ask('/api/v1/operations/snapshot', { method: 'POST' })).toMatchObject({
+      status: 501,
+      json: { error: 'not_available', message: detail, feature: 'Snapshots', upstream: 'query' },
+    });
+  });
+
+  it('with a body that makes no sense reach nobody', async () => {
+    const bodies: [string, unknown, number][] = [
+      ['snapshot', { entity_id: 7 }, 422],
+      ['snapshot', { entity_id: ' ' }, 422],
+      ['snapshot', '{"entity_id"', 400],
+      ['snapshot', '[]', 422],
+      ['replay', { as_of: 'yesterday' }, 422],
+      ['replay', { as_of: '2026-01-01T00:00:00Z', to_timestamp: '2026-01-02T00:00:00Z' }, 422],
+      ['replay', { event_type: 'Not.Good' }, 422],
+    ];
+    for (const [operation, body, status] of bodies) {
+      const path = `/api/v1/operations/${operation}`;
+      expect(await ask(path, { method: 'POST', body })).toMatchObject({ status });
+    }
+    expect(query.seen).toEqual([]);
+  });
+});
+
+describe('tenants and keys', () => {
+  it('are made at core, and what core refuses is refused here', async () => {
+    const body = { id: 'acme', name: 'Acme' };
+    expect(await ask('/api/v1/tenants', { method: 'POST', body })).toMatchObject({
+      status: 201,
+      json: { id: 'acme', status: 'active', _links: { self: { href: '/api/v1/tenants/acme' } } },
+    });
+    expect(await ask('/api/v1/tenants', { method: 'POST', body })).toMatchObject({
+      status: 409,
+      json: { error: 'tenant_exists' },
+    });
+    const { json } = await ask('/api/v1/tenants');
+    expect(json.total).toBe(2);
+    expect(json.tenants.map((tenant: { id: string }) => tenant.id)).toEqual(['default', 'acme']);
+    expect(await ask('/api/v1/tenants/acme')).toMatchObject({
+      status: 200,
+      json: { name: 'Acme' },
+    });
+    expect(await ask('/api/v1/tenants/none')).toMatchObject({ status: 404 });
+    const key = await ask('/api/v1/auth/api-keys?tenant_id=acme', {
+      method: 'POST',
+      body: { name: 'acme', role: 'admin' },
+    });
+    expect(key.status).toBe(201);
+    const keys = await ask('/api/v1/auth/api-keys', { key: key.json.key });
+    expect(keys.json.map((entry: { tenant_id: string }) => entry.tenant_id)).toEqual(['acme']);
+  });
+});
+
+describe('what is not there', () => {
+  it('is refused by name, and what nobody knows is not found', async () => {
+    expect(await ask('/api/v1/policies')).toMatchObject({
+      status: 501,
+      json: { error: 'not_available', feature: 'Policies' },
+    });
+    expect(await ask('/api/v1/auth/login', { method: 'POST', key: null, body: {} })).toMatchObject({
+      status: 501,
+    });
+    expect(await ask('/api/v1/nonsense')).toMatchObject({
+      status: 404,
+      json: { error: 'route_not_found' },
+    });
+  });
+});
+
+// The last of the file: it takes core away and brings it back.
+describe('while core is down', () => {
+  it('the control plane says so everywhere, keeps knowing keys, and recovers by itself', async () => {
+    const { port } = core;
+    await core.stop();
+    expect(await ask('/health/core', { key: null })).toMatchObject({
+      status: 503,
+      json: { status: 'unhealthy', error: expect.stringContaining('does not answer') },
+    });
+    expect(await ask('/livez', { key: null })).toMatchObject({ status: 200 });
+    const { status, json } = await ask('/api/v1/cluster/status');
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ healthy: false, healthy_nodes: 2, event_count: null });
+    expect(json.nodes[0]).toMatchObject({ id: 'core', status: 'unreachable' });
+    expect(await ask('/api/v1/tenants')).toMatchObject({
+      status: 503,
+      json: { error: 'upstream_unavailable', upstream: 'core' },
+    });
+    expect(await ask('/api/v1/tenants', { key: 'never-heard-of' })).toMatchObject({ status: 503 });
+    core = await CoreProcess.start({ dataDir, apiKey: ADMIN_KEY, port });
+    expect(await ask('/api/v1/cluster/status')).toMatchObject({
+      status: 200,
+      json: { healthy: true, event_count: 3 },
+    });
+    expect(await ask('/api/v1/tenants', { key: 'never-heard-of' })).toMatchObject({ status: 401 });
+  });
+});
