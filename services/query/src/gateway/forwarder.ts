@@ -8,7 +8,7 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { PROBLEM_CONTENT_TYPE, type Problem, problem } from '@allsource/shared/errors';
+import { PROBLEM_CONTENT_TYPE, Problem, problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Call } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
@@ -33,6 +33,8 @@ export interface ForwardTarget {
 export type ForwardOutcome = 'answered' | 'unavailable' | 'abandoned';
 
 export interface ForwarderOptions {
+  /** Largest request body, in bytes. The services behind have the same limit; a body over it is not carried that far. */
+  readonly bodyBytesMax: number;
   readonly live: LiveConnections;
   readonly logger: Logger;
   readonly onOutcome: (upstream: string, outcome: ForwardOutcome) => void;
@@ -48,9 +50,12 @@ export class Forwarder {
   /** Forwards a call and answers it. Throws `upstream_unavailable` when the service behind does not answer. */
   async forward(call: Call, target: ForwardTarget): Promise<void> {
     const { request, response } = call;
-    const { onOutcome, live } = this.#options;
+    const { onOutcome, live, bodyBytesMax } = this.#options;
+    if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax)
+      throw bodyTooLarge(bodyBytesMax);
     const release = target.isLive === true ? live.admit(() => response.destroy()) : () => {};
     const exchange = openExchange(call, target);
+    sendBody(request, exchange, bodyBytesMax);
     const giveUp = () => exchange.destroy();
     response.once('close', giveUp);
     try {
@@ -89,7 +94,7 @@ interface Relayed {
 }
 
 function openExchange({ request, response }: Call, target: ForwardTarget): ClientRequest {
-  const exchange = target.upstream.request({
+  return target.upstream.request({
     method: request.method,
     path: target.path ?? request.originalUrl,
     headers: {
@@ -98,12 +103,28 @@ function openExchange({ request, response }: Call, target: ForwardTarget): Clien
       'x-request-id': String(response.getHeader('x-request-id')),
     },
   });
-  const hasBody =
-    request.headers['content-length'] !== undefined ||
-    request.headers['transfer-encoding'] !== undefined;
-  if (hasBody) request.pipe(exchange);
-  else exchange.end();
-  return exchange;
+}
+
+function sendBody(request: IncomingMessage, exchange: ClientRequest, bytesMax: number): void {
+  const { headers } = request;
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) {
+    exchange.end();
+    return;
+  }
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) exchange.destroy(bodyTooLarge(bytesMax));
+  });
+  request.pipe(exchange);
+}
+
+function bodyTooLarge(limit: number): Problem {
+  return problem(
+    'body_too_large',
+    `The body is over the limit of ${limit} bytes. Send fewer events at a time.`,
+    { limit_bytes: limit },
+  );
 }
 
 function answerTo(
@@ -135,6 +156,7 @@ function unavailable(failure: {
   readonly error: NodeJS.ErrnoException;
 }): Problem {
   const { upstream, method, error } = failure;
+  if (error instanceof Problem) return error;
   const isCertain = error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND';
   const consequence =
     isCertain || method === 'GET'

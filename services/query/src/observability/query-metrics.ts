@@ -10,8 +10,8 @@ export interface FollowedStore {
   };
 }
 
-export interface QueryMetricsOptions {
-  readonly registry: Registry;
+/** What is read at the moment of a scrape. */
+export interface QueryGauges {
   readonly stores: readonly FollowedStore[];
   readonly liveConnections: () => number;
   readonly projectionCount: number;
@@ -30,8 +30,11 @@ export class QueryMetrics {
   readonly #foldDuration: Histogram;
   readonly #forwarded: Counter;
 
-  constructor(options: QueryMetricsOptions) {
-    const registers = [options.registry];
+  readonly #registry: Registry;
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+    const registers = [registry];
     this.#queries = new Counter({
       name: 'allsource_queries_total',
       help: 'Reads answered by this service, by route.',
@@ -62,7 +65,11 @@ export class QueryMetrics {
       labelNames: ['upstream', 'outcome'],
       registers,
     });
-    defineGauges(options);
+  }
+
+  /** Adds what is read at the moment of a scrape. Called once, when the stores are there. */
+  watch(gauges: QueryGauges): void {
+    defineGauges(this.#registry, gauges);
   }
 
   countQuery(queryType: string, durationMs: number): void {
@@ -80,7 +87,8 @@ export class QueryMetrics {
   }
 }
 
-function defineGauges({ registry, stores, liveConnections, projectionCount }: QueryMetricsOptions) {
+function defineGauges(registry: Registry, gauges: QueryGauges): void {
+  const { stores, liveConnections, projectionCount } = gauges;
   const registers = [registry];
   const storeGauge = (name: string, help: string, read: (store: FollowedStore) => number) =>
     new Gauge({

@@ -14,7 +14,7 @@ import { LogWriter, type WrittenEvent } from '../projections/log-writer.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 /** A history of small blocks, so that each answer crosses several of them. */

@@ -13,7 +13,7 @@ import { LogWriter } from './log-writer.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
 });
 
 function temporaryFile(): string {

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { type Environment, readSettings, requireSafeDevMode } from '@allsource/service-kit/config';
+
+/** Reads the settings of the query service. Throws a ConfigError that lists every fault. */
+export function readQueryConfig(environment: Environment) {
+  const settings = readSettings(
+    [
+      'dataDir',
+      'host',
+      'queryPort',
+      'coreUrl',
+      'controlPlaneUrl',
+      'bootstrapTenant',
+      'devMode',
+      'jwtSecret',
+      'internalToken',
+      'internalTokenFile',
+      'natsUrl',
+      'bodyBytesMax',
+      'readWaitMs',
+      'blockEvents',
+      'shutdownGraceMs',
+      'logLevel',
+    ],
+    environment,
+  );
+  requireSafeDevMode(settings);
+  return { ...settings, folder: join(settings.dataDir, 'query') };
+}
+
+export type QueryConfig = ReturnType<typeof readQueryConfig>;

@@ -1,0 +1,218 @@
+/**
+ * The composition root of the query service: it opens the read stores, begins to follow core, and puts the routes in front. The start does not
+ * wait for core: the service listens at once and says with /readyz what it waits for. The stop: readiness fails, live connections end,
+ * running requests finish, the followers stop, the stores are closed, the lock goes.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Authenticator, resolveTenant } from '@allsource/shared/access';
+import { LIMITS } from '@allsource/shared/limits';
+import { systemClock } from '@allsource/shared/model';
+import {
+  closeServer,
+  createApp,
+  createGuard,
+  listen,
+  type ReadinessCheck,
+  type Route,
+  sendProblem,
+  toProblem,
+} from '@allsource/service-kit/http';
+import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
+import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
+import type { QueryConfig } from './config/query-config.ts';
+import { Forwarder } from './gateway/forwarder.ts';
+import { LiveConnections } from './gateway/live-connections.ts';
+import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
+import { Upstream } from './gateway/upstream.ts';
+import { FreshAccess } from './http/fresh-access.ts';
+import { QueryMetrics } from './observability/query-metrics.ts';
+import { TenantRates } from './observability/tenant-rates.ts';
+import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { queryRoutes } from './query-routes.ts';
+import { ReadStores } from './read-stores.ts';
+import { ReadGate } from './reads/read-gate.ts';
+
+const VERSION = '0.1.0';
+
+/** The query service, running. */
+export interface QueryService extends RunningService {
+  readonly port: number;
+  /** The Express application and the routes it was made from, for the test that compares the two. */
+  readonly app: unknown;
+  readonly routes: readonly Route[];
+}
+
+/** Starts the query service. Throws a ConfigError that says why it cannot start. */
+export async function createQueryService(config: QueryConfig): Promise<QueryService> {
+  const lock = await lockFolder(config.folder, 'query');
+  try {
+    const logger = createLogger('query', config.logLevel);
+    const httpMetrics = new HttpMetrics('allsource_query');
+    const metrics = new QueryMetrics(httpMetrics.registry);
+    const ingestRates = new TenantRates();
+    const stores = await ReadStores.open({
+      config,
+      logger,
+      onFolded: ({ frames, eventCount, durationMs }) => {
+        metrics.countFolded(eventCount, durationMs);
+        for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
+          if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
+      },
+    });
+    const releaseLock = () => lock.release();
+    const parts = { config, logger, httpMetrics, metrics, ingestRates, stores, releaseLock };
+    return await new Query(parts).start();
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+interface QueryOptions {
+  readonly config: QueryConfig;
+  readonly logger: Logger;
+  readonly httpMetrics: HttpMetrics;
+  readonly metrics: QueryMetrics;
+  readonly ingestRates: TenantRates;
+  readonly stores: ReadStores;
+  readonly releaseLock: () => Promise<void>;
+}
+
+class Query {
+  readonly #options: QueryOptions;
+  readonly #authenticator: Authenticator;
+  readonly #live = new LiveConnections();
+  readonly #core: Upstream;
+  readonly #controlPlane: Upstream | null;
+  /** Set when the service begins to stop; readiness fails first. */
+  #isClosing = false;
+
+  constructor(options: QueryOptions) {
+    const { config, stores, metrics } = options;
+    this.#options = options;
+    this.#core = new Upstream('core', config.coreUrl);
+    this.#controlPlane =
+      config.controlPlaneUrl === null
+        ? null
+        : new Upstream('control-plane', config.controlPlaneUrl);
+    this.#authenticator = new Authenticator({
+      directory: stores.access.directory,
+      jwtSecret: config.jwtSecret,
+      devTenant: config.devMode ? config.bootstrapTenant : null,
+      nowMs: () => systemClock.nowMicros() / 1000,
+    });
+    metrics.watch({
+      stores: stores.followed,
+      liveConnections: () => this.#live.count,
+      projectionCount: BUILT_IN_PROJECTIONS.length,
+    });
+  }
+
+  async start(): Promise<QueryService> {
+    const { config, logger, stores, httpMetrics } = this.#options;
+    const { directory } = stores.access;
+    const routes = this.#routes();
+    const app = createApp({
+      edge: 'gateway',
+      routes,
+      guard: createGuard({ authenticator: this.#authenticator, internalToken: null }),
+      resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
+      logger,
+      metrics: httpMetrics,
+    });
+    const server = this.#server(app, routes);
+    const portSetting = 'QUERY_PORT';
+    const port = await listen(server, { host: config.host, port: config.queryPort, portSetting });
+    stores.start();
+    const url = `http://${config.host}:${port}`;
+    return { url, port, app, routes, close: () => this.#close(server) };
+  }
+
+  #routes(): Route[] {
+    const { stores, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
+    const waitMs = config.readWaitMs;
+    const { history, historyFollower, projectionSink, projectionFollower } = stores;
+    return queryRoutes({
+      health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
+      stores,
+      historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
+      projectionGate: new ReadGate({
+        follower: projectionFollower,
+        store: projectionSink,
+        waitMs,
+      }),
+      clock: systemClock,
+      metrics,
+      registry: httpMetrics.registry,
+      ingestRates,
+      forwarder: new Forwarder({
+        bodyBytesMax: config.bodyBytesMax,
+        live: this.#live,
+        logger,
+        onOutcome: (upstream, outcome) => metrics.countForwarded(upstream, outcome),
+      }),
+      core: this.#core,
+      controlPlane: this.#controlPlane,
+    });
+  }
+
+  #server(
+    app: (request: IncomingMessage, response: ServerResponse) => void,
+    routes: readonly Route[],
+  ): Server {
+    const { stores, logger } = this.#options;
+    const access = new FreshAccess({
+      authenticator: this.#authenticator,
+      directory: stores.access.directory,
+      follower: stores.accessFollower,
+    });
+    const publicPaths = new Set(
+      routes.filter(({ needs }) => needs === 'public').map(({ path }) => path),
+    );
+    const server = createServer({ maxHeaderSize: LIMITS.headerBytesMax }, (request, response) => {
+      if (publicPaths.has(pathOf(request)) || access.isDecidable(request)) app(request, response);
+      else void serveRefreshed({ access, request, response, app });
+    });
+    const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
+    server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
+    return server;
+  }
+
+  #readinessChecks(): ReadinessCheck[] {
+    const stopping = () => (this.#isClosing ? 'the service is shutting down' : null);
+    return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
+  }
+
+  async #close(server: Server): Promise<void> {
+    const { config, stores, releaseLock } = this.#options;
+    this.#isClosing = true;
+    this.#live.close();
+    await closeServer(server, config.shutdownGraceMs);
+    await stores.close();
+    this.#core.close();
+    this.#controlPlane?.close();
+    await releaseLock();
+  }
+}
+
+interface Refreshed {
+  readonly access: FreshAccess;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly app: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+async function serveRefreshed({ access, request, response, app }: Refreshed): Promise<void> {
+  try {
+    await access.refresh();
+  } catch (error) {
+    const context = { instance: pathOf(request) };
+    sendProblem(response, toProblem(error), { edge: 'gateway', context });
+    return;
+  }
+  app(request, response);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}

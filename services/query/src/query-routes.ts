@@ -1,0 +1,76 @@
+import type { Clock } from '@allsource/shared/model';
+import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
+import type { Registry } from 'prom-client';
+import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
+import type { Forwarder } from './gateway/forwarder.ts';
+import { unavailableRoutes } from './gateway/unavailable-routes.ts';
+import type { Upstream } from './gateway/upstream.ts';
+import { analyticsRoutes } from './http/analytics-routes.ts';
+import { catalogRoutes } from './http/catalog-routes.ts';
+import { countedReads } from './http/counted-reads.ts';
+import { entityRoutes } from './http/entity-routes.ts';
+import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
+import { eventRoutes } from './http/event-routes.ts';
+import { projectionRoutes } from './http/projection-routes.ts';
+import { statsRoutes } from './http/stats-routes.ts';
+import type { QueryMetrics } from './observability/query-metrics.ts';
+import { TenantRates } from './observability/tenant-rates.ts';
+import type { ReadStores } from './read-stores.ts';
+import type { ReadGate } from './reads/read-gate.ts';
+
+export interface QueryRoutesOptions {
+  readonly health: HealthOptions;
+  readonly stores: ReadStores;
+  /** The gate of reads of the event history, and that of reads of the projections. */
+  readonly historyGate: ReadGate;
+  readonly projectionGate: ReadGate;
+  readonly clock: Clock;
+  readonly metrics: QueryMetrics;
+  readonly registry: Registry;
+  readonly ingestRates: TenantRates;
+  readonly forwarder: Forwarder;
+  readonly core: Upstream;
+  readonly controlPlane: Upstream | null;
+}
+
+/** Where /livez, /readyz and /health are also found. */
+const HEALTH_ALIASES: Readonly<Record<string, readonly string[]>> = {
+  '/livez': ['/api/health/live'],
+  '/readyz': ['/api/health/ready'],
+  '/health': ['/api/health', '/api/v1/health'],
+};
+
+/** All routes of the gateway in the order of their registration: fixed paths before paths with parameters. */
+export function queryRoutes(options: QueryRoutesOptions): Route[] {
+  const { stores, historyGate, projectionGate, clock, forwarder, core } = options;
+  const { history, catalog, projections, projectionFollower } = stores;
+  const queryRates = new TenantRates();
+  const ofHistory = { history, catalog, gate: historyGate };
+  const ofProjections = { store: projections, gate: projectionGate };
+  const reads = [
+    ...eventRoutes(ofHistory),
+    ...entityRoutes(ofHistory),
+    ...catalogRoutes(ofHistory),
+    ...analyticsRoutes({ ...ofHistory, clock }),
+    ...entitySnapshotRoutes(ofProjections),
+    ...statsRoutes({ ...options, ...ofProjections, queryRates }),
+    ...projectionRoutes({
+      ...ofProjections,
+      hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
+      toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),
+    }),
+  ];
+  return [
+    ...withAliases(healthRoutes(options.health)),
+    ...forwardedRoutes(options),
+    ...countedReads(reads, { metrics: options.metrics, rates: queryRates, clock }),
+    ...unavailableRoutes(),
+  ];
+}
+
+function withAliases(routes: readonly Route[]): Route[] {
+  return routes.flatMap((route) => {
+    const aliases = HEALTH_ALIASES[route.path] ?? [];
+    return [route, ...aliases.map((path) => ({ ...route, path }))];
+  });
+}

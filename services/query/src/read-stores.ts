@@ -1,0 +1,169 @@
+/**
+ * What the query service keeps of the log, and how it is filled. Each store is followed on its own, from its own position: the keys in memory from
+ * the first position at every start, the event history and the projections from where their files stand. So a slow or damaged store
+ * holds up no other, and each is emptied alone when it does not fit core's log.
+ *
+ * Core may be away at the start. The followers begin as soon as the internal token is there and try until core answers; until each has caught
+ * up once, the service is not ready and reads answer 503.
+ */
+import { join } from 'node:path';
+import { Problem } from '@allsource/shared/errors';
+import { systemClock } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
+import { awaitInternalToken } from '@allsource/service-kit/config';
+import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
+import type { ReadinessCheck } from '@allsource/service-kit/http';
+import type { Logger } from '@allsource/service-kit/observability';
+import { Catalog } from './catalog/catalog.ts';
+import type { QueryConfig } from './config/query-config.ts';
+import { AccessSink } from './feed/access-sink.ts';
+import { PendingFollower } from './feed/pending-follower.ts';
+import { BlockHistory } from './history/block-history.ts';
+import type { FollowedStore } from './observability/query-metrics.ts';
+import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { ProjectionSink } from './projections/projection-sink.ts';
+import { ProjectionStore } from './projections/projection-store.ts';
+
+const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
+/** How long one look for the internal token takes; a stop waits no longer than this. */
+const TOKEN_WAIT_MS = 500;
+
+export interface ReadStoresOptions {
+  readonly config: QueryConfig;
+  readonly logger: Logger;
+  readonly onFolded: (portion: {
+    readonly frames: readonly Frame[];
+    readonly eventCount: number;
+    readonly durationMs: number;
+  }) => void;
+}
+
+interface Followed {
+  readonly name: string;
+  readonly sink: FrameSink;
+  readonly follower: PendingFollower;
+  readonly only?: 'system';
+}
+
+export class ReadStores {
+  readonly access = new AccessSink();
+  readonly catalog: Catalog;
+  readonly history: BlockHistory;
+  readonly projections: ProjectionStore;
+  readonly projectionSink: ProjectionSink;
+  readonly accessFollower: PendingFollower;
+  readonly historyFollower: PendingFollower;
+  readonly projectionFollower: PendingFollower;
+  readonly #options: ReadStoresOptions;
+  readonly #followed: readonly Followed[];
+  #starting: Promise<void> | null = null;
+  #isClosed = false;
+
+  private constructor(
+    options: ReadStoresOptions,
+    opened: { readonly history: BlockHistory; readonly catalog: Catalog },
+  ) {
+    this.#options = options;
+    this.history = opened.history;
+    this.catalog = opened.catalog;
+    this.projections = openProjections(options);
+    this.projectionSink = new ProjectionSink({
+      store: this.projections,
+      projections: BUILT_IN_PROJECTIONS,
+      onCommitted: options.onFolded,
+    });
+    this.accessFollower = pending(this.access);
+    this.historyFollower = pending(this.history);
+    this.projectionFollower = pending(this.projectionSink);
+    this.#followed = [
+      { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
+      { name: 'history', sink: this.history, follower: this.historyFollower },
+      { name: 'projections', sink: this.projectionSink, follower: this.projectionFollower },
+    ];
+  }
+
+  /** Opens the stores in the folder of the service. */
+  static async open(options: ReadStoresOptions): Promise<ReadStores> {
+    const { config, logger } = options;
+    const catalog = new Catalog();
+    const history = await BlockHistory.open({
+      folder: join(config.folder, 'history'),
+      blockEvents: config.blockEvents,
+      logger,
+      listeners: [catalog],
+    });
+    return new ReadStores(options, { history, catalog });
+  }
+
+  /** Begins to follow core, now or as soon as that is possible. */
+  start(): void {
+    this.#starting ??= this.#startFollowing();
+  }
+
+  /** For the metrics. */
+  get followed(): FollowedStore[] {
+    return this.#followed.map(({ name, follower }) => ({ name, status: () => follower.status }));
+  }
+
+  readinessChecks(): ReadinessCheck[] {
+    const followed = this.#followed.map(({ name, follower }) => ({
+      name,
+      fault: () => followFault(follower),
+    }));
+    return [...followed, { name: 'history files', fault: () => this.history.fault }];
+  }
+
+  /** Stops following, then closes the stores. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#starting;
+    await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.history.close();
+    this.projections.close();
+  }
+
+  async #startFollowing(): Promise<void> {
+    const internalToken = await this.#internalToken();
+    if (internalToken === null) return;
+    const { config, logger } = this.#options;
+    const { coreUrl, natsUrl } = config;
+    for (const { sink, follower, only } of this.#followed) {
+      const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
+      follower.follow(createLogFollower(options));
+    }
+  }
+
+  /** Waits for the token as long as the service runs; null when it stops first. */
+  async #internalToken(): Promise<string | null> {
+    const { config, logger } = this.#options;
+    for (let looks = 0; !this.#isClosed; looks++) {
+      try {
+        return await awaitInternalToken(config, TOKEN_WAIT_MS);
+      } catch (error) {
+        if (!(error instanceof Problem) || error.code !== 'starting') throw error;
+        if (looks === 0) logger.warn({ reason: error.message }, 'waiting for core');
+      }
+    }
+    return null;
+  }
+}
+
+function openProjections({ config, logger }: ReadStoresOptions): ProjectionStore {
+  return new ProjectionStore({
+    file: join(config.folder, 'projections.sqlite'),
+    nowMs: () => systemClock.nowMicros() / 1000,
+    onSetAside: (reason) => {
+      logger.warn({ reason }, 'the projections are set aside and computed again');
+    },
+  });
+}
+
+function pending(sink: FrameSink): PendingFollower {
+  return new PendingFollower({ sink, missing: TOKEN_MISSING });
+}
+
+function followFault({ status }: PendingFollower): string | null {
+  if (status.fault !== null) return status.fault;
+  if (status.hasCaughtUp) return null;
+  return `at position ${status.appliedPosition} of ${status.knownHead}`;
+}
