@@ -15,7 +15,13 @@ import {
 
 const LOG_ID = Buffer.from('0102030405060708', 'hex');
 
-function frameAt(first: number, texts: readonly string[], previousChecksum = 0): Frame {
+const TIMESTAMP = 1_600_000_000_000_000;
+
+function frameAt(
+  first: number,
+  texts: readonly string[],
+  { previousChecksum = 0, timestamp = TIMESTAMP } = {},
+): Frame {
   return encodeFrame({
     logId: LOG_ID,
     position: position(first),
@@ -27,7 +33,7 @@ function frameAt(first: number, texts: readonly string[], previousChecksum = 0):
     idempotency: { key: Buffer.from('key-1'), bodyDigest: Buffer.alloc(16, 7) },
     events: texts.map((payload, i) => ({
       id: Buffer.alloc(16, i + 1),
-      timestamp: micros(1_600_000_000_000_000 + i),
+      timestamp: micros(timestamp + i),
       version: version(i + 1),
       previousPosition: position(i === 0 ? 0 : first + i - 1),
       partition: 200 + i,
@@ -72,6 +78,12 @@ describe('the frame', () => {
     expect(positionedEventJson(first as never)).toMatch(/^\{"position":41,"id":/);
   });
 
+  it('keeps instants before 1970 and the extremes of what an instant can be', () => {
+    for (const timestamp of [-1, -1_000_000, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 0]) {
+      expect(frameAt(1, ['{}'], { timestamp }).event(0).timestamp).toBe(timestamp);
+    }
+  });
+
   it('has pinned bytes: changing them needs another format version', () => {
     expect(
       createHash('sha256')
@@ -105,7 +117,7 @@ describe('the feed', () => {
     const stream = Buffer.concat([
       first.bytes,
       encodeHeadNotice(position(2), LOG_ID),
-      frameAt(3, ['[]'], first.checksum).bytes,
+      frameAt(3, ['[]'], { previousChecksum: first.checksum }).bytes,
     ]);
     for (const size of [1, 3, 7, 64, 1000]) {
       const decoder = new FeedDecoder();

@@ -21,5 +21,11 @@ export {
 } from './names.ts';
 export { PARTITION_COUNT_DEFAULT, partitionOf } from './partition.ts';
 export { type Position, POSITION_ZERO, position, positionAfter } from './position.ts';
-export { formatTimestamp, type Micros, micros, parseTimestamp } from './timestamp.ts';
+export {
+  EVENT_TIMESTAMP_MIN,
+  formatTimestamp,
+  type Micros,
+  micros,
+  parseTimestamp,
+} from './timestamp.ts';
 export { type Version, VERSION_ZERO, version } from './version.ts';

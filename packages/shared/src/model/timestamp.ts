@@ -1,7 +1,7 @@
 import { assert } from '../lang/assert.ts';
 import type { Brand } from '../lang/brand.ts';
 
-/** Microseconds since the Unix epoch. A safe integer until the year 2255. */
+/** Microseconds since the Unix epoch. A safe integer from 1684 to 2255. */
 export type Micros = Brand<number, 'Micros'>;
 
 /** Names a number as microseconds since the epoch. */
@@ -13,24 +13,27 @@ export function micros(value: number): Micros {
 // Groups: 1 date, 2 hour:minute, 3 second, 4 fraction, 5 zone. RFC 3339 allows a lower-case t and z, and a space for the T.
 const RFC3339 =
   /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
-const OFFSET_MINUTES_MAX = 24 * 60 - 1;
-const YEAR_MAX = 2254;
+
+/** The earliest instant an event may bear: the start of 1700. Microseconds leave the safe integers in 1684. */
+export const EVENT_TIMESTAMP_MIN = micros(Date.UTC(1700, 0, 1) * 1000);
 
 /**
  * Reads an RFC 3339 instant with a zone ("2026-01-31T12:00:00.123Z", "...+02:00"), at most nine digits of fraction, of which six are kept.
- * Returns null for anything else, for days that do not exist and for years after 2254, where microseconds leave the safe integers.
+ * Returns null for anything else and for days that do not exist. Instants before 1684 and after 2255, which people write for "always" and
+ * "never", are read as the nearest instant that fits.
  */
 export function parseTimestamp(text: string): Micros | null {
   const match = RFC3339.exec(text);
   if (match === null) return null;
   const [, date = '', clock = '', second = '', fraction = '', zone = ''] = match;
   const offsetMinutes = parseOffset(zone);
-  if (offsetMinutes === null || Number(date.slice(0, 4)) > YEAR_MAX) return null;
+  if (offsetMinutes === null) return null;
   const base = Date.parse(`${date}T${clock}:${second}Z`);
   // Date.parse rolls February 30 over to March; a day that does not print as itself does not exist.
   if (Number.isNaN(base) || new Date(base).toISOString().slice(0, 10) !== date) return null;
   const fractionMicros = Number(fraction.padEnd(6, '0').slice(0, 6));
-  return micros((base - offsetMinutes * 60_000) * 1000 + fractionMicros);
+  const value = (base - offsetMinutes * 60_000) * 1000 + fractionMicros;
+  return micros(Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value)));
 }
 
 function parseOffset(zone: string): number | null {
@@ -39,7 +42,6 @@ function parseOffset(zone: string): number | null {
   const minutes = Number(zone.slice(4, 6));
   if (minutes > 59 || hours > 23) return null;
   const total = hours * 60 + minutes;
-  assert(total <= OFFSET_MINUTES_MAX, 'offset out of range');
   return zone.startsWith('-') ? -total : total;
 }
 

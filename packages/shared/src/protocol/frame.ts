@@ -37,7 +37,7 @@
  *     then the text: for each event its type, entity id, payload and metadata, end to end, payload and metadata exactly
  *     as the client sent them; zero-padded to a multiple of 8
  *
- * Integers of 8 bytes hold safe integers only. A reader checks `decodeFrame` before it trusts a byte of a frame.
+ * Integers of 8 bytes are signed and hold safe integers only. A reader checks `decodeFrame` before it trusts a byte of a frame.
  */
 import { crc32 } from 'node:zlib';
 import { assert } from '../lang/assert.ts';
@@ -100,13 +100,15 @@ function aligned(bytes: number): number {
   return Math.ceil(bytes / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
 }
 
+// Two's complement, so that instants before 1970 fit; positions and versions are never negative.
 function writeSafeInteger(target: Buffer, value: number, offset: number): void {
-  target.writeUInt32LE(value % 2 ** 32, offset);
-  target.writeUInt32LE(Math.floor(value / 2 ** 32), offset + 4);
+  const high = Math.floor(value / 2 ** 32);
+  target.writeUInt32LE(value - high * 2 ** 32, offset);
+  target.writeInt32LE(high, offset + 4);
 }
 
 function readSafeInteger(source: Buffer, offset: number): number {
-  return source.readUInt32LE(offset) + source.readUInt32LE(offset + 4) * 2 ** 32;
+  return source.readUInt32LE(offset) + source.readInt32LE(offset + 4) * 2 ** 32;
 }
 
 /** Encodes a commit as a frame, checksum included. */
@@ -346,6 +348,11 @@ export class FrameEvent {
     return this.frame.bytes.subarray(this.#span, this.#span + EVENT_ID_BYTES);
   }
 
+  /** Where the id's bytes lie in the frame. */
+  get idOffset(): number {
+    return this.#span;
+  }
+
   get timestamp(): Micros {
     return micros(readSafeInteger(this.frame.bytes, this.#span + 16));
   }
@@ -368,7 +375,7 @@ export class FrameEvent {
   }
 
   get type(): string {
-    return this.typeBytes.toString('latin1');
+    return this.frame.bytes.toString('latin1', this.#text, this.#text + this.#typeLength);
   }
 
   get entityBytes(): Buffer {
@@ -377,7 +384,8 @@ export class FrameEvent {
   }
 
   get entity(): string {
-    return this.entityBytes.toString('utf8');
+    const start = this.#text + this.#typeLength;
+    return this.frame.bytes.toString('utf8', start, start + this.#entityLength);
   }
 
   /** The payload's JSON text as the client sent it. */
@@ -396,6 +404,21 @@ export class FrameEvent {
       this.#entityLength +
       this.frame.bytes.readUInt32LE(this.#span + 44);
     return this.frame.bytes.subarray(start, start + length);
+  }
+
+  get payloadLength(): number {
+    return this.frame.bytes.readUInt32LE(this.#span + 44);
+  }
+
+  get metadataLength(): number {
+    return this.frame.bytes.readUInt32LE(this.#span + 48);
+  }
+
+  /** Copies payload and metadata, end to end, to a place in `target` that has room for them. Returns how many bytes they are. */
+  copyPayloadAndMetadata(target: Buffer, targetStart: number): number {
+    const start = this.#text + this.#typeLength + this.#entityLength;
+    const end = start + this.payloadLength + this.metadataLength;
+    return this.frame.bytes.copy(target, targetStart, start, end);
   }
 
   get #typeLength(): number {

@@ -8,6 +8,7 @@ import { type ProblemMembers, problem } from '@allsource/shared/errors';
 import { decodeJsonString, JsonScanner } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
+  EVENT_TIMESTAMP_MIN,
   entityIdFault,
   eventTypeFault,
   formatTimestamp,
@@ -277,8 +278,8 @@ class EventReader {
     const text = this.#optionalString('timestamp');
     if (text === null) return null;
     const instant = parseTimestamp(text);
-    if (instant === null) {
-      const detail = `'timestamp' is ${quoted(text)}; allowed is an RFC 3339 instant with a zone, such as 2026-01-31T12:00:00Z.`;
+    if (instant === null || instant < EVENT_TIMESTAMP_MIN) {
+      const detail = `'timestamp' is ${quoted(text)}; allowed is an RFC 3339 instant with a zone, from 1700 on, such as 2026-01-31T12:00:00Z.`;
       throw this.fault('invalid_timestamp', detail, 'timestamp');
     }
     const latest = micros(this.#context.now + LIMITS.clockSkewMs * 1000);
