@@ -15,10 +15,13 @@ function read(path: string): string {
 
 const FOREIGN_FOLDERS = new Set(['node_modules', 'dist', 'coverage', 'data', '.git']);
 
+function isForeign(path: string): boolean {
+  return FOREIGN_FOLDERS.has(basename(path));
+}
+
 /** Files of the repository. */
 function filesOf(...patterns: readonly string[]): string[] {
-  const exclude = (path: string) => FOREIGN_FOLDERS.has(basename(path));
-  return globSync([...patterns], { cwd: REPOSITORY, exclude });
+  return globSync([...patterns], { cwd: REPOSITORY, exclude: isForeign });
 }
 
 function matchesOf(text: string, pattern: RegExp): string[][] {
