@@ -370,6 +370,19 @@ export class FrameEvent {
     return this.frame.bytes.readUInt16LE(this.#span + 56);
   }
 
+  /** Where the type's bytes lie in the frame; the entity id's follow. */
+  get typeStart(): number {
+    return this.#text;
+  }
+
+  get entityStart(): number {
+    return this.#text + this.#typeLength;
+  }
+
+  get entityEnd(): number {
+    return this.#text + this.#typeLength + this.#entityLength;
+  }
+
   get typeBytes(): Buffer {
     return this.frame.bytes.subarray(this.#text, this.#text + this.#typeLength);
   }

@@ -16,7 +16,7 @@ export class Catalog implements RunListener {
 
   /** The catalog of a tenant; an empty one when it has no events. */
   tenant(tenant: string): TenantCatalog {
-    return this.#tenants.get(tenant) ?? new TenantCatalog();
+    return this.#tenants.get(tenant) ?? new TenantCatalog(tenant);
   }
 
   /** The tenants that have events. */

@@ -1,5 +1,7 @@
-import { must } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, position } from '@allsource/shared/model';
+import { entityHash, tenantSeed } from '../history/entity-hash.ts';
+import type { RunSource } from '../history/event-run.ts';
+import { NameTable } from '../history/name-table.ts';
 import { sortedWindow, type WindowBounds } from './sorted-window.ts';
 
 const CAPACITY_FIRST = 64;
@@ -20,25 +22,29 @@ export interface CountedEvent {
   readonly position: number;
 }
 
-/** Counts events by entity, in columns: about a hundred bytes an entity, its name included. Types are numbers of the owner's. */
+/** Counts events by entity, in columns: about fifty bytes an entity beside its name. Types are numbers of the owner's. */
 export class EntityTally {
-  readonly #names: string[] = [];
-  readonly #numbers = new Map<string, number>();
+  readonly #names = new NameTable();
   #counts = new Uint32Array(CAPACITY_FIRST);
   #lastTypes = new Uint32Array(CAPACITY_FIRST);
   #lastTimestamps = new Float64Array(CAPACITY_FIRST);
   #lastPositions = new Float64Array(CAPACITY_FIRST);
 
   get size(): number {
-    return this.#names.length;
+    return this.#names.count;
   }
 
-  /** The number of an entity, a new one if it has none. */
-  numberOf(entity: string): number {
-    const known = this.#numbers.get(entity);
-    if (known !== undefined) return known;
-    const number = this.#names.push(entity) - 1;
-    this.#numbers.set(entity, number);
+  /** The number of an entity of a run, a new one if it has none. */
+  numberOf(source: RunSource, entity: number): number {
+    const known = this.size;
+    const number = this.#names.numberOf({
+      bytes: source.entityNames,
+      start: entity === 0 ? 0 : (source.entityNameEnds[entity - 1] as number),
+      end: source.entityNameEnds[entity] as number,
+      hash: source.entityHashes[entity] as number,
+      owner: 0,
+    });
+    if (number < known) return number;
     if (number >= this.#counts.length) this.#grow();
     this.#lastTimestamps[number] = Number.NEGATIVE_INFINITY;
     return number;
@@ -62,7 +68,7 @@ export class EntityTally {
 
   /** Counts an event of an entity number. */
   count(entity: number, event: CountedEvent): void {
-    (this.#counts[entity] as number)++;
+    this.#counts[entity] = (this.#counts[entity] as number) + 1;
     if (event.timestamp < (this.#lastTimestamps[entity] as number)) return;
     this.#lastTypes[entity] = event.type;
     this.#lastTimestamps[entity] = event.timestamp;
@@ -70,19 +76,26 @@ export class EntityTally {
   }
 
   /** How many events of an entity were counted. */
-  eventCount(entity: string): number {
-    const number = this.#numbers.get(entity);
-    return number === undefined ? 0 : (this.#counts[number] as number);
+  eventCount(tenant: string, entity: string): number {
+    const bytes = Buffer.from(entity);
+    const range = { start: 0, end: bytes.length };
+    const hash = entityHash(tenantSeed(tenant), bytes, range);
+    const number = this.#names.find({ ...range, bytes, hash, owner: 0 });
+    return number === -1 ? 0 : (this.#counts[number] as number);
   }
 
   /** Entities by the time of their last event, of equal times by their id, which always ascends. */
-  page(order: 'asc' | 'desc', bounds: WindowBounds, typeName: (type: number) => string) {
+  page(
+    order: 'asc' | 'desc',
+    bounds: WindowBounds,
+    typeName: (type: number) => string,
+  ): EntityEntry[] {
     const sign = order === 'asc' ? 1 : -1;
     const times = this.#lastTimestamps;
     const names = this.#names;
     const compare = (a: number, b: number) =>
       sign * ((times[a] as number) - (times[b] as number)) ||
-      compareTexts(names[a] as string, names[b] as string);
+      (a === b ? 0 : compareTexts(names.name(a), names.name(b)));
     const numbers = sortedWindow(this.size, compare, bounds);
     return Array.from(numbers, (number) => this.#entry(number, typeName));
   }
@@ -94,7 +107,7 @@ export class EntityTally {
 
   #entry(number: number, typeName: (type: number) => string): EntityEntry {
     return {
-      entity: must(this.#names[number], 'an entity of the tally'),
+      entity: this.#names.name(number),
       eventCount: this.#counts[number] as number,
       lastType: typeName(this.#lastTypes[number] as number),
       lastTimestamp: micros(this.#lastTimestamps[number] as number),

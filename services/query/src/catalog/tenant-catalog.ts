@@ -30,9 +30,14 @@ export type RowCounter = (row: number, columns: CountedColumns) => void;
  * one of these.
  */
 export class TenantCatalog {
+  readonly #tenant: string;
   readonly #entities = new EntityTally();
   readonly #types = new TypeTally();
   #eventCount = 0;
+
+  constructor(tenant: string) {
+    this.#tenant = tenant;
+  }
 
   get eventCount(): number {
     return this.#eventCount;
@@ -48,7 +53,7 @@ export class TenantCatalog {
 
   /** How many events an entity has, which is its version. */
   entityEventCount(entity: string): number {
-    return this.#entities.eventCount(entity);
+    return this.#entities.eventCount(this.#tenant, entity);
   }
 
   /** Entities by the time of their last event; of equal times, by their id ascending. */
@@ -74,7 +79,7 @@ export class TenantCatalog {
     return (row, { entities, types, timestamps, positions }) => {
       const entity = entities[row] as number;
       const type = types[row] as number;
-      const entityNumber = (numbers[entity] ??= this.#entities.numberOf(source.entityName(entity)));
+      const entityNumber = (numbers[entity] ??= this.#entities.numberOf(source, entity));
       const typeNumber = (typeNumbers[type] ??= this.#types.numberOf(typeName(source, type)));
       const timestamp = timestamps[row] as number;
       const position = source.firstPosition + (positions[row] as number);

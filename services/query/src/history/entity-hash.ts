@@ -1,20 +1,33 @@
+/**
+ * The hash by which entities are found: FNV-1a (32 bit) over the tenant's UTF-8 bytes, a zero byte and the entity id's bytes, mixed with the
+ * finalizer of MurmurHash3. Block files sort their entities by it, so it is part of their format. Two entities may share one.
+ */
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-/**
- * The hash by which block files sort their entities: FNV-1a (32 bit) over the UTF-16 code units of the tenant, a zero and those of the
- * entity id, mixed with the finalizer of MurmurHash3. It is part of the block format. Two entities may share one.
- */
-export function entityHash(tenant: string, entity: string): number {
-  const h = fold(Math.imul(fold(FNV_OFFSET, tenant), FNV_PRIME), entity);
+/** What the hashes of all entities of a tenant begin with. */
+export function tenantSeed(tenant: string): number {
+  const bytes = Buffer.from(tenant);
+  return Math.imul(fnv1a(FNV_OFFSET, bytes, { start: 0, end: bytes.length }), FNV_PRIME);
+}
+
+/** A stretch of bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The hash of the entity whose id lies in a stretch of bytes. */
+export function entityHash(seed: number, bytes: Uint8Array, range: ByteRange): number {
+  const h = fnv1a(seed, bytes, range);
   const a = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   const b = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
   return (b ^ (b >>> 16)) >>> 0;
 }
 
-function fold(seed: number, text: string): number {
+function fnv1a(seed: number, bytes: Uint8Array, { start, end }: ByteRange): number {
   let h = seed;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), FNV_PRIME);
+  for (let i = start; i < end; i++) h = Math.imul(h ^ (bytes[i] as number), FNV_PRIME);
   return h;
 }
 
@@ -23,18 +36,31 @@ const DIGITS = 1 << DIGIT_BITS;
 
 /** The order that sorts the hashes: `order[0]` is the index of the smallest. Equal ones keep their order. */
 export function sortedOrder(hashes: Uint32Array): Uint32Array {
-  let order = Uint32Array.from(hashes.keys());
-  let next = new Uint32Array(hashes.length);
+  const { length } = hashes;
+  let order = new Uint32Array(length);
+  let next = new Uint32Array(length);
+  for (let i = 0; i < length; i++) order[i] = i;
   for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
-    const starts = new Uint32Array(DIGITS + 1);
-    for (const hash of hashes) (starts[((hash >>> shift) & (DIGITS - 1)) + 1] as number)++;
-    for (let i = 1; i <= DIGITS; i++) (starts[i] as number) += starts[i - 1] as number;
-    for (const index of order) {
+    const starts = digitStarts(hashes, shift);
+    for (let i = 0; i < length; i++) {
+      const index = order[i] as number;
       const digit = ((hashes[index] as number) >>> shift) & (DIGITS - 1);
-      next[starts[digit] as number] = index;
-      (starts[digit] as number)++;
+      const place = starts[digit] as number;
+      next[place] = index;
+      starts[digit] = place + 1;
     }
     [order, next] = [next, order];
   }
   return order;
+}
+
+/** Where the hashes with each digit begin once they are sorted by it. */
+function digitStarts(hashes: Uint32Array, shift: number): Uint32Array {
+  const starts = new Uint32Array(DIGITS + 1);
+  for (let i = 0; i < hashes.length; i++) {
+    const digit = ((hashes[i] as number) >>> shift) & (DIGITS - 1);
+    starts[digit + 1] = (starts[digit + 1] as number) + 1;
+  }
+  for (let i = 1; i <= DIGITS; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
+  return starts;
 }

@@ -17,6 +17,12 @@ export interface RunSource {
   readonly entityCount: number;
   /** Entity number to tenant number. */
   readonly entityTenants: Uint32Array;
+  /** Entity number to hash; see entity-hash.ts. */
+  readonly entityHashes: Uint32Array;
+  /** Entity number to the end of its id in `entityNames`; it begins where the one before ends. */
+  readonly entityNameEnds: Uint32Array;
+  /** The entity ids in UTF-8, end to end. */
+  readonly entityNames: Uint8Array;
   /** Row to position, counted from `firstPosition`. */
   readonly positions: Uint32Array;
   /** Row to entity number. */

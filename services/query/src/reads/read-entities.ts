@@ -43,7 +43,7 @@ export async function countEvents(
   history: EventHistory,
   { tenant, typePrefix, payloadFilter, untilPosition }: CountedEvents,
 ): Promise<TenantCatalog> {
-  const counts = new TenantCatalog();
+  const counts = new TenantCatalog(tenant);
   const selection = { tenant, typePrefix: typePrefix ?? undefined, untilPosition };
   let current: { readonly run: EventRun; readonly count: RowCounter } | null = null;
   await visitMatches(history, { selection, payloadFilter }, ({ run, rows }) => {

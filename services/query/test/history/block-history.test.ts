@@ -259,6 +259,16 @@ describe('the event history', () => {
   });
 });
 
+function flip(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x40, offset);
+  writeFileSync(path, bytes);
+}
+
+function append(path: string): void {
+  writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(8)]));
+}
+
 describe('damage of block files', () => {
   const damages: [string, (folder: string, names: string[]) => void][] = [
     ['a cut block', (folder, names) => truncateSync(join(folder, names[2] as string), 700)],
@@ -280,16 +290,6 @@ describe('damage of block files', () => {
       },
     ],
   ];
-
-  function flip(path: string, offset: number): void {
-    const bytes = readFileSync(path);
-    bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x40, offset);
-    writeFileSync(path, bytes);
-  }
-
-  function append(path: string): void {
-    writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(8)]));
-  }
 
   it.each(damages)(
     '%s: it and all later ones are dropped with a warning and built again',
@@ -315,11 +315,9 @@ describe('damage of block files', () => {
 
   it('a block of another log is dropped', async () => {
     await withFolder(async (folder) => {
-      const commit = (log: GeneratedLog) => log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
       const [one, two] = [new GeneratedLog(1, 'one-log-'), new GeneratedLog(1, 'two-log-')];
       for (let i = 0; i < 4; i++) {
-        commit(one);
-        commit(two);
+        for (const log of [one, two]) log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
       }
       const first = await openReadSide(folder, 2);
       await follow(first.history, one);

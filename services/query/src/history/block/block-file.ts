@@ -13,7 +13,7 @@ import { crc32 } from 'node:zlib';
 import { problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { EVENT_ID_BYTES, formatEventId, type Position } from '@allsource/shared/model';
-import { entityHash } from '../entity-hash.ts';
+import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
 import {
@@ -47,7 +47,7 @@ export class BlockFile implements RunSource, Evictable {
   readonly run: EventRun;
   readonly tenantNames: readonly string[];
   readonly typeNames: readonly string[];
-  readonly #hashes: Uint32Array;
+  readonly entityHashes: Uint32Array;
   readonly #cache: BlockCache;
   readonly #onDamage: BlockFileOptions['onDamage'];
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
@@ -62,7 +62,7 @@ export class BlockFile implements RunSource, Evictable {
     this.#onDamage = options.onDamage;
     this.tenantNames = this.#names('tenantNames');
     this.typeNames = this.#names('typeNames');
-    this.#hashes = uint32s(this.#read('entityHashes'));
+    this.entityHashes = uint32s(this.#read('entityHashes'));
     this.#firstChunkKey = this.#cache.chunkKeys(this.#chunkCount());
     this.run = new EventRun(this, options.header);
   }
@@ -103,10 +103,18 @@ export class BlockFile implements RunSource, Evictable {
     return this.#doubles('recordedAts');
   }
 
+  get entityNameEnds(): Uint32Array {
+    return this.#integers('entityNameEnds');
+  }
+
+  get entityNames(): Buffer {
+    return this.#bytes('entityNames');
+  }
+
   entityName(entity: number): string {
-    const ends = this.#integers('entityNameEnds');
+    const ends = this.entityNameEnds;
     const start = entity === 0 ? 0 : (ends[entity - 1] as number);
-    return this.#bytes('entityNames').toString('utf8', start, ends[entity]);
+    return this.entityNames.toString('utf8', start, ends[entity]);
   }
 
   entityPartition(entity: number): number {
@@ -114,9 +122,10 @@ export class BlockFile implements RunSource, Evictable {
   }
 
   findEntity(tenant: string, entity: string): number {
-    const hash = entityHash(tenant, entity);
-    let number = firstAtLeast(this.#hashes, hash);
-    for (; this.#hashes[number] === hash; number++) {
+    const bytes = Buffer.from(entity);
+    const hash = entityHash(tenantSeed(tenant), bytes, { start: 0, end: bytes.length });
+    let number = firstAtLeast(this.entityHashes, hash);
+    for (; this.entityHashes[number] === hash; number++) {
       if (this.entityName(number) !== entity) continue;
       if (this.tenantNames[this.entityTenants[number] as number] === tenant) return number;
     }

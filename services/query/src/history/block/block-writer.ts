@@ -8,7 +8,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { entityHash, sortedOrder } from '../entity-hash.ts';
+import { sortedOrder } from '../entity-hash.ts';
 import type { Tail } from '../tail/tail.ts';
 import {
   type BlockExtent,
@@ -21,7 +21,7 @@ import {
 import { encodeEventIds } from './event-ids.ts';
 
 /** One event's text costs the decompression of one chunk; larger chunks compress better. */
-const CHUNK_BYTES = 128 * 1024;
+const CHUNK_BYTES = 192 * 1024;
 const CHUNKS_AT_ONCE = 4;
 const DRAFT_SUFFIX = '.draft';
 const POSITION_DIGITS = 16;
@@ -110,33 +110,33 @@ type AddSection = (name: SectionName, values: Uint32Array | Uint8Array) => Promi
 
 /** Writes the entities in the order of their hashes. Returns the new number of each entity of the tail. */
 async function encodeEntities(tail: Tail, add: AddSection): Promise<Uint32Array> {
-  const count = tail.entityCount;
-  const hashes = new Uint32Array(count);
-  for (let entity = 0; entity < count; entity++) {
-    const tenant = tail.tenantNames[tail.entityTenants[entity] as number] as string;
-    hashes[entity] = entityHash(tenant, tail.entityName(entity));
-  }
-  const order = sortedOrder(hashes);
-  const numbers = new Uint32Array(count);
-  const nameEnds = new Uint32Array(count);
-  const names: string[] = [];
-  let end = 0;
-  for (const [number, entity] of order.entries()) {
-    numbers[entity] = number;
-    const name = tail.entityName(entity);
-    names.push(name);
-    end += Buffer.byteLength(name);
-    nameEnds[number] = end;
-  }
-  await add('entityHashes', renumbered(order, hashes));
+  const order = sortedOrder(tail.entityHashes.subarray(0, tail.entityCount));
+  const numbers = new Uint32Array(order.length);
+  for (let number = 0; number < order.length; number++) numbers[order[number] as number] = number;
+  const { nameEnds, names } = reorderedNames(tail, order);
+  await add('entityHashes', renumbered(order, tail.entityHashes));
   await add('entityTenants', renumbered(order, tail.entityTenants));
   await add(
     'entityPartitions',
     order.map((entity) => tail.entityPartition(entity)),
   );
   await add('entityNameEnds', nameEnds);
-  await add('entityNames', Buffer.from(names.join('')));
+  await add('entityNames', names);
   return numbers;
+}
+
+function reorderedNames(tail: Tail, order: Uint32Array) {
+  const { entityNameEnds: ends, entityNames } = tail;
+  const nameEnds = new Uint32Array(order.length);
+  const names = Buffer.alloc(ends[order.length - 1] ?? 0);
+  let length = 0;
+  for (let number = 0; number < order.length; number++) {
+    const entity = order[number] as number;
+    const start = entity === 0 ? 0 : (ends[entity - 1] as number);
+    length += entityNames.copy(names, length, start, ends[entity]);
+    nameEnds[number] = length;
+  }
+  return { nameEnds, names };
 }
 
 /** Looks each value up in a table. */
@@ -189,23 +189,27 @@ function* plainChunks(
   offsets: Uint32Array,
   payloadBytes: Uint32Array,
 ): Generator<PlainChunk> {
-  let parts: Buffer[] = [];
+  measureText(tail, offsets, payloadBytes);
   let firstRow = 0;
-  let chunkStart = 0;
+  while (firstRow < tail.rowCount) {
+    const start = offsets[firstRow] as number;
+    let end = firstRow + 1;
+    while (end < tail.rowCount && (offsets[end] as number) - start < CHUNK_BYTES) end++;
+    const text = Buffer.allocUnsafeSlow((offsets[end] as number) - start);
+    let length = 0;
+    for (let row = firstRow; row < end; row++)
+      length += tail.frameEvent(row).copyPayloadAndMetadata(text, length);
+    yield { firstRow, text };
+    firstRow = end;
+  }
+}
+
+function measureText(tail: Tail, offsets: Uint32Array, payloadBytes: Uint32Array): void {
   let end = 0;
   for (let row = 0; row < tail.rowCount; row++) {
-    const { payload, metadata } = tail.frameEvent(row);
-    offsets[row] = end;
-    payloadBytes[row] = payload.length;
-    parts.push(payload);
-    if (metadata !== null) parts.push(metadata);
-    end += payload.length + (metadata?.length ?? 0);
+    const { payloadLength, metadataLength } = tail.frameEvent(row);
+    payloadBytes[row] = payloadLength;
+    end += payloadLength + metadataLength;
     offsets[row + 1] = end;
-    if (end - chunkStart < CHUNK_BYTES) continue;
-    yield { firstRow, text: Buffer.concat(parts) };
-    parts = [];
-    firstRow = row + 1;
-    chunkStart = end;
   }
-  if (parts.length > 0) yield { firstRow, text: Buffer.concat(parts) };
 }

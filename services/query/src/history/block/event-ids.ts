@@ -13,6 +13,9 @@ export interface EventIdParts {
   readonly recordedAt: number;
 }
 
+/** Where an id is put together; its text is taken out before another is. */
+const rebuilt = Buffer.alloc(EVENT_ID_BYTES);
+
 export type CodedEventIds =
   | { readonly section: 'eventIdRandoms'; readonly values: Uint32Array }
   | { readonly section: 'eventIds'; readonly values: Buffer };
@@ -20,33 +23,37 @@ export type CodedEventIds =
 /** The ids of a tail's rows, in the shorter form that holds all of them. */
 export function encodeEventIds(tail: Tail): CodedEventIds {
   const randoms = new Uint32Array(tail.rowCount);
-  const rebuilt = Buffer.alloc(EVENT_ID_BYTES);
   for (let row = 0; row < tail.rowCount; row++) {
     const event = tail.frameEvent(row);
-    const { idBytes } = event;
-    const random = randomBits(idBytes);
-    writeId(rebuilt, { position: event.position, recordedAt: event.frame.recordedAt }, random);
-    if (rebuilt.compare(idBytes) !== 0) return { section: 'eventIds', values: wholeIds(tail) };
-    randoms[row] = random;
+    const { bytes, recordedAt } = event.frame;
+    if (!isRebuildable(bytes, event.idOffset, { position: event.position, recordedAt }))
+      return { section: 'eventIds', values: wholeIds(tail) };
+    randoms[row] = randomBits(bytes, event.idOffset);
   }
   return { section: 'eventIdRandoms', values: randoms };
 }
 
+// The reverse of writeEventId of shared/model, which see for the layout.
+function isRebuildable(source: Buffer, offset: number, parts: EventIdParts): boolean {
+  const high = source.readUInt16BE(offset + 8);
+  return (
+    source.readUIntBE(offset, 6) === Math.floor(parts.recordedAt / 1000) &&
+    source.readUInt16BE(offset + 6) >>> 12 === 7 &&
+    high >>> 14 === 2 &&
+    (high & 0xf) * 2 ** 48 + source.readUIntBE(offset + 10, 6) === parts.position
+  );
+}
+
+function randomBits(source: Buffer, offset: number): number {
+  const low = source.readUInt16BE(offset + 6) & 0xfff;
+  return low | (((source.readUInt16BE(offset + 8) >>> 4) & 0x3ff) << 12);
+}
+
 /** An id as text, from its random bits. */
 export function rebuiltEventId(parts: EventIdParts, random: number): string {
-  const bytes = Buffer.allocUnsafe(EVENT_ID_BYTES);
-  writeId(bytes, parts, random);
-  return formatEventId(bytes, 0);
-}
-
-function writeId(target: Buffer, parts: EventIdParts, random: number): void {
   const recordedAtMs = Math.floor(parts.recordedAt / 1000);
-  writeEventId(target, 0, { recordedAtMs, position: position(parts.position), random });
-}
-
-// The reverse of writeEventId, which see for the layout.
-function randomBits(id: Buffer): number {
-  return (id.readUInt16BE(6) & 0xfff) | (((id.readUInt16BE(8) >>> 4) & 0x3ff) << 12);
+  writeEventId(rebuilt, 0, { recordedAtMs, position: position(parts.position), random });
+  return formatEventId(rebuilt, 0);
 }
 
 function wholeIds(tail: Tail): Buffer {

@@ -1,4 +1,6 @@
 import { must } from '@allsource/shared/lang';
+import { entityHash, tenantSeed } from '../entity-hash.ts';
+import { type HashedName, NameTable } from '../name-table.ts';
 
 const ROWS_FIRST = 1024;
 const NO_ROW = -1;
@@ -8,64 +10,45 @@ const NO_ROW = -1;
  * adding one writes two integers.
  */
 export class TailEntities {
-  tenants = new Uint32Array(ROWS_FIRST);
+  /** The owner of a name is its tenant number. */
+  readonly names = new NameTable();
   #partitions = new Uint32Array(ROWS_FIRST);
   #lastRows = new Int32Array(ROWS_FIRST);
   #rowCounts = new Uint32Array(ROWS_FIRST);
   #previousRows = new Int32Array(ROWS_FIRST);
-  readonly #names: string[] = [];
-  /** For each tenant number: entity id to entity number. */
-  readonly #numbers: Map<string, number>[] = [];
-
-  get count(): number {
-    return this.#names.length;
-  }
 
   /** Makes room for `rows` rows. There are never more entities than rows. */
   reserveRows(rows: number): void {
     this.#previousRows = grown(this.#previousRows, new Int32Array(rows));
+    this.#partitions = grown(this.#partitions, new Uint32Array(rows));
+    this.#lastRows = grown(this.#lastRows, new Int32Array(rows));
+    this.#rowCounts = grown(this.#rowCounts, new Uint32Array(rows));
   }
 
-  /** The number of an entity. `partition` counts when the entity is new. */
-  numberOf(tenant: number, name: string, partition: number): number {
-    const numbers = (this.#numbers[tenant] ??= new Map());
-    const known = numbers.get(name);
-    if (known !== undefined) return known;
-    const entity = this.#names.push(name) - 1;
-    numbers.set(name, entity);
-    if (entity >= this.tenants.length) this.#growEntities();
-    this.tenants[entity] = tenant;
-    this.#partitions[entity] = partition;
-    this.#lastRows[entity] = NO_ROW;
-    return entity;
-  }
-
-  #growEntities(): void {
-    const capacity = this.tenants.length * 2;
-    this.tenants = grown(this.tenants, new Uint32Array(capacity));
-    this.#partitions = grown(this.#partitions, new Uint32Array(capacity));
-    this.#lastRows = grown(this.#lastRows, new Int32Array(capacity));
-    this.#rowCounts = grown(this.#rowCounts, new Uint32Array(capacity));
-  }
-
-  /** Adds the next row to an entity. */
-  addRow(entity: number, row: number): void {
+  /** Adds the next row to an entity. `partition` counts when the entity is new. Returns the entity's number. */
+  addRow(name: HashedName, row: number, partition: number): number {
+    const known = this.names.count;
+    const entity = this.names.numberOf(name);
+    if (entity === known) {
+      this.#partitions[entity] = partition;
+      this.#lastRows[entity] = NO_ROW;
+    }
     this.#previousRows[row] = this.#lastRows[entity] as number;
     this.#lastRows[entity] = row;
-    (this.#rowCounts[entity] as number)++;
-  }
-
-  name(entity: number): string {
-    return must(this.#names[entity], 'an entity of the tail');
+    this.#rowCounts[entity] = (this.#rowCounts[entity] as number) + 1;
+    return entity;
   }
 
   partition(entity: number): number {
     return must(this.#partitions[entity], 'an entity of the tail');
   }
 
-  /** The number of an entity of a tenant number; -1 when there is none. */
-  find(tenant: number, name: string): number {
-    return this.#numbers[tenant]?.get(name) ?? -1;
+  /** The number of an entity; -1 when there is none. */
+  find(tenant: { readonly number: number; readonly name: string }, entity: string): number {
+    const bytes = Buffer.from(entity);
+    const range = { start: 0, end: bytes.length };
+    const hash = entityHash(tenantSeed(tenant.name), bytes, range);
+    return this.names.find({ ...range, bytes, hash, owner: tenant.number });
   }
 
   /** The rows of an entity, ascending. */

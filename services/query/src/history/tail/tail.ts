@@ -9,7 +9,9 @@ import { assert, must } from '@allsource/shared/lang';
 import { micros, type Position, position, positionAfter } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import { Dictionary } from '../dictionary.ts';
+import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
+import { type HashedName, NameTable } from '../name-table.ts';
 import { TailEntities } from './tail-entities.ts';
 
 const ROWS_FIRST = 1024;
@@ -26,7 +28,10 @@ export class Tail implements RunSource {
   readonly firstPosition: Position;
   readonly #limits: TailLimits;
   readonly #tenants = new Dictionary();
-  readonly #types = new Dictionary();
+  #tenant = 0;
+  #tenantSeed = 0;
+  readonly #types = new NameTable();
+  readonly typeNames: string[] = [];
   readonly #entities = new TailEntities();
   readonly #frames: Frame[] = [];
   #frameBytes = 0;
@@ -83,31 +88,51 @@ export class Tail implements RunSource {
     assert(frame.position + index === this.#lastPosition + 1, 'frames come without a gap');
     const frameNumber = this.#frames.push(frame) - 1;
     this.#frameBytes += frame.bytes.length;
-    const tenant = this.#tenants.numberOf(frame.tenant);
+    this.#beginTenant(frame.tenant);
     const end = Math.min(frame.eventCount, index + this.#limits.rowsMax - this.#rowCount);
     this.#reserve(end - index);
+    this.recordedAts.fill(frame.recordedAt, this.#rowCount, this.#rowCount + end - index);
     for (let i = index; i < end; i++) {
       this.#frameNumbers[this.#rowCount] = frameNumber;
       this.#frameIndexes[this.#rowCount] = i;
-      this.#appendRow(frame.event(i), tenant);
+      this.#appendRow(frame.event(i));
     }
     this.#lastPosition = position(frame.position + end - 1);
     return end;
   }
 
-  #appendRow(event: FrameEvent, tenant: number): void {
+  #beginTenant(name: string): void {
+    if (this.#tenants.names[this.#tenant] === name) return;
+    this.#tenant = this.#tenants.numberOf(name);
+    this.#tenantSeed = tenantSeed(name);
+  }
+
+  #appendRow(event: FrameEvent): void {
     const row = this.#rowCount++;
     const { timestamp } = event;
     this.positions[row] = event.position - this.firstPosition;
-    this.types[row] = this.#types.numberOf(event.type);
+    this.types[row] = this.#typeOf(event);
     this.versions[row] = event.version;
     this.timestamps[row] = timestamp;
-    this.recordedAts[row] = event.frame.recordedAt;
-    const entity = this.#entities.numberOf(tenant, event.entity, event.partition);
-    this.entities[row] = entity;
-    this.#entities.addRow(entity, row);
+    this.entities[row] = this.#entities.addRow(this.#entityOf(event), row, event.partition);
     if (timestamp < this.#timestampMin) this.#timestampMin = timestamp;
     if (timestamp > this.#timestampMax) this.#timestampMax = timestamp;
+  }
+
+  #entityOf(event: FrameEvent): HashedName {
+    const { bytes } = event.frame;
+    const { entityStart: start, entityEnd: end } = event;
+    const hash = entityHash(this.#tenantSeed, bytes, { start, end });
+    return { bytes, start, end, hash, owner: this.#tenant };
+  }
+
+  #typeOf(event: FrameEvent): number {
+    const { bytes } = event.frame;
+    const { typeStart: start, entityStart: end } = event;
+    const hash = entityHash(0, bytes, { start, end });
+    const type = this.#types.numberOf({ bytes, start, end, hash, owner: 0 });
+    if (type === this.typeNames.length) this.typeNames.push(event.type);
+    return type;
   }
 
   #reserve(rows: number): void {
@@ -139,20 +164,28 @@ export class Tail implements RunSource {
     return this.#tenants.names;
   }
 
-  get typeNames(): readonly string[] {
-    return this.#types.names;
-  }
-
   get entityCount(): number {
-    return this.#entities.count;
+    return this.#entities.names.count;
   }
 
   get entityTenants(): Uint32Array {
-    return this.#entities.tenants;
+    return this.#entities.names.owners;
+  }
+
+  get entityHashes(): Uint32Array {
+    return this.#entities.names.hashes;
+  }
+
+  get entityNameEnds(): Uint32Array {
+    return this.#entities.names.ends;
+  }
+
+  get entityNames(): Buffer {
+    return this.#entities.names.bytes;
   }
 
   entityName(entity: number): string {
-    return this.#entities.name(entity);
+    return this.#entities.names.name(entity);
   }
 
   entityPartition(entity: number): number {
@@ -160,7 +193,7 @@ export class Tail implements RunSource {
   }
 
   findEntity(tenant: string, entity: string): number {
-    return this.#entities.find(this.#tenants.find(tenant), entity);
+    return this.#entities.find({ number: this.#tenants.find(tenant), name: tenant }, entity);
   }
 
   rowsOfEntity(entity: number): Uint32Array {
