@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { deferred } from '@allsource/shared/lang';
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+// SIGHUP keeps the system's meaning, so that nohup works; a launcher that it ends takes the services with it, as any dead launcher does.
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 // npm hands Ctrl-C on to its child, which the terminal has sent it to already. Signals this close together are one wish to stop.
 const SAME_WISH_MS = 500;
