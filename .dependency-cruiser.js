@@ -98,10 +98,10 @@ const forbidden = [
     to: { path: '^services/core/src/', pathNot: `^services/core/src/(${BELOW_CONCEPTS})/` },
   },
   {
-    name: 'core-http-is-imported-only-by-main',
+    name: 'core-http-is-imported-only-by-the-composition-root',
     from: {
       path: '^services/core/src/',
-      pathNot: `^services/core/src/(http/|main\\.ts$)|${TEST_FILE}`,
+      pathNot: `^services/core/src/(http/|[a-z-]+\\.ts$)|${TEST_FILE}`,
     },
     to: { path: '^services/core/src/http/' },
   },

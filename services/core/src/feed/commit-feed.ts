@@ -4,7 +4,8 @@
  *
  * A head notice says: everything up to here that this feed is about has been sent. So it is sent only when the reader has all there is:
  * once as soon as it has caught up, then after a second of silence, and soon after a stretch that the filter passed over, so that a filtered
- * reader's position keeps up with the log. A reader that asks for a position beyond the head is told the head at once and finds out
+ * reader's position keeps up with the log. While a long stretch is being passed over, notices say each second how far the feed has come: a reader that
+ * heard nothing would take the connection for dead, begin again from the same place, and never get through. A reader that asks for a position beyond the head is told the head at once and finds out
  * that it follows another log than it did.
  */
 import { type Position, position } from '@allsource/shared/model';
@@ -33,11 +34,13 @@ export interface FeedReader {
 /** All feeds of one core. */
 export class CommitFeed {
   readonly #log: DurableLog;
+  readonly #idleNoticeMs: number;
   readonly #open = new Set<LogTail>();
   #isClosed = false;
 
-  constructor(log: DurableLog) {
+  constructor(log: DurableLog, { idleNoticeMs = IDLE_NOTICE_MS } = {}) {
     this.#log = log;
+    this.#idleNoticeMs = idleNoticeMs;
   }
 
   /** The number of feeds under way. */
@@ -53,7 +56,8 @@ export class CommitFeed {
     const stop = () => void tail.close();
     gone.addEventListener('abort', stop);
     try {
-      await new Feed({ log: this.#log, tail, request, reader }).run();
+      const idleNoticeMs = this.#idleNoticeMs;
+      await new Feed({ log: this.#log, tail, request, reader, idleNoticeMs }).run();
     } finally {
       gone.removeEventListener('abort', stop);
       this.#open.delete(tail);
@@ -73,12 +77,14 @@ interface FeedOptions {
   readonly tail: LogTail;
   readonly request: FeedRequest;
   readonly reader: FeedReader;
+  readonly idleNoticeMs: number;
 }
 
 class Feed {
   readonly #options: FeedOptions;
   #noticeDueAt = 0;
   #noticedAt = 0;
+  #wroteAt = performance.now();
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -100,10 +106,12 @@ class Feed {
     return request.to !== null && (tail.position >= request.to || tail.isAtHead);
   }
 
-  /** A feed with an end says how far it has come when it is there, and not before. */
+  /** A feed with an end says how far it has come when it is there, and before that only to be heard. */
   #isNoticeDue(): boolean {
     const { tail, request } = this.#options;
-    return request.to === null && tail.isAtHead && performance.now() >= this.#noticeDueAt;
+    const now = performance.now();
+    if (request.to === null && tail.isAtHead) return now >= this.#noticeDueAt;
+    return now >= this.#wroteAt + this.#options.idleNoticeMs;
   }
 
   #waitMs(): number {
@@ -112,15 +120,20 @@ class Feed {
 
   async #sendFrame(frame: Frame): Promise<boolean> {
     const { request, reader } = this.#options;
-    if (!request.onlySystem || frame.isSystem) return reader.write(frame.bytes);
+    if (!request.onlySystem || frame.isSystem) {
+      this.#wroteAt = performance.now();
+      return reader.write(frame.bytes);
+    }
     this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
     return true;
   }
 
   #sendNotice(): Promise<boolean> {
-    const { log, reader } = this.#options;
+    const { log, reader, tail, idleNoticeMs } = this.#options;
     this.#noticedAt = performance.now();
-    this.#noticeDueAt = this.#noticedAt + IDLE_NOTICE_MS;
-    return reader.write(encodeHeadNotice(position(log.head), log.logId));
+    this.#wroteAt = this.#noticedAt;
+    this.#noticeDueAt = this.#noticedAt + idleNoticeMs;
+    const reached = position(Math.min(tail.position, log.head));
+    return reader.write(encodeHeadNotice(reached, log.logId));
   }
 }
