@@ -155,10 +155,10 @@ export function describeLogStore(name: string, makeWorld: () => LogWorld): void 
       inWorld(async (world) => {
         const store = world.store();
         const maker = new SampleFrames(await store.open());
-        let isDone = false;
+        const end = 600;
         const reader = async (from: Position): Promise<number> => {
           let next = from;
-          while (!isDone || next <= 600) {
+          while (next <= end) {
             for await (const frame of store.read(next)) {
               expect(frame.position).toBe(next);
               next = position(frame.lastPosition + 1);
@@ -169,7 +169,6 @@ export function describeLogStore(name: string, makeWorld: () => LogWorld): void 
         };
         const readers = [reader(position(1)), reader(position(1)), reader(position(1))];
         for (let i = 0; i < 120; i++) await appended(store, maker.take(5, { payloadBytes: 200 }));
-        isDone = true;
         expect(await Promise.all(readers)).toEqual([601, 601, 601]);
         await store.close();
       }));
@@ -179,8 +178,8 @@ export function describeLogStore(name: string, makeWorld: () => LogWorld): void 
         const store = world.store();
         await store.open();
         await store.close();
-        await store.close();
-        await world.store().close();
+        await expect(store.close()).resolves.toBeUndefined();
+        await expect(world.store().close()).resolves.toBeUndefined();
       }));
   });
 }
