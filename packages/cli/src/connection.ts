@@ -19,15 +19,21 @@ export function connect(
   context: CommandContext,
   options: ConnectOptions,
 ): AllSourceClient {
-  const url = flags.url ?? (context.environment['ALLSOURCE_URL'] || URL_DEFAULT);
+  const url = requireHttpUrl(flags.url ?? (context.environment['ALLSOURCE_URL'] || URL_DEFAULT));
   return new AllSourceClient({
-    url: requireHttpUrl(url),
-    apiKey:
-      flags.apiKey ?? (context.environment['ALLSOURCE_API_KEY'] || keyOfDataFolder(url, context)),
+    url,
+    apiKey: apiKey(flags, url, context),
     retry: { forMs: options.retryForMs },
     timeoutMs: options.timeoutMs,
     onRetry: options.onRetry,
   });
+}
+
+function apiKey(flags: GlobalFlags, url: string, context: CommandContext): string | null {
+  const given = flags.apiKey ?? context.environment['ALLSOURCE_API_KEY'];
+  const key = (given || keyOfDataFolder(url, context))?.trim() ?? null;
+  if (key === null || /^[\x21-\x7e]+$/.test(key)) return key;
+  throw new CliError('The API key holds characters that no key has.', EXIT.usage);
 }
 
 function requireHttpUrl(url: string): string {
@@ -45,5 +51,5 @@ function keyOfDataFolder(url: string, context: CommandContext): string | null {
     context.environment['ALLSOURCE_DATA_DIR'] || './data',
   );
   const file = join(folder, 'api-key');
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+  return existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
