@@ -22,6 +22,7 @@ import {
 } from './launch-plan.ts';
 import { ServiceLog } from './service-log.ts';
 import { type ProcessEnd, ServiceProcess } from './service-process.ts';
+import { untilServing } from './serving.ts';
 import type { StopSignals } from './stop-signals.ts';
 import type { Terminal } from './terminal.ts';
 import { welcome } from './welcome.ts';
@@ -104,8 +105,11 @@ class Launch {
     const core = this.#start('core');
     const coreOutcome = await this.#untilReady([core]);
     if (coreOutcome.kind !== 'ready') return coreOutcome;
-    const outcome = await this.#untilReady([this.#start('control-plane'), this.#start('query')]);
+    const followers = [this.#start('control-plane'), this.#start('query')];
+    const outcome = await this.#untilReady(followers);
     if (outcome.kind !== 'ready') return outcome;
+    const serving = await this.#untilServing();
+    if (serving.kind !== 'ready') return serving;
     this.#options.terminal.say(welcome(this.#plan, core.sayings));
     return Promise.race([this.#signalled(), this.#anyEnd()]);
   }
@@ -124,19 +128,37 @@ class Launch {
     return service;
   }
 
-  async #untilReady(services: readonly ServiceProcess[]): Promise<Outcome> {
+  #untilReady(services: readonly ServiceProcess[]): Promise<Outcome> {
     const names = services.map((service) => service.name).join(' and ');
-    const notice = setTimeout(
-      () => this.#options.terminal.say(`Waiting for ${names} (a large log takes a while)...`),
-      SLOW_START_NOTICE_MS,
-    );
     const allReady = Promise.all(services.map((service) => service.ready));
+    return this.#until(allReady, `Waiting for ${names} (a large log takes a while)...`);
+  }
+
+  /** Waits until the services can serve: the gateway has caught up with the log. */
+  async #untilServing(): Promise<Outcome> {
+    const stop = new AbortController();
+    const urls = await Promise.all(this.#services.map((service) => service.ready));
+    const serving = untilServing(urls, stop.signal);
+    try {
+      return await this.#until(
+        serving,
+        'Waiting for the query service to catch up with the log...',
+      );
+    } finally {
+      stop.abort();
+      await serving.catch(() => undefined);
+    }
+  }
+
+  /** Waits for what is hoped for, a signal or the end of a service, and says what it waits for when that takes long. */
+  async #until(hoped: Promise<unknown>, notice: string): Promise<Outcome> {
+    const timer = setTimeout(() => this.#options.terminal.say(notice), SLOW_START_NOTICE_MS);
     const outcome = await Promise.race([
-      allReady.then((): Outcome => ({ kind: 'ready' })),
+      hoped.then((): Outcome => ({ kind: 'ready' })),
       this.#signalled(),
       this.#anyEnd(),
     ]);
-    clearTimeout(notice);
+    clearTimeout(timer);
     return outcome;
   }
 
