@@ -131,14 +131,14 @@ class Query {
   #routes(): Route[] {
     const { stores, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
-    const { history, historyFollower, projectionSink, projectionFollower } = stores;
+    const { history, historyFollower, projections, projectionFollower } = stores;
     return queryRoutes({
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
-        store: projectionSink,
+        store: projections,
         waitMs,
       }),
       clock: systemClock,

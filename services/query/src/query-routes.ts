@@ -46,16 +46,17 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { history, catalog, projections, projectionFollower } = stores;
   const queryRates = new TenantRates();
   const ofHistory = { history, catalog, gate: historyGate };
-  const ofProjections = { store: projections, gate: projectionGate };
+  const ofProjections = { projections, gate: projectionGate };
   const reads = [
     ...eventRoutes(ofHistory),
     ...entityRoutes(ofHistory),
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
-    ...statsRoutes({ ...options, ...ofProjections, queryRates }),
+    ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
     ...projectionRoutes({
       ...ofProjections,
+      createdMs: () => stores.projectionsCreatedMs,
       hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),
     }),

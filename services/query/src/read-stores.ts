@@ -21,7 +21,7 @@ import { PendingFollower } from './feed/pending-follower.ts';
 import { BlockHistory } from './history/block-history.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
-import { ProjectionSink } from './projections/projection-sink.ts';
+import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
 
 const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
@@ -49,12 +49,12 @@ export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
   readonly history: BlockHistory;
-  readonly projections: ProjectionStore;
-  readonly projectionSink: ProjectionSink;
+  readonly projections: ProjectionFolds;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
+  readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
   #isClosed = false;
@@ -66,19 +66,22 @@ export class ReadStores {
     this.#options = options;
     this.history = opened.history;
     this.catalog = opened.catalog;
-    this.projections = openProjections(options);
-    this.projectionSink = new ProjectionSink({
-      store: this.projections,
+    this.#projectionStore = openProjections(options);
+    this.projections = new ProjectionFolds({
+      store: this.#projectionStore,
       projections: BUILT_IN_PROJECTIONS,
-      onCommitted: options.onFolded,
+      onFolded: options.onFolded,
+      onSaveFailed: (error) => {
+        options.logger.error({ err: error }, 'the projections could not be saved');
+      },
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
-    this.projectionFollower = pending(this.projectionSink);
+    this.projectionFollower = pending(this.projections);
     this.#followed = [
       { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
       { name: 'history', sink: this.history, follower: this.historyFollower },
-      { name: 'projections', sink: this.projectionSink, follower: this.projectionFollower },
+      { name: 'projections', sink: this.projections, follower: this.projectionFollower },
     ];
   }
 
@@ -100,6 +103,11 @@ export class ReadStores {
     this.#starting ??= this.#startFollowing();
   }
 
+  /** When the projections were begun, in milliseconds since the epoch. */
+  get projectionsCreatedMs(): number {
+    return this.#projectionStore.createdMs;
+  }
+
   /** For the metrics. */
   get followed(): FollowedStore[] {
     return this.#followed.map(({ name, follower }) => ({ name, status: () => follower.status }));
@@ -119,7 +127,8 @@ export class ReadStores {
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
     await this.history.close();
-    this.projections.close();
+    await this.projections.close();
+    this.#projectionStore.close();
   }
 
   async #startFollowing(): Promise<void> {

@@ -3,12 +3,12 @@ import { quoted } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import { API_BASES } from '../gateway/api-path.ts';
 import { entitySnapshots } from '../projections/entity-snapshots.ts';
-import type { ProjectionStore } from '../projections/projection-store.ts';
+import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
 import { keptState } from './projection-routes.ts';
 
 export interface EntitySnapshotRoutesOptions {
-  readonly store: ProjectionStore;
+  readonly projections: ProjectionFolds;
   readonly gate: ReadGate;
 }
 
@@ -23,11 +23,14 @@ export function entitySnapshotRoutes(options: EntitySnapshotRoutesOptions): Rout
   }));
 }
 
-async function answer(call: Call, { store, gate }: EntitySnapshotRoutesOptions): Promise<void> {
+async function answer(
+  call: Call,
+  { projections, gate }: EntitySnapshotRoutesOptions,
+): Promise<void> {
   const tenant = call.tenant();
   const entity = call.pathParameter('entityId');
   await gate.admit(call);
-  const stored = store.state(entitySnapshots, tenant, entity);
+  const stored = projections.state(entitySnapshots, tenant, entity);
   if (stored === null) {
     throw problem('entity_not_found', `The entity ${quoted(entity)} has no events.`);
   }

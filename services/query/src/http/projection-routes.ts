@@ -5,12 +5,15 @@ import { type Call, readJsonObject, type Route } from '@allsource/service-kit/ht
 import { API_BASES } from '../gateway/api-path.ts';
 import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
-import type { ProjectionStore, StoredState } from '../projections/projection-store.ts';
+import type { ProjectionFolds } from '../projections/projection-folds.ts';
+import type { StoredState } from '../projections/projection-store.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
 
 export interface ProjectionRoutesOptions {
-  readonly store: ProjectionStore;
+  readonly projections: ProjectionFolds;
   readonly gate: ReadGate;
+  /** When the projections were begun, in milliseconds since the epoch. */
+  readonly createdMs: () => number;
   readonly hasCaughtUp: () => boolean;
   /** Hands a call on to core, which keeps the states that clients save. */
   readonly toCore: (call: Call) => Promise<void>;
@@ -91,22 +94,22 @@ function describe(call: Call, options: ProjectionRoutesOptions): void {
   call.json(200, { ...described, found: true, data: described });
 }
 
-function row(projection: Projection, { store, hasCaughtUp }: ProjectionRoutesOptions) {
-  const createdAt = formatTimestamp(micros(store.createdMs * 1000));
+function row(projection: Projection, options: ProjectionRoutesOptions) {
+  const createdAt = formatTimestamp(micros(options.createdMs() * 1000));
   return {
     id: projection.name,
     name: projection.name,
     title: projection.title,
     type: projection.kind,
     kind: projection.kind,
-    status: hasCaughtUp() ? 'running' : 'rebuilding',
+    status: options.hasCaughtUp() ? 'running' : 'rebuilding',
     version: 1,
     description: projection.description,
     definition: projection.description,
     initial_state: {},
     created_at: createdAt,
     updated_at: createdAt,
-    position: store.position,
+    position: options.projections.appliedPosition,
   };
 }
 
@@ -119,11 +122,11 @@ async function readOne(call: Call, options: ProjectionRoutesOptions): Promise<vo
 async function answerOne(
   call: Call,
   projection: Projection,
-  { store, gate, key }: ProjectionRoutesOptions & { readonly key: string },
+  { projections, gate, key }: ProjectionRoutesOptions & { readonly key: string },
 ): Promise<void> {
   const tenant = call.tenant();
   await gate.admit(call);
-  const stored = store.state(projection, tenant, key);
+  const stored = projections.state(projection, tenant, key);
   const { name, kind } = projection;
   call.json(
     200,
@@ -154,9 +157,8 @@ async function listStates(call: Call, options: ProjectionRoutesOptions): Promise
   const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const keyPrefix = call.query.text('entity_id_prefix') ?? '';
   await options.gate.admit(call);
-  const { store } = options;
-  const states = store.page({ projection, tenant, keyPrefix, limit, offset });
-  const total = store.count(projection, tenant, keyPrefix);
+  const page = { projection, tenant, keyPrefix, limit, offset };
+  const { states, total } = await options.projections.list(page);
   call.json(
     200,
     `{"projection":"${projection.name}","states":[${states.map(stateJson).join(',')}],` +
@@ -177,7 +179,7 @@ async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<v
   const keys = parseKeys(body['entity_ids']);
   await options.gate.admit(call);
   const states = keys.map((key) => {
-    const stored = options.store.state(projection, tenant, key);
+    const stored = options.projections.state(projection, tenant, key);
     const { state } = stored ?? { state: null };
     return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'},"found":${stored !== null}}`;
   });

@@ -1,16 +1,18 @@
 import type { Clock } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
+import type { Catalog } from '../catalog/catalog.ts';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { TenantRates } from '../observability/tenant-rates.ts';
 import { BUILT_IN_PROJECTIONS } from '../projections/built-in.ts';
-import { eventCounters } from '../projections/event-counters.ts';
-import type { ProjectionStore } from '../projections/projection-store.ts';
+import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
 
 export interface StatsRoutesOptions {
-  readonly store: ProjectionStore;
+  readonly catalog: Catalog;
+  /** The gate of the history, which fills the catalog. */
   readonly gate: ReadGate;
+  readonly projections: ProjectionFolds;
   readonly clock: Clock;
   readonly ingestRates: TenantRates;
   readonly queryRates: TenantRates;
@@ -46,21 +48,21 @@ export function statsRoutes(options: StatsRoutesOptions): Route[] {
 }
 
 async function answerStats(call: Call, options: StatsRoutesOptions): Promise<void> {
-  const { store, clock } = options;
+  const { catalog, projections, clock } = options;
   const tenant = call.tenant();
   const position = await options.gate.admit(call);
-  const { events, entities, textBytes } = store.totals(tenant);
+  const { eventCount, entityCount, typeCount } = catalog.tenant(tenant);
   const nowMs = clock.nowMicros() / 1000;
   call.json(200, {
-    total_events: events,
-    total_entities: entities,
-    total_event_types: store.count(eventCounters, tenant, ''),
-    total_ingested: events,
+    total_events: eventCount,
+    total_entities: entityCount,
+    total_event_types: typeCount,
+    total_ingested: eventCount,
     total_projections: BUILT_IN_PROJECTIONS.length,
     total_schemas: 0,
     uptime_seconds: Math.floor(process.uptime()),
     memory_used_bytes: process.memoryUsage.rss(),
-    storage_used_bytes: textBytes,
+    storage_used_bytes: projections.textBytes(tenant),
     ingest_rate_per_sec: options.ingestRates.perSecond(tenant, nowMs),
     query_rate_per_sec: options.queryRates.perSecond(tenant, nowMs),
     position,

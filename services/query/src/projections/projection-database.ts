@@ -20,10 +20,8 @@ const TABLES = `
     state TEXT,
     PRIMARY KEY (projection, tenant, key)
   ) WITHOUT ROWID;
-  CREATE TABLE totals (
+  CREATE TABLE usage (
     tenant TEXT PRIMARY KEY,
-    events INTEGER NOT NULL,
-    entities INTEGER NOT NULL,
     text_bytes INTEGER NOT NULL
   ) WITHOUT ROWID;
 `;

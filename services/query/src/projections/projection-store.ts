@@ -2,9 +2,11 @@
  * The states of the built-in projections in one SQLite file, with the position they are true at.
  *
  * Promise: states and position move in one transaction, so after any crash the file holds exactly the events up to the position it names,
- * each counted once. The one writer is the sink; reads see whole transactions. The file can be deleted at any time the service does
- * not run: it is filled again from the log. A file that is damaged, or was written by another format, is set aside and replaced.
+ * each counted once. The one writer is {@link ProjectionFolds}, which holds what is newer in memory. The file can be deleted at any time
+ * the service does not run: it is filled again from the log. A file that is damaged, or was written by another format, is set aside and
+ * replaced by an empty one, and the error is thrown on.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
@@ -17,23 +19,19 @@ export interface StoredState {
   readonly state: string | null;
 }
 
-/** What a tenant has in the log. */
-export interface TenantTotals {
-  readonly events: number;
-  readonly entities: number;
-  /** Bytes of names, payloads and metadata. */
-  readonly textBytes: number;
-}
-
 /** What one transaction changes. */
 export interface ProjectionChange {
   readonly position: Position;
   readonly logId: string;
-  readonly states: Iterable<
-    StoredState & { readonly projection: Projection; readonly tenant: string }
-  >;
-  /** What is added to the totals of tenants. */
-  readonly totals: ReadonlyMap<string, TenantTotals>;
+  /** In any order; the order of keys is the quickest. */
+  readonly states: Iterable<KeyedState>;
+  /** Bytes of text added, by tenant. */
+  readonly textBytes: ReadonlyMap<string, number>;
+}
+
+export interface KeyedState extends StoredState {
+  readonly projection: Projection;
+  readonly tenant: string;
 }
 
 export interface StatePage {
@@ -53,19 +51,22 @@ export interface ProjectionStoreOptions {
 
 // An entity id has at most 128 bytes, so no key with a prefix sorts behind the prefix followed by this.
 const BEHIND_ALL = '\u{10ffff}'.repeat(33);
-const NO_TOTALS: TenantTotals = { events: 0, entities: 0, textBytes: 0 };
+// Some milliseconds of writing between two turns of the event loop.
+const ROWS_A_TURN = 500;
 
 interface Statements {
   readonly state: Statement<[number, string, string], StoredState>;
   readonly page: Statement<[number, string, string, string, number, number], StoredState>;
   readonly count: Statement<[number, string, string, string], { readonly count: number }>;
-  readonly totals: Statement<[string], TenantTotals>;
+  readonly textBytes: Statement<[string], { readonly textBytes: number }>;
   readonly saveState: Statement<[number, string, string, string | null]>;
-  readonly addTotals: Statement<[string, number, number, number]>;
+  readonly addTextBytes: Statement<[string, number]>;
   readonly saveProgress: Statement<[string, number]>;
 }
 
 export class ProjectionStore {
+  /** Called when the file was replaced by an empty one. */
+  onReplaced: () => void = () => {};
   readonly #options: ProjectionStoreOptions;
   #database: Database;
   #statements: Statements;
@@ -99,17 +100,29 @@ export class ProjectionStore {
     return this.#createdMs;
   }
 
-  /** Applies a change whole or not at all. Throws what SQLite says; a damaged file has then been replaced by an empty one. */
-  commit(change: ProjectionChange): void {
-    const { saveState, addTotals, saveProgress } = this.#statements;
-    const run = this.#database.transaction(() => {
-      for (const { projection, tenant, key, state } of change.states)
-        saveState.run(projection.number, tenant, key, state);
-      for (const [tenant, { events, entities, textBytes }] of change.totals)
-        addTotals.run(tenant, events, entities, textBytes);
-      saveProgress.run(change.logId, change.position);
+  /**
+   * Applies a change whole or not at all; one call at a time. The event loop turns while it writes, and what is read meanwhile may be older or newer,
+   * so the caller answers from memory for the keys it saves. Throws what SQLite says.
+   */
+  async save(change: ProjectionChange): Promise<void> {
+    const { saveState, addTextBytes, saveProgress } = this.#statements;
+    const database = this.#database;
+    await this.#guardedAsync(async () => {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        let rows = 0;
+        for (const { projection, tenant, key, state } of change.states) {
+          saveState.run(projection.number, tenant, key, state);
+          if (++rows % ROWS_A_TURN === 0) await nextTurn();
+        }
+        for (const [tenant, bytes] of change.textBytes) addTextBytes.run(tenant, bytes);
+        saveProgress.run(change.logId, change.position);
+        database.exec('COMMIT');
+      } catch (error) {
+        if (database.open && database.inTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
     });
-    this.#guarded(run);
     this.#position = change.position;
     this.#logId = change.logId;
   }
@@ -133,8 +146,9 @@ export class ProjectionStore {
     return this.#guarded(() => count.get(projection.number, tenant, keyPrefix, end)?.count ?? 0);
   }
 
-  totals(tenant: string): TenantTotals {
-    return this.#guarded(() => this.#statements.totals.get(tenant) ?? NO_TOTALS);
+  /** Bytes of names, payloads and metadata of a tenant's events. */
+  textBytes(tenant: string): number {
+    return this.#guarded(() => this.#statements.textBytes.get(tenant)?.textBytes ?? 0);
   }
 
   /** Empties the store. */
@@ -150,12 +164,24 @@ export class ProjectionStore {
     try {
       return work();
     } catch (error) {
-      if (isDamage(error)) {
-        this.#options.onSetAside(String(error));
-        this.#replaceFile();
-      }
+      this.#replaceIfDamaged(error);
       throw error;
     }
+  }
+
+  async #guardedAsync(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#replaceIfDamaged(error);
+      throw error;
+    }
+  }
+
+  #replaceIfDamaged(error: unknown): void {
+    if (!isDamage(error)) return;
+    this.#options.onSetAside(String(error));
+    this.#replaceFile();
   }
 
   #replaceFile(): void {
@@ -167,6 +193,7 @@ export class ProjectionStore {
     this.#position = position(0);
     this.#logId = null;
     this.#createdMs = nowMs;
+    this.onReplaced();
   }
 }
 
@@ -182,17 +209,14 @@ function prepareStatements(database: Database): Statements {
     count: database.prepare(
       `SELECT count(*) AS count FROM states WHERE projection = ? AND tenant = ? AND key >= ? AND key <= ?`,
     ),
-    totals: database.prepare(
-      'SELECT events, entities, text_bytes AS textBytes FROM totals WHERE tenant = ?',
-    ),
+    textBytes: database.prepare('SELECT text_bytes AS textBytes FROM usage WHERE tenant = ?'),
     saveState: database.prepare(
       `INSERT INTO states (projection, tenant, key, state) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET state = excluded.state`,
     ),
-    addTotals: database.prepare(
-      `INSERT INTO totals (tenant, events, entities, text_bytes) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET events = events + excluded.events,
-         entities = entities + excluded.entities, text_bytes = text_bytes + excluded.text_bytes`,
+    addTextBytes: database.prepare(
+      `INSERT INTO usage (tenant, text_bytes) VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes`,
     ),
     saveProgress: database.prepare('UPDATE progress SET log_id = ?, position = ?'),
   };

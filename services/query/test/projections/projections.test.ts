@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -7,13 +15,13 @@ import { SeededRandom } from '@allsource/testkit';
 import { BUILT_IN_PROJECTIONS } from '../../src/projections/built-in.ts';
 import { entitySnapshots } from '../../src/projections/entity-snapshots.ts';
 import { eventCounters } from '../../src/projections/event-counters.ts';
-import { ProjectionSink } from '../../src/projections/projection-sink.ts';
+import { ProjectionFolds } from '../../src/projections/projection-folds.ts';
 import { ProjectionStore } from '../../src/projections/projection-store.ts';
 import { LogWriter } from './log-writer.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 function temporaryFile(): string {
@@ -29,17 +37,34 @@ function open(file: string) {
     nowMs: () => 1_700_000_000_000,
     onSetAside: (reason) => reasons.push(reason),
   });
-  cleanups.push(() => store.close());
-  const sink = new ProjectionSink({
+  const folds = new ProjectionFolds({
     store,
     projections: BUILT_IN_PROJECTIONS,
-    onCommitted: () => {},
+    onFolded: () => {},
+    onSaveFailed: (error) => reasons.push(String(error)),
   });
-  return { store, sink, reasons };
+  let closed: Promise<void> | null = null;
+  const close = () => {
+    closed ??= folds.close().then(() => store.close());
+    return closed;
+  };
+  cleanups.push(close);
+  return { store, folds, reasons, close };
 }
 
-function snapshot(store: ProjectionStore, tenant: string, entity: string): string | null {
-  return store.state(entitySnapshots, tenant, entity)?.state ?? null;
+function snapshot(folds: ProjectionFolds, tenant: string, entity: string): string | null {
+  return folds.state(entitySnapshots, tenant, entity)?.state ?? null;
+}
+
+function listed(folds: ProjectionFolds, keyPrefix: string, window = { limit: 1_000, offset: 0 }) {
+  return folds.list({ projection: entitySnapshots, tenant: 'acme', keyPrefix, ...window });
+}
+
+/** What a crash leaves: the file without what is only in memory. */
+function crashedCopy(file: string): string {
+  const copy = temporaryFile();
+  for (const suffix of ['', '-wal']) copyFileSync(file + suffix, copy + suffix);
+  return copy;
 }
 
 describe('the built-in projections', () => {
@@ -52,20 +77,20 @@ describe('the built-in projections', () => {
     ]);
     log.commit('_system', [{ type: '_system.sample', entity: 'e' }], true);
     log.commit('other', [{ type: 'a.b', entity: 'e', payload: '{"x":"theirs"}' }]);
-    const { store, sink } = open(temporaryFile());
-    await sink.apply(log.frames, log.logIdHex);
-    expect(snapshot(store, 'acme', 'e')).toBe(
+    const { folds } = open(temporaryFile());
+    await folds.apply(log.frames, log.logIdHex);
+    expect(snapshot(folds, 'acme', 'e')).toBe(
       '{"x":{"y":1e2},"big":9007199254740993,"__proto__":1}',
     );
-    expect(snapshot(store, 'other', 'e')).toBe('{"x":"theirs"}');
-    expect(snapshot(store, 'acme', 'unknown')).toBeNull();
-    expect(store.state(eventCounters, 'acme', 'a.b')?.state).toBe('{"count":2}');
-    expect(store.totals('acme')).toMatchObject({ events: 3, entities: 1 });
-    expect(store.totals('_system')).toMatchObject({ events: 0 });
-    expect(store.position).toBe(5);
+    expect(snapshot(folds, 'other', 'e')).toBe('{"x":"theirs"}');
+    expect(snapshot(folds, 'acme', 'unknown')).toBeNull();
+    expect(folds.state(eventCounters, 'acme', 'a.b')?.state).toBe('{"count":2}');
+    expect(folds.textBytes('acme')).toBe(3 * 4 + 32 + 5 + 29);
+    expect(folds.textBytes('_system')).toBe(0);
+    expect(folds.appliedPosition).toBe(5);
   });
 
-  it('hold the same whatever portions the log comes in, and across restarts', async () => {
+  it('count every event once, whatever stretches the log comes in, across restarts and crashes', async () => {
     const random = new SeededRandom(7);
     const log = new LogWriter();
     const expected = new Map<string, Record<string, number>>();
@@ -81,33 +106,42 @@ describe('the built-in projections', () => {
       });
       log.commit('acme', events);
     }
-    const file = temporaryFile();
-    let at = 0;
-    while (at < log.frames.length) {
-      const { store, sink } = open(file);
-      for (let calls = 0; calls < 3 && at < log.frames.length; calls++) {
-        const next = at + 1 + random.below(60);
-        await sink.apply(log.frames.slice(at, next), log.logIdHex);
-        at = Math.min(next, log.frames.length);
+    let file = temporaryFile();
+    for (let starts = 0; ; starts++) {
+      const { folds, close } = open(file);
+      const rest = log.frames.filter(({ position }) => position > folds.appliedPosition);
+      for (let calls = 0; calls < 3 && rest.length > 0; calls++) {
+        await folds.apply(rest.splice(0, 1 + random.below(60)), log.logIdHex);
+        // A list is read from the file, so it makes everything be saved first.
+        if (random.below(3) === 0) await listed(folds, '');
       }
-      store.close();
+      for (const [entity] of expected) snapshot(folds, 'acme', entity);
+      if (rest.length === 0) break;
+      const crashed = random.below(2) === 0 ? crashedCopy(file) : file;
+      await close();
+      file = crashed;
+      expect(starts).toBeLessThan(300);
     }
-    const { store } = open(file);
-    expect(store.logId).toBe(log.logIdHex);
+    const { folds } = open(file);
+    await folds.apply(
+      log.frames.filter(({ position }) => position > folds.appliedPosition),
+      log.logIdHex,
+    );
+    expect(folds.logId).toBe(log.logIdHex);
     for (const [entity, state] of expected)
-      expect(JSON.parse(snapshot(store, 'acme', entity) ?? '')).toEqual(state);
+      expect(JSON.parse(snapshot(folds, 'acme', entity) ?? '')).toEqual(state);
     for (const [type, count] of counts)
-      expect(store.state(eventCounters, 'acme', type)?.state).toBe(`{"count":${count}}`);
+      expect(folds.state(eventCounters, 'acme', type)?.state).toBe(`{"count":${count}}`);
   });
 
   it('take no frames that do not follow what they hold', async () => {
     const log = new LogWriter();
     for (let i = 0; i < 3; i++) log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
-    const { sink, store } = open(temporaryFile());
-    await expect(sink.apply(log.frames.slice(1), log.logIdHex)).rejects.toThrow('position 0');
-    await sink.apply(log.frames.slice(0, 1), log.logIdHex);
-    await expect(sink.apply(log.frames.slice(0, 1), log.logIdHex)).rejects.toThrow('position 1');
-    expect(store.totals('acme').events).toBe(1);
+    const { folds } = open(temporaryFile());
+    await expect(folds.apply(log.frames.slice(1), log.logIdHex)).rejects.toThrow('position 0');
+    await folds.apply(log.frames.slice(0, 1), log.logIdHex);
+    await expect(folds.apply(log.frames.slice(0, 1), log.logIdHex)).rejects.toThrow('position 1');
+    expect(folds.state(eventCounters, 'acme', 'a.b')?.state).toBe('{"count":1}');
   });
 
   it('stop keeping a snapshot that passes its limit, and say so', async () => {
@@ -117,10 +151,12 @@ describe('the built-in projections', () => {
     for (let i = 0; i < pieces; i++)
       log.commit('acme', [{ type: 'a.b', entity: 'e', payload: `{"m${i}":"${piece}"}` }]);
     log.commit('acme', [{ type: 'a.b', entity: 'e', payload: '{"small":1}' }]);
-    const { store, sink } = open(temporaryFile());
-    for (const frame of log.frames) await sink.apply([frame], log.logIdHex);
-    expect(store.state(entitySnapshots, 'acme', 'e')).toEqual({ key: 'e', state: null });
-    expect(store.totals('acme').events).toBe(pieces + 1);
+    const { folds } = open(temporaryFile());
+    for (const frame of log.frames) await folds.apply([frame], log.logIdHex);
+    expect(folds.state(entitySnapshots, 'acme', 'e')).toEqual({ key: 'e', state: null });
+    expect((await listed(folds, '')).states).toEqual([{ key: 'e', state: null }]);
+    expect(folds.state(entitySnapshots, 'acme', 'e')).toEqual({ key: 'e', state: null });
+    expect(folds.state(eventCounters, 'acme', 'a.b')?.state).toBe(`{"count":${pieces + 1}}`);
   });
 
   it('are listed in the order of their keys, by prefix and window', async () => {
@@ -130,16 +166,13 @@ describe('the built-in projections', () => {
       'acme',
       entities.map((entity) => ({ type: 'a.b', entity })),
     );
-    const { store, sink } = open(temporaryFile());
-    await sink.apply(log.frames, log.logIdHex);
-    const keys = (keyPrefix: string, limit: number, offset: number) =>
-      store
-        .page({ projection: entitySnapshots, tenant: 'acme', keyPrefix, limit, offset })
-        .map(({ key }) => key);
-    expect(keys('', 100, 0)).toEqual(['a', 'b', 'b-1', 'b-2', 'b\u{1f600}', 'c', 'ä']);
-    expect(keys('b', 2, 1)).toEqual(['b-1', 'b-2']);
-    expect(store.count(entitySnapshots, 'acme', 'b')).toBe(4);
-    expect(store.count(entitySnapshots, 'other', '')).toBe(0);
+    const { folds } = open(temporaryFile());
+    await folds.apply(log.frames, log.logIdHex);
+    const keys = async (keyPrefix: string, limit: number, offset: number) =>
+      (await listed(folds, keyPrefix, { limit, offset })).states.map(({ key }) => key);
+    expect(await keys('', 100, 0)).toEqual(['a', 'b', 'b-1', 'b-2', 'b\u{1f600}', 'c', 'ä']);
+    expect(await keys('b', 2, 1)).toEqual(['b-1', 'b-2']);
+    expect((await listed(folds, 'b', { limit: 1, offset: 0 })).total).toBe(4);
   });
 });
 
@@ -153,27 +186,60 @@ describe('the file of the projections', () => {
     log.commit('acme', [{ type: 'a.b', entity: 'e', payload: '{"x":1}' }]);
     const file = temporaryFile();
     const before = open(file);
-    await before.sink.apply(log.frames, log.logIdHex);
-    before.store.close();
+    await before.folds.apply(log.frames, log.logIdHex);
+    await before.close();
     damage(file);
-    const { store, sink, reasons } = open(file);
+    const { folds, reasons } = open(file);
     expect(reasons).toHaveLength(1);
     expect(existsSync(`${file}.set-aside`)).toBe(true);
-    expect([store.position, store.logId]).toEqual([0, null]);
-    await sink.apply(log.frames, log.logIdHex);
-    expect(snapshot(store, 'acme', 'e')).toBe('{"x":1}');
+    expect([folds.appliedPosition, folds.logId]).toEqual([0, null]);
+    await folds.apply(log.frames, log.logIdHex);
+    expect(snapshot(folds, 'acme', 'e')).toBe('{"x":1}');
   });
 
   it('is emptied by a reset, for the log of another core', async () => {
     const [one, two] = [new LogWriter('one'), new LogWriter('two')];
     one.commit('acme', [{ type: 'a.b', entity: 'old' }]);
     two.commit('acme', [{ type: 'a.b', entity: 'new' }]);
-    const { store, sink } = open(temporaryFile());
-    await sink.apply(one.frames, one.logIdHex);
-    sink.reset();
-    expect(sink.appliedPosition).toBe(0);
-    await sink.apply(two.frames, two.logIdHex);
-    expect(store.count(entitySnapshots, 'acme', '')).toBe(1);
-    expect(store.logId).toBe(two.logIdHex);
+    const { folds } = open(temporaryFile());
+    await folds.apply(one.frames, one.logIdHex);
+    await folds.reset();
+    expect(folds.appliedPosition).toBe(0);
+    await folds.apply(two.frames, two.logIdHex);
+    expect((await listed(folds, '')).total).toBe(1);
+    expect(folds.logId).toBe(two.logIdHex);
+  });
+
+  it('that turns out damaged while it is read is replaced, and what was in memory is let go', async () => {
+    const log = new LogWriter();
+    for (let i = 0; i < 400; i++)
+      log.commit('acme', [{ type: 'a.b', entity: `e${i}`, payload: `{"x":"${'x'.repeat(400)}"}` }]);
+    const file = temporaryFile();
+    const before = open(file);
+    await before.folds.apply(log.frames, log.logIdHex);
+    await before.close();
+    const bytes = readFileSync(file);
+    bytes.fill(0xff, bytes.length / 2);
+    writeFileSync(file, bytes);
+    const { folds } = open(file);
+    expect(() => snapshot(folds, 'acme', 'e7')).toThrow(/malformed|corrupt/);
+    expect([folds.appliedPosition, folds.logId]).toEqual([0, null]);
+    await folds.apply(log.frames, log.logIdHex);
+    expect((await listed(folds, '')).total).toBe(400);
+  });
+
+  it('that cannot be written keeps what is in memory and loses nothing', async () => {
+    const log = new LogWriter();
+    for (let i = 0; i < 3; i++) log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
+    const { folds, store } = open(temporaryFile());
+    await folds.apply(log.frames.slice(0, 2), log.logIdHex);
+    const save = store.save.bind(store);
+    store.save = () => Promise.reject(new RangeError('the disk is full'));
+    await expect(listed(folds, '')).rejects.toThrow('the disk is full');
+    await folds.apply(log.frames.slice(2), log.logIdHex);
+    expect(folds.state(eventCounters, 'acme', 'a.b')?.state).toBe('{"count":3}');
+    store.save = save;
+    expect((await listed(folds, '')).total).toBe(1);
+    expect(store.position).toBe(3);
   });
 });

@@ -1,0 +1,281 @@
+/**
+ * Folds the log into the projections: in memory first, and from there into the file, many events at a time.
+ *
+ * Promise: a read sees every event up to `appliedPosition`, and each event counts once, also after a crash. What has been folded since the last
+ * save is held in memory, key by key, and answers before the file does; a save writes all of it and its position in one transaction.
+ * After a crash the file names its own position, and the follower brings what was only in memory.
+ *
+ * Why not write each commit: events touch entities at random, so a small transaction writes a page of the file for nearly every event. A
+ * large one writes each page once for many.
+ *
+ * Ordering: folding, saving and reading lists are done one at a time. The event loop turns within them, so that a long catch-up does not hold up
+ * requests; a single state can be read at any turn.
+ *
+ * Failure: when a save fails, what is in memory stays and answers; the next frames are refused until a save succeeds. When the file turns
+ * out to be damaged it begins anew, memory is let go, and the follower brings everything again.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { problem } from '@allsource/shared/errors';
+import type { Position } from '@allsource/shared/model';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import type { FrameSink } from '@allsource/service-kit/feed';
+import type { KeyFold, Projection } from './projection.ts';
+import type { KeyedState, ProjectionStore, StatePage, StoredState } from './projection-store.ts';
+
+// Some milliseconds of folding between two turns of the event loop.
+const EVENTS_A_TURN = 512;
+/** Keys held in memory before they are saved; about 1 KB each. */
+const KEYS_MAX = 65_536;
+/** Bytes of frames folded, and of states opened, before they are saved: bounds the memory of large payloads. */
+const BYTES_MAX = 32 * 1024 * 1024;
+/** How long a change may wait in memory before it is saved. */
+const SAVE_AFTER_MS = 500;
+
+export interface ProjectionFoldsOptions {
+  readonly store: ProjectionStore;
+  readonly projections: readonly Projection[];
+  /** Told of each stretch of frames that was folded. */
+  readonly onFolded: (stretch: {
+    readonly frames: readonly Frame[];
+    readonly eventCount: number;
+    readonly durationMs: number;
+  }) => void;
+  /** Told when a save fails that nobody waits for. */
+  readonly onSaveFailed: (error: unknown) => void;
+}
+
+/** One page of states and how many there are. */
+export interface StateList {
+  readonly states: readonly StoredState[];
+  readonly total: number;
+}
+
+interface FoldsOfTenant {
+  readonly tenant: string;
+  readonly projection: Projection;
+  readonly byKey: Map<string, KeyFold>;
+}
+
+export class ProjectionFolds implements FrameSink {
+  readonly #options: ProjectionFoldsOptions;
+  /** What has been folded since the last save, by tenant. */
+  #folds = new Map<string, FoldsOfTenant[]>();
+  #textBytes = new Map<string, number>();
+  #keyCount = 0;
+  #bytes = 0;
+  #position: Position;
+  #logId: string | null;
+  /** The end of what is being done; the next begins after it. */
+  #busy: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(options: ProjectionFoldsOptions) {
+    this.#options = options;
+    this.#position = options.store.position;
+    this.#logId = options.store.logId;
+    options.store.onReplaced = () => this.#forget();
+  }
+
+  get appliedPosition(): Position {
+    return this.#position;
+  }
+
+  get logId(): string | null {
+    return this.#logId;
+  }
+
+  apply(frames: readonly Frame[], logId: string): Promise<void> {
+    return this.#alone(async () => {
+      this.#requireNext(frames);
+      for (const stretch of stretchesOf(frames)) {
+        if (this.#isFull) await this.#save();
+        this.#foldAll(stretch, logId);
+        await nextTurn();
+      }
+      this.#saveLater();
+    });
+  }
+
+  advance(position: Position, logId: string): Promise<void> {
+    return this.#alone(() => {
+      this.#position = position;
+      this.#logId = logId;
+      this.#saveLater();
+    });
+  }
+
+  reset(): Promise<void> {
+    return this.#alone(() => this.#options.store.reset());
+  }
+
+  /** The state of a key, or null when there is none. */
+  state(projection: Projection, tenant: string, key: string): StoredState | null {
+    const folds = this.#folds.get(tenant)?.find((one) => one.projection === projection);
+    const fold = folds?.byKey.get(key);
+    return fold === undefined
+      ? this.#options.store.state(projection, tenant, key)
+      : { key, state: fold.print() };
+  }
+
+  /** States in the order of their keys. */
+  list(page: StatePage): Promise<StateList> {
+    return this.#alone(async () => {
+      await this.#save();
+      const { store } = this.#options;
+      const total = store.count(page.projection, page.tenant, page.keyPrefix);
+      return { states: store.page(page), total };
+    });
+  }
+
+  /** Bytes of names, payloads and metadata of a tenant's events. */
+  textBytes(tenant: string): number {
+    return this.#options.store.textBytes(tenant) + (this.#textBytes.get(tenant) ?? 0);
+  }
+
+  /** Saves what is in memory. The store is closed by who opened it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#alone(() => this.#save());
+  }
+
+  #alone<T>(work: () => Promise<T> | T): Promise<T> {
+    const done = this.#busy.then(work);
+    // Whoever asked hears of a failure; the next in line only waits for the end.
+    this.#busy = done.catch(() => {});
+    return done;
+  }
+
+  // A read can find the file damaged and replace it by an empty one; frames that were on their way then must not be taken.
+  #requireNext([first]: readonly Frame[]): void {
+    if (first === undefined || first.position === this.#position + 1) return;
+    throw problem(
+      'read_behind',
+      `The projections stand at position ${this.#position}, and the next frame begins at ${first.position}.`,
+    );
+  }
+
+  #foldAll(frames: readonly Frame[], logId: string): void {
+    const startedAt = performance.now();
+    let eventCount = 0;
+    try {
+      for (const frame of frames) {
+        if (!frame.isSystem) {
+          this.#foldFrame(frame);
+          eventCount += frame.eventCount;
+        }
+        this.#position = frame.lastPosition;
+      }
+    } catch (error) {
+      // Half a frame may be folded; only what the file holds is sure to be whole.
+      this.#forget();
+      throw error;
+    }
+    this.#logId = logId;
+    this.#options.onFolded({ frames, eventCount, durationMs: performance.now() - startedAt });
+  }
+
+  #foldFrame(frame: Frame): void {
+    const { tenant } = frame;
+    const folds = this.#foldsOf(tenant);
+    let textBytes = this.#textBytes.get(tenant) ?? 0;
+    for (const event of frame.events()) {
+      for (const fold of folds) this.#keyFold(fold, event).add(event);
+      textBytes += textBytesOf(event);
+    }
+    this.#textBytes.set(tenant, textBytes);
+    this.#bytes += frame.bytes.length;
+  }
+
+  #foldsOf(tenant: string): FoldsOfTenant[] {
+    const known = this.#folds.get(tenant);
+    if (known !== undefined) return known;
+    const folds = this.#options.projections.map((projection) => ({
+      tenant,
+      projection,
+      byKey: new Map<string, KeyFold>(),
+    }));
+    this.#folds.set(tenant, folds);
+    return folds;
+  }
+
+  #keyFold({ tenant, projection, byKey }: FoldsOfTenant, event: FrameEvent): KeyFold {
+    const key = projection.keyOf(event);
+    const known = byKey.get(key);
+    if (known !== undefined) return known;
+    const stored = this.#options.store.state(projection, tenant, key);
+    const fold = projection.open(stored);
+    byKey.set(key, fold);
+    this.#keyCount += 1;
+    this.#bytes += stored?.state?.length ?? 0;
+    return fold;
+  }
+
+  get #isFull(): boolean {
+    return this.#keyCount >= KEYS_MAX || this.#bytes >= BYTES_MAX;
+  }
+
+  #saveLater(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#alone(() => this.#save()).catch((error: unknown) => {
+        this.#options.onSaveFailed(error);
+        this.#saveLater();
+      });
+    }, SAVE_AFTER_MS);
+  }
+
+  async #save(): Promise<void> {
+    const { store } = this.#options;
+    if (this.#logId === null || this.#position === store.position) return;
+    await store.save({
+      position: this.#position,
+      logId: this.#logId,
+      states: this.#statesByKey(),
+      textBytes: this.#textBytes,
+    });
+    this.#forget();
+  }
+
+  // Keys in their order meet each page of the file once.
+  *#statesByKey(): Generator<KeyedState> {
+    for (const tenant of [...this.#folds.keys()].toSorted()) {
+      for (const { projection, byKey } of this.#folds.get(tenant) ?? []) {
+        for (const key of [...byKey.keys()].toSorted())
+          yield { tenant, projection, key, state: byKey.get(key)?.print() ?? null };
+      }
+    }
+  }
+
+  /** Lets go of what is in memory; the store alone counts. */
+  #forget(): void {
+    const { store } = this.#options;
+    this.#folds = new Map();
+    this.#textBytes = new Map();
+    this.#keyCount = 0;
+    this.#bytes = 0;
+    this.#position = store.position;
+    this.#logId = store.logId;
+  }
+}
+
+function* stretchesOf(frames: readonly Frame[]): Generator<readonly Frame[]> {
+  let stretch: Frame[] = [];
+  let events = 0;
+  for (const frame of frames) {
+    stretch.push(frame);
+    events += frame.eventCount;
+    if (events < EVENTS_A_TURN) continue;
+    yield stretch;
+    stretch = [];
+    events = 0;
+  }
+  if (stretch.length > 0) yield stretch;
+}
+
+function textBytesOf(event: FrameEvent): number {
+  const { typeBytes, entityBytes, payload, metadata } = event;
+  return typeBytes.length + entityBytes.length + payload.length + (metadata?.length ?? 0);
+}
