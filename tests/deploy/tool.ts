@@ -16,8 +16,12 @@ export function findOrInstallTool(name: string): string | null {
   if (found !== null || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return found;
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = { env: environment, stdio: 'ignore', timeout: INSTALL_TIMEOUT_MS } as const;
-  const install = ['-o', 'DPkg::Lock::Timeout=120', 'install', '-y', '--no-install-recommends'];
-  for (const args of [['update'], [...install, name]]) spawnSync('apt-get', args, options);
+  const lock = ['-o', 'DPkg::Lock::Timeout=120'];
+  const install = [...lock, 'install', '-y', '--no-install-recommends', name];
+  // The lists of packages may be there already; only when they are not does it take an update.
+  for (const args of [install, ['update'], install]) {
+    if (findTool(name) === null) spawnSync('apt-get', args, options);
+  }
   return findTool(name);
 }
 
