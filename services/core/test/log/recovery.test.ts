@@ -61,10 +61,12 @@ async function reopened(disk: SimulatedDisk): Promise<Frame[]> {
   const more = new SampleFrames(head).take(2, { payloadBytes: 40 });
   expect(await store.append(more)).toEqual({ kind: 'appended' });
   await store.close();
-  const again = storeOn(disk.afterKill());
+  const notices: LogNotice[] = [];
+  const again = storeOn(disk.afterKill(), notices);
   expect((await again.open()).position).toBe(head.position + 2);
   expect(bytesOf(await collect(again.read(position(1))))).toBe(bytesOf([...frames, ...more]));
   await again.close();
+  expect(notices).toEqual([]);
   return frames;
 }
 
@@ -137,6 +139,16 @@ describe('a torn tail', () => {
       expect(bytesOf(await reopened(disk))).toBe(bytesOf(log.acknowledged));
     }
     console.log(`stale frames behind the end: ${cases} cases`);
+  });
+
+  it('of a frame that followed another history of the same length is not revived', async () => {
+    const log = await killedLog({ acknowledged: 5, group: 2 });
+    const last = log.acknowledged[4];
+    const head = { logId: SAMPLE_LOG_ID, position: position(5), checksum: last?.checksum ?? 0 };
+    const [other] = new SampleFrames(head).take(1, { filler: 'y' });
+    other?.bytes.copy(log.disk.bytes(FIRST_SEGMENT), log.groupOffset);
+    expect(other?.bytes.length).toBe(log.group[0]?.bytes.length);
+    expect(bytesOf(await reopened(log.disk))).toBe(bytesOf([...log.acknowledged, must(other)]));
   });
 
   it('is kept in a file of its own, also when an earlier attempt left one', async () => {
@@ -218,6 +230,25 @@ describe('damage in what was acknowledged', () => {
     console.log(`flipped bits found at the start: ${cases} of ${cases}, seed 11`);
   });
 
+  it('by zeros in place of whole frames is refused: they are not the end of the log', async () => {
+    const log = await killedLog({ acknowledged: 6, group: 1 });
+    let offset = 4096;
+    for (const frame of log.acknowledged) {
+      const disk = log.disk.afterKill();
+      disk.bytes(FIRST_SEGMENT).fill(0, offset, log.groupOffset);
+      expect(await refusal(disk)).toMatchObject({
+        code: 'log_damaged',
+        members: {
+          offset,
+          end_offset: log.groupOffset,
+          first_position: frame.position,
+          last_position: 6,
+        },
+      });
+      offset += frame.bytes.length;
+    }
+  });
+
   it('in the newest frame is refused when the log had been closed', async () => {
     const disk = new SimulatedDisk();
     const store = storeOn(disk);
@@ -230,7 +261,11 @@ describe('damage in what was acknowledged', () => {
       const damaged = disk.afterKill();
       flipBit(damaged.bytes(FIRST_SEGMENT), at, random);
       expect(await refusal(damaged)).toMatchObject({
-        members: { first_position: 3, last_position: 3 },
+        members: {
+          offset: end - must(frames[2]).bytes.length,
+          first_position: 3,
+          last_position: 3,
+        },
       });
       const zeroed = disk.afterKill();
       zeroed.bytes(FIRST_SEGMENT).fill(0, at, end);

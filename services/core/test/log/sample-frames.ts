@@ -14,6 +14,8 @@ import type { LogHead } from '../../src/storage/log-store.ts';
 export interface SampleShape {
   readonly events?: number;
   readonly payloadBytes?: number;
+  /** The letter that fills the payload. */
+  readonly filler?: string;
   /** The watermark that the frame tells of; the position before it when it is left out. */
   readonly durablePosition?: Position;
 }
@@ -47,7 +49,7 @@ export class SampleFrames {
       isSystem: false,
       idempotency: null,
       events: Array.from({ length: shape.events ?? 1 }, (_, i) =>
-        sampleEvent(positionAfter(first, i), shape.payloadBytes ?? 24),
+        sampleEvent(positionAfter(first, i), shape),
       ),
     });
     this.#position = frame.lastPosition;
@@ -60,11 +62,12 @@ export class SampleFrames {
   }
 }
 
-function sampleEvent(at: Position, payloadBytes: number): FrameEventInput {
+function sampleEvent(at: Position, shape: SampleShape): FrameEventInput {
+  const { payloadBytes = 24, filler = 'x' } = shape;
   const id = Buffer.alloc(16);
   id.writeUInt32BE(at, 12);
   const number = String(at);
-  const text = `{"n":${number},"x":"${'x'.repeat(Math.max(0, payloadBytes - 12 - number.length))}"}`;
+  const text = `{"n":${number},"x":"${filler.repeat(Math.max(0, payloadBytes - 12 - number.length))}"}`;
   return {
     id,
     timestamp: micros(1_700_000_000_000_000),
