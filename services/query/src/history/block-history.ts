@@ -24,6 +24,7 @@ import type { BlockFile } from './block/block-file.ts';
 import { BlockFolder } from './block-folder.ts';
 import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
+import { matchRows } from './match-rows.ts';
 import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
@@ -171,7 +172,7 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   *matches(selection: EventSelection): Generator<RunMatch> {
     for (const run of this.#runs()) {
-      const rows = run.match(selection);
+      const rows = matchRows(run, selection);
       if (rows.length > 0) yield { run, rows };
     }
   }

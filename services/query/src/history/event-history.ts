@@ -2,38 +2,13 @@
  * The port between the read side's store of events and the reads, analytics and projections on top. Everything is scoped by tenant: there
  * is no way to ask across tenants. System events are not in it.
  */
-import type { Micros, Position, Version } from '@allsource/shared/model';
+import type { Position } from '@allsource/shared/model';
 import type { EventRun } from './event-run.ts';
+import type { EventSelection, StoredEvent } from './stored-event.ts';
 
-/** One event of the history. Payload and metadata are cut out of the store when asked for: the client's own bytes. */
-export interface StoredEvent {
-  readonly position: Position;
-  readonly id: string;
-  readonly tenant: string;
-  readonly type: string;
-  readonly entity: string;
-  readonly version: Version;
-  readonly partition: number;
-  readonly timestamp: Micros;
-  readonly recordedAt: Micros;
-  payload(): Buffer;
-  metadata(): Buffer | null;
-}
+export type { EventSelection, StoredEvent } from './stored-event.ts';
 
-/** Which events are meant. All given conditions must hold; both time bounds are inclusive and speak of `timestamp`. */
-export interface EventSelection {
-  readonly tenant: string;
-  readonly entity?: string | undefined;
-  readonly type?: string | undefined;
-  readonly typePrefix?: string | undefined;
-  readonly excludedTypePrefixes?: readonly string[] | undefined;
-  readonly since?: Micros | undefined;
-  readonly until?: Micros | undefined;
-  /** Only events at or below this position. */
-  readonly untilPosition?: Position | undefined;
-}
-
-/** The rows of one run that a selection means, ascending. */
+/** The rows of one run that a selection means, ascending. They may be shared with other searches: nobody changes them. */
 export interface RunMatch {
   readonly run: EventRun;
   readonly rows: Uint32Array;

@@ -5,8 +5,7 @@
  */
 import { type Micros, micros, type Position, position, version } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
-import type { EventSelection, StoredEvent } from './event-history.ts';
-import { matchRows } from './match-rows.ts';
+import type { StoredEvent } from './stored-event.ts';
 
 /** Where the rows of a run come from. Columns have an entry for each row, and may have more than the run has rows. */
 export interface RunSource {
@@ -52,6 +51,8 @@ export interface RunExtent {
   /** The earliest and latest `timestamp` of its rows. */
   readonly timestampMin: Micros;
   readonly timestampMax: Micros;
+  /** True when no row has an earlier timestamp than the one before it; null when nobody has looked. */
+  readonly isTimeOrdered: boolean | null;
 }
 
 export class EventRun {
@@ -60,6 +61,7 @@ export class EventRun {
   readonly lastPosition: Position;
   readonly timestampMin: Micros;
   readonly timestampMax: Micros;
+  #isTimeOrdered: boolean | null;
 
   constructor(source: RunSource, extent: RunExtent) {
     this.source = source;
@@ -67,15 +69,17 @@ export class EventRun {
     this.lastPosition = extent.lastPosition;
     this.timestampMin = extent.timestampMin;
     this.timestampMax = extent.timestampMax;
+    this.#isTimeOrdered = extent.isTimeOrdered;
   }
 
   get firstPosition(): Position {
     return this.source.firstPosition;
   }
 
-  /** The rows a selection means, ascending. */
-  match(selection: EventSelection): Uint32Array {
-    return matchRows(this, selection);
+  /** True when no row has an earlier timestamp than the one before it, as without imports of the past. */
+  get isTimeOrdered(): boolean {
+    this.#isTimeOrdered ??= isAscending(this.source.timestamps, this.rowCount);
+    return this.#isTimeOrdered;
   }
 
   /** The event of a row. Nothing is read until a member of it is. */
@@ -167,6 +171,12 @@ class RunEvent implements StoredEvent {
   get #entity(): number {
     return at(this.#source.entities, this.#row);
   }
+}
+
+function isAscending(values: Float64Array, count: number): boolean {
+  for (let i = 1; i < count; i++)
+    if ((values[i] as number) < (values[i - 1] as number)) return false;
+  return true;
 }
 
 function at(column: Uint32Array | Float64Array, index: number): number {

@@ -1,9 +1,11 @@
-import type { EventSelection } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
+import type { EventSelection } from './stored-event.ts';
 
 const NONE = new Uint32Array(0);
 /** Where a scan collects its rows before it knows how many they are. A scan does not wait in between, so one is enough. */
 let scratch = new Uint32Array(0);
+/** 0, 1, 2, ...: the rows of a run that is meant as a whole. */
+let allRows = new Uint32Array(0);
 
 /**
  * Finds the rows of a run that a selection means, ascending. It takes the cheapest way: names that the run does not have and times outside of it
@@ -98,6 +100,7 @@ interface Scan {
 /** One condition at a time over the whole run, each on the rows the one before left: tight loops that the compiler can unroll. */
 function scan(run: EventRun, { rowCount, tenant, types, from, to, isTimed }: Scan): Uint32Array {
   const { source } = run;
+  if (types === null && tenant === -1 && !isTimed) return firstRows(rowCount);
   if (scratch.length < rowCount) scratch = new Uint32Array(rowCount);
   const rows = scratch;
   let count = rowCount;
@@ -125,6 +128,14 @@ function scan(run: EventRun, { rowCount, tenant, types, from, to, isTimed }: Sca
     count = kept;
   }
   return rows.slice(0, count);
+}
+
+function firstRows(count: number): Uint32Array {
+  if (allRows.length < count) {
+    allRows = new Uint32Array(count * 2);
+    for (let row = 0; row < allRows.length; row++) allRows[row] = row;
+  }
+  return allRows.subarray(0, count);
 }
 
 interface TypeScan {

@@ -36,7 +36,7 @@ export function catalogRoutes(options: CatalogRoutesOptions): Route[] {
 async function answerStreams(call: Call, options: CatalogRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const window = windowParameters(call);
-  await admitted(call, options);
+  await options.gate.admit(call);
   const { rows, total } = options.catalog.tenant(tenant).entities('desc', window);
   const streams = rows.map(({ entity, eventCount, lastTimestamp }) => ({
     stream_id: entity,
@@ -49,7 +49,7 @@ async function answerStreams(call: Call, options: CatalogRoutesOptions): Promise
 async function answerEventTypes(call: Call, options: CatalogRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const window = windowParameters(call);
-  await admitted(call, options);
+  await options.gate.admit(call);
   const { rows, total } = options.catalog.tenant(tenant).types(window);
   const types = rows.map(({ type, eventCount, lastTimestamp }) => ({
     event_type: type,
@@ -59,23 +59,21 @@ async function answerEventTypes(call: Call, options: CatalogRoutesOptions): Prom
   answerPage(call, options, { name: 'event_types', page: { rows: types, total } });
 }
 
-/** The catalog is folded in the turn in which the history grows, so its answers are true at the history's position. */
-async function admitted(call: Call, { gate, history }: CatalogRoutesOptions): Promise<void> {
-  await gate.admit(call);
-  stampPosition(call, history.appliedPosition);
-}
-
-/** The rows stand under both names: core's clients read the first, the gateway's older clients read `data`. */
+/**
+ * Called in the turn in which the rows were read: the catalog is folded in the turn in which the history grows, so they are true at the
+ * history's position. The rows stand under both names: core's clients read the first, the gateway's older clients read `data`.
+ */
 function answerPage(
   call: Call,
   { history }: CatalogRoutesOptions,
   { name, page }: { readonly name: string; readonly page: CatalogPage<object> },
 ): void {
   const { rows, total } = page;
+  const position = stampPosition(call, history.appliedPosition);
   const rowsText = JSON.stringify(rows);
   const hasMore = hasMoreBehind(windowParameters(call), rows.length, total);
   call.json(
     200,
-    `{"${name}":${rowsText},"data":${rowsText},"count":${rows.length},"total":${total},"has_more":${hasMore},"position":${history.appliedPosition}}`,
+    `{"${name}":${rowsText},"data":${rowsText},"count":${rows.length},"total":${total},"has_more":${hasMore},"position":${position}}`,
   );
 }

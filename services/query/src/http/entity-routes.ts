@@ -57,7 +57,8 @@ async function answerEntities(call: Call, options: EntityRoutesOptions): Promise
   const filterText = call.query.text('payload_filter');
   const payloadFilter = filterText === null ? null : new PayloadFilter(filterText);
   const window = windowParameters(call);
-  const untilPosition = await admitted(call, options);
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
   const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition };
   const page = await readEntities(options, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
@@ -90,7 +91,8 @@ async function answerDuplicates(call: Call, options: EntityRoutesOptions): Promi
   const typePrefix = call.query.requiredText('event_type_prefix');
   const groupBy = fieldNames(call.query.requiredText('group_by'));
   const window = windowParameters(call);
-  const untilPosition = await admitted(call, options);
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
   const wanted = { tenant, typePrefix, payloadFilter: null, groupBy, window, untilPosition };
   const page = await readDuplicates(options.history, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
@@ -124,7 +126,8 @@ async function answerState(call: Call, options: EntityRoutesOptions): Promise<vo
   const tenant = call.tenant();
   const entity = call.pathParameter('entityId');
   const asOf = call.query.timestamp('as_of');
-  const untilPosition = await admitted(call, options);
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
   const state = readEntityState(options.history, { tenant, entity, asOf, untilPosition });
   if (state === null) {
     const when = asOf === null ? '' : ` at or before ${formatTimestamp(asOf)}`;
@@ -151,11 +154,4 @@ function writeHistoryEntry(writer: JsonWriter, event: StoredEvent): void {
   );
   writer.bytes(event.payload());
   writer.text('}');
-}
-
-/** The position the answer is true at: the store's, which may have moved on since the gate opened. */
-async function admitted(call: Call, { gate, history }: EntityRoutesOptions) {
-  await gate.admit(call);
-  stampPosition(call, history.appliedPosition);
-  return history.appliedPosition;
 }

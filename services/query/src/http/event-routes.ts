@@ -5,7 +5,7 @@
 import { type Call, Parameters, type Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { isUuid, type Position, positionOfEventId, quoted } from '@allsource/shared/model';
+import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
 import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import { API_BASES } from '../gateway/api-path.ts';
@@ -80,7 +80,8 @@ function route(path: string, summary: string, handle: Route['handle']): Route[] 
 async function answerQuery(call: Call, options: EventRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const query = parseEventQuery(call.query);
-  const untilPosition = await admitted(call, options);
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
   const entityVersion =
     query.entity === null
       ? ''
@@ -101,7 +102,8 @@ interface ListForm {
 async function answerList(call: Call, options: EventRoutesOptions, form: ListForm): Promise<void> {
   const tenant = call.tenant();
   const query = form.query(aliasedParameters(call));
-  const untilPosition = await admitted(call, options);
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
   const page = await readEvents(options.history, { tenant, query, untilPosition });
   const links = `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`;
   await answerPage(call, page, {
@@ -119,13 +121,6 @@ function aliasedParameters(call: Call): Parameters {
     if (value !== null && !values.has(name)) values.set(name, value);
   }
   return new Parameters(values);
-}
-
-/** The position the answer is true at: the store's, which may have moved on since the gate opened. */
-async function admitted(call: Call, { gate, history }: EventRoutesOptions): Promise<Position> {
-  await gate.admit(call);
-  stampPosition(call, history.appliedPosition);
-  return history.appliedPosition;
 }
 
 function countMembers({ count, totalCount, hasMore }: EventPage): string {
@@ -149,7 +144,8 @@ async function answerEvent(call: Call, options: EventRoutesOptions): Promise<voi
       parameter: 'event_id',
     });
   }
-  await admitted(call, options);
+  await options.gate.admit(call);
+  stampPosition(call, options.history.appliedPosition);
   const event = eventOf(options.history, tenant, id);
   if (event === null) throw problem('event_not_found', `Event ${quoted(id)} not found`);
   const writer = new JsonWriter(call.response);

@@ -35,16 +35,10 @@ export class FoundEvents {
 
   #checkOrder({ run, rows }: RunMatch): void {
     const { timestamps } = run.source;
-    let last = this.#lastTimestamp;
-    for (const row of rows) {
-      const timestamp = timestamps[row] as number;
-      if (timestamp < last) {
-        this.#isTimeOrdered = false;
-        return;
-      }
-      last = timestamp;
-    }
-    this.#lastTimestamp = last;
+    const first = timestamps[rows[0] as number] as number;
+    this.#isTimeOrdered =
+      first >= this.#lastTimestamp && (run.isTimeOrdered || areAscending(timestamps, rows));
+    this.#lastTimestamp = timestamps[rows.at(-1) as number] as number;
   }
 
   timestamp(number: number): number {
@@ -91,6 +85,16 @@ export class FoundEvents {
   #rowOf(rows: Uint32Array, number: number): number {
     return rows[number - (this.#starts[this.#current] as number)] as number;
   }
+}
+
+function areAscending(timestamps: Float64Array, rows: Uint32Array): boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const row of rows) {
+    const timestamp = timestamps[row] as number;
+    if (timestamp < last) return false;
+    last = timestamp;
+  }
+  return true;
 }
 
 /** The index of the last value that is not above `wanted`. */

@@ -36,9 +36,7 @@ export class ReadGate {
   async admit(call: Call): Promise<Position> {
     const wanted = await this.#wantedPosition(call);
     if (wanted !== null && this.#options.store.appliedPosition < wanted) await this.#await(wanted);
-    const { appliedPosition } = this.#options.store;
-    stampPosition(call, appliedPosition);
-    return appliedPosition;
+    return stampPosition(call, this.#options.store.appliedPosition);
   }
 
   /** The position the caller has to see; null when any will do. */
@@ -67,7 +65,11 @@ export class ReadGate {
   }
 }
 
-/** Says in the header at which position the answer is true. */
-export function stampPosition(call: Call, appliedPosition: Position): void {
+/**
+ * Says in the header at which position the answer is true, and returns it. A store may move on with every turn, so whoever reads more than one
+ * thing of it asks for its position in the same turn.
+ */
+export function stampPosition(call: Call, appliedPosition: Position): Position {
   call.response.setHeader(POSITION_HEADER, String(appliedPosition));
+  return appliedPosition;
 }

@@ -64,7 +64,7 @@ export class BlockFile implements RunSource, Evictable {
     this.typeNames = this.#names('typeNames');
     this.entityHashes = uint32s(this.#read('entityHashes'));
     this.#firstChunkKey = this.#cache.chunkKeys(this.#chunkCount());
-    this.run = new EventRun(this, options.header);
+    this.run = new EventRun(this, { ...options.header, isTimeOrdered: null });
   }
 
   get firstPosition(): Position {

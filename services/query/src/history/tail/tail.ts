@@ -39,6 +39,7 @@ export class Tail implements RunSource {
   #lastPosition: Position;
   #timestampMin = Number.POSITIVE_INFINITY;
   #timestampMax = Number.NEGATIVE_INFINITY;
+  #isTimeOrdered = true;
   positions = new Uint32Array(ROWS_FIRST);
   entities = new Uint32Array(ROWS_FIRST);
   types = new Uint32Array(ROWS_FIRST);
@@ -116,7 +117,8 @@ export class Tail implements RunSource {
     this.timestamps[row] = timestamp;
     this.entities[row] = this.#entities.addRow(this.#entityOf(event), row, event.partition);
     if (timestamp < this.#timestampMin) this.#timestampMin = timestamp;
-    if (timestamp > this.#timestampMax) this.#timestampMax = timestamp;
+    if (timestamp >= this.#timestampMax) this.#timestampMax = timestamp;
+    else this.#isTimeOrdered = false;
   }
 
   #entityOf(event: FrameEvent): HashedName {
@@ -157,6 +159,7 @@ export class Tail implements RunSource {
       lastPosition: this.#lastPosition,
       timestampMin: micros(this.#rowCount === 0 ? 0 : this.#timestampMin),
       timestampMax: micros(this.#rowCount === 0 ? 0 : this.#timestampMax),
+      isTimeOrdered: this.#isTimeOrdered,
     });
   }
 

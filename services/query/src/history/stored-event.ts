@@ -1,0 +1,29 @@
+import type { Micros, Position, Version } from '@allsource/shared/model';
+
+/** One event of the history. Payload and metadata are cut out of the store when asked for: the client's own bytes. */
+export interface StoredEvent {
+  readonly position: Position;
+  readonly id: string;
+  readonly tenant: string;
+  readonly type: string;
+  readonly entity: string;
+  readonly version: Version;
+  readonly partition: number;
+  readonly timestamp: Micros;
+  readonly recordedAt: Micros;
+  payload(): Buffer;
+  metadata(): Buffer | null;
+}
+
+/** Which events are meant. All given conditions must hold; both time bounds are inclusive and speak of `timestamp`. */
+export interface EventSelection {
+  readonly tenant: string;
+  readonly entity?: string | undefined;
+  readonly type?: string | undefined;
+  readonly typePrefix?: string | undefined;
+  readonly excludedTypePrefixes?: readonly string[] | undefined;
+  readonly since?: Micros | undefined;
+  readonly until?: Micros | undefined;
+  /** Only events at or below this position. */
+  readonly untilPosition?: Position | undefined;
+}
