@@ -75,9 +75,8 @@ export class Forwarder {
   }
 
   async #relay({ answer, call, target }: Relayed): Promise<void> {
-    const { request, response } = call;
-    // An answer before the end of the request is a refusal; the rest of the request is not worth carrying.
-    if (!request.complete) response.setHeader('connection', 'close');
+    const { response } = call;
+    // After an answer before the end of the request, the rest of the request still goes to the service behind, which throws it away.
     const status = answer.statusCode ?? 502;
     if (status >= 400 && isTranslatable(answer)) return await relayError({ answer, call, target });
     setHeaders(response, answerHeadersBack(answer.headers));
