@@ -1,4 +1,5 @@
 export { type AppOptions, createApp } from './create-app.ts';
+export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';
 export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';

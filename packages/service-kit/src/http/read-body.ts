@@ -18,14 +18,29 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
       `Content-Encoding '${encoding}' is not accepted; send the body as it is.`,
     );
   }
+  return collect(request, bytesMax);
+}
+
+// Not `for await`: leaving such a loop early destroys the request, and with it the socket on which the refusal is to be answered.
+function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw bodyTooLarge(bytesMax);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) reject(bodyTooLarge(bytesMax));
+      else chunks.push(chunk);
+    });
+    request.once('end', () =>
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
+    );
+    request.once('error', reject);
+    request.once('close', () => reject(requestCutOff()));
+  });
+}
+
+function requestCutOff(): Error {
+  return problem('malformed_json', 'The request ended before its body did.');
 }
 
 function bodyTooLarge(bytesMax: number): Error {

@@ -7,6 +7,7 @@ import {
   problem,
   problemToWire,
 } from '@allsource/shared/errors';
+import { discardBody } from './discard-body.ts';
 
 const RETRY_AFTER_S = 1;
 
@@ -37,7 +38,6 @@ export function sendProblem(
   response.setHeader('content-length', Buffer.byteLength(body));
   if (failure.status === 401) response.setHeader('www-authenticate', 'Bearer realm="allsource"');
   if (failure.status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
-  // A refused body may still be on its way; the connection ends instead of reading it to the end.
-  if (failure.status === 413) response.setHeader('connection', 'close');
+  discardBody(response.req);
   response.end(body);
 }

@@ -15,6 +15,10 @@ export const LIMITS = {
   batchEventsMax: 10_000,
   /** Bytes of a request body. Setting ALLSOURCE_BODY_BYTES_MAX. One commit is one frame, so this bounds frames too. */
   bodyBytesMax: 16 * MIB,
+  /** Bytes of a refused request that are read and thrown away, so that its client can read the answer. Four full bodies. */
+  discardedBytesMax: 64 * MIB,
+  /** How long that may take. */
+  discardMs: 10_000,
   /** Nesting of JSON in a request. Deeper documents are refused before anything recurses into them. */
   jsonDepthMax: 64,
   /** Clock difference that a client's timestamp may have before it counts as in the future. */
