@@ -227,6 +227,8 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   #onDamage(block: BlockFile, reason: string): void {
+    // A reader may still hold a block that a reset has removed.
+    if (!this.#blocks.includes(block)) return;
     const name = basename(block.path);
     this.#options.logger.error({ block: name, reason }, 'read store: a block is damaged');
     rmSync(block.path, { force: true });

@@ -269,6 +269,48 @@ function append(path: string): void {
   writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(8)]));
 }
 
+describe('the block format', () => {
+  it('is pinned: another layout of sections needs another version in the magic', async () => {
+    await withFolder(async (folder) => {
+      const log = new GeneratedLog();
+      for (let i = 0; i < 2; i++) log.commit('acme', [{ type: 'a.b', entity: 'e' }]);
+      const { history } = await openReadSide(folder, 2);
+      await follow(history, log);
+      await history.close();
+      const bytes = readFileSync(join(folder, '0000000000000001.block'));
+      const table = Array.from({ length: bytes.readUInt32LE(12) }, (_, i) => {
+        const entry = 88 + i * 24;
+        return [
+          bytes.readUInt16LE(entry),
+          bytes.readUInt16LE(entry + 2),
+          bytes.readUInt32LE(entry + 20),
+        ];
+      });
+      expect(bytes.toString('latin1', 0, 4)).toBe('ASB1');
+      // Kind, coding and decoded bytes of each section, for two events of one entity.
+      expect(table).toEqual([
+        [1, 1, 8],
+        [2, 1, 7],
+        [3, 2, 4],
+        [4, 1, 4],
+        [5, 1, 4],
+        [6, 2, 4],
+        [7, 1, 1],
+        [9, 1, 8],
+        [8, 2, 8],
+        [10, 1, 8],
+        [11, 1, 16],
+        [12, 1, 16],
+        [13, 1, 16],
+        [14, 1, 8],
+        [16, 2, 12],
+        [17, 1, 8],
+        [18, 0, 16],
+      ]);
+    });
+  });
+});
+
 describe('damage of block files', () => {
   const damages: [string, (folder: string, names: string[]) => void][] = [
     ['a cut block', (folder, names) => truncateSync(join(folder, names[2] as string), 700)],

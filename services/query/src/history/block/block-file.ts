@@ -1,17 +1,9 @@
 /**
  * An open block: the rows of one block file. It keeps the entity hashes and the names of tenants and types in memory, which is what most
  * searches end at; columns are read and decoded when they are first used and may be dropped again (see block-cache.ts), text is read in
- * chunks. The file is opened for each read, so a block holds nothing that has to be closed.
- *
- * The checksums of the header and of all columns are checked when the block is opened, that of a chunk each time it is read. Damaged
- * text is reported to the owner and answered with the problem `read_store_damaged`: the store is derived data and is built again.
+ * chunks.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
-import { isNativeError } from 'node:util/types';
-import { crc32 } from 'node:zlib';
-import { problem } from '@allsource/shared/errors';
-import { assert, must } from '@allsource/shared/lang';
+import { must } from '@allsource/shared/lang';
 import { EVENT_ID_BYTES, formatEventId, type Position } from '@allsource/shared/model';
 import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
@@ -19,12 +11,11 @@ import type { BlockCache, Evictable } from './block-cache.ts';
 import {
   type BlockHeader,
   CHUNK_ENTRY_INTEGERS,
-  decodeChunk,
-  decodeSection,
   float64s,
   type SectionName,
   uint32s,
 } from './block-format.ts';
+import { BlockReader } from './block-reader.ts';
 import { rebuiltEventId } from './event-ids.ts';
 
 export interface BlockFileOptions {
@@ -49,7 +40,7 @@ export class BlockFile implements RunSource, Evictable {
   readonly typeNames: readonly string[];
   readonly entityHashes: Uint32Array;
   readonly #cache: BlockCache;
-  readonly #onDamage: BlockFileOptions['onDamage'];
+  readonly #reader: BlockReader;
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
   readonly #firstChunkKey: number;
   #entityRows: EntityRows | null = null;
@@ -59,10 +50,11 @@ export class BlockFile implements RunSource, Evictable {
     this.path = options.path;
     this.header = options.header;
     this.#cache = options.cache;
-    this.#onDamage = options.onDamage;
+    const onDamage = (reason: string) => options.onDamage(this, reason);
+    this.#reader = new BlockReader({ path: this.path, header: this.header, onDamage });
     this.tenantNames = this.#names('tenantNames');
     this.typeNames = this.#names('typeNames');
-    this.entityHashes = uint32s(this.#read('entityHashes'));
+    this.entityHashes = uint32s(this.#reader.section('entityHashes'));
     this.#firstChunkKey = this.#cache.chunkKeys(this.#chunkCount());
     this.run = new EventRun(this, { ...options.header, isTimeOrdered: null });
   }
@@ -180,9 +172,8 @@ export class BlockFile implements RunSource, Evictable {
     let offset = this.header.textOffset;
     for (let i = 0; i < chunk; i++) offset += chunks[i * CHUNK_ENTRY_INTEGERS + 1] as number;
     const entry = chunk * CHUNK_ENTRY_INTEGERS;
-    const stored = this.#readFile(offset, chunks[entry + 1] as number);
-    if (crc32(stored) !== chunks[entry + 3]) this.#fail(`its text is damaged at byte ${offset}`);
-    return decodeChunk(stored);
+    const storedBytes = chunks[entry + 1] as number;
+    return this.#reader.chunk({ offset, storedBytes, checksum: chunks[entry + 3] as number });
   }
 
   #chunkCount(): number {
@@ -200,7 +191,7 @@ export class BlockFile implements RunSource, Evictable {
 
   #names(section: SectionName): string[] {
     // The text was printed from an array of strings by block-writer.ts, behind the checksum of its section.
-    return JSON.parse(this.#read(section).toString('utf8')) as string[];
+    return JSON.parse(this.#reader.section(section).toString('utf8')) as string[];
   }
 
   #integers(section: SectionName): Uint32Array {
@@ -222,46 +213,10 @@ export class BlockFile implements RunSource, Evictable {
     section: SectionName,
     toColumn: (bytes: Buffer) => T,
   ): T {
-    const column = toColumn(this.#read(section));
+    const column = toColumn(this.#reader.section(section));
     this.#cache.touch(this, column.byteLength);
     this.#columns.set(section, column);
     return column;
-  }
-
-  #read(section: SectionName): Buffer {
-    const place = must(this.header.sections.get(section), `a block has the section ${section}`);
-    const stored = this.#readFile(place.offset, place.storedBytes);
-    if (crc32(stored) !== place.checksum) this.#fail(`its section ${section} is damaged`);
-    return decodeSection(place, stored);
-  }
-
-  #readFile(offset: number, bytes: number): Buffer {
-    const stored = Buffer.allocUnsafe(bytes);
-    const file = this.#open();
-    try {
-      const read = readSync(file, stored, 0, bytes, offset);
-      if (read !== bytes) this.#fail(`it ends at byte ${offset + read}`);
-    } finally {
-      closeSync(file);
-    }
-    return stored;
-  }
-
-  #open(): number {
-    try {
-      return openSync(this.path, 'r');
-    } catch (error) {
-      assert(isNativeError(error), 'the file system throws errors');
-      return this.#fail(`it cannot be opened (${error.message})`);
-    }
-  }
-
-  #fail(reason: string): never {
-    this.#onDamage(this, reason);
-    throw problem(
-      'read_store_damaged',
-      `The read store's block ${basename(this.path)} is damaged. It is built again from the log at the next start.`,
-    );
   }
 }
 
