@@ -186,6 +186,7 @@ describe('a forwarded write', () => {
         });
         sending.on('response', resolve).on('error', reject);
         sending.write(Buffer.alloc(100_001, 32));
+        cleanups.push(() => void sending.destroy());
       });
       expect(answer.statusCode).toBe(413);
       expect(await bodyOf(answer)).toContain('"limit_bytes":100000');
