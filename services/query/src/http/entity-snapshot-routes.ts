@@ -4,7 +4,7 @@ import type { Call, Route } from '@allsource/service-kit/http';
 import { API_BASES } from '../gateway/api-path.ts';
 import { entitySnapshots } from '../projections/entity-snapshots.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
-import type { ReadGate } from '../reads/read-gate.ts';
+import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 import { keptState } from './projection-routes.ts';
 
 export interface EntitySnapshotRoutesOptions {
@@ -30,6 +30,7 @@ async function answer(
   const tenant = call.tenant();
   const entity = call.pathParameter('entityId');
   await gate.admit(call);
+  stampPosition(call, projections.appliedPosition);
   const stored = projections.state(entitySnapshots, tenant, entity);
   if (stored === null) {
     throw problem('entity_not_found', `The entity ${quoted(entity)} has no events.`);

@@ -7,7 +7,7 @@ import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in
 import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import type { StoredState } from '../projections/projection-store.ts';
-import type { ReadGate } from '../reads/read-gate.ts';
+import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 
 export interface ProjectionRoutesOptions {
   readonly projections: ProjectionFolds;
@@ -126,6 +126,7 @@ async function answerOne(
 ): Promise<void> {
   const tenant = call.tenant();
   await gate.admit(call);
+  stampPosition(call, projections.appliedPosition);
   const stored = projections.state(projection, tenant, key);
   const { name, kind } = projection;
   call.json(
@@ -158,7 +159,8 @@ async function listStates(call: Call, options: ProjectionRoutesOptions): Promise
   const keyPrefix = call.query.text('entity_id_prefix') ?? '';
   await options.gate.admit(call);
   const page = { projection, tenant, keyPrefix, limit, offset };
-  const { states, total } = await options.projections.list(page);
+  const { states, total, position } = await options.projections.list(page);
+  stampPosition(call, position);
   call.json(
     200,
     `{"projection":"${projection.name}","states":[${states.map(stateJson).join(',')}],` +
@@ -177,9 +179,11 @@ async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<v
   const tenant = call.tenant();
   const body = await readJsonObject(call.request, BULK_BODY_BYTES_MAX);
   const keys = parseKeys(body['entity_ids']);
-  await options.gate.admit(call);
+  const { gate, projections } = options;
+  await gate.admit(call);
+  stampPosition(call, projections.appliedPosition);
   const states = keys.map((key) => {
-    const stored = options.projections.state(projection, tenant, key);
+    const stored = projections.state(projection, tenant, key);
     const { state } = stored ?? { state: null };
     return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'},"found":${stored !== null}}`;
   });

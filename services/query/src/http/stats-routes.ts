@@ -3,15 +3,18 @@ import type { Call, Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
 import type { Catalog } from '../catalog/catalog.ts';
 import { API_BASES } from '../gateway/api-path.ts';
+import type { EventHistory } from '../history/event-history.ts';
 import type { TenantRates } from '../observability/tenant-rates.ts';
 import { BUILT_IN_PROJECTIONS } from '../projections/built-in.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
-import type { ReadGate } from '../reads/read-gate.ts';
+import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 
 export interface StatsRoutesOptions {
+  readonly history: EventHistory;
   readonly catalog: Catalog;
   /** The gate of the history, which fills the catalog. */
   readonly gate: ReadGate;
+  /** Count the bytes, and may be a moment behind the history. */
   readonly projections: ProjectionFolds;
   readonly clock: Clock;
   readonly ingestRates: TenantRates;
@@ -50,7 +53,8 @@ export function statsRoutes(options: StatsRoutesOptions): Route[] {
 async function answerStats(call: Call, options: StatsRoutesOptions): Promise<void> {
   const { catalog, projections, clock } = options;
   const tenant = call.tenant();
-  const position = await options.gate.admit(call);
+  await options.gate.admit(call);
+  const position = stampPosition(call, options.history.appliedPosition);
   const { eventCount, entityCount, typeCount } = catalog.tenant(tenant);
   const nowMs = clock.nowMicros() / 1000;
   call.json(200, {

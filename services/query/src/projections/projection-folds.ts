@@ -44,8 +44,9 @@ export interface ProjectionFoldsOptions {
   readonly onSaveFailed: (error: unknown) => void;
 }
 
-/** One page of states and how many there are. */
+/** One page of states, how many there are, and the position at which that is so. */
 export interface StateList {
+  readonly position: Position;
   readonly states: readonly StoredState[];
   readonly total: number;
 }
@@ -124,7 +125,7 @@ export class ProjectionFolds implements FrameSink {
       await this.#save();
       const { store } = this.#options;
       const total = store.count(page.projection, page.tenant, page.keyPrefix);
-      return { states: store.page(page), total };
+      return { states: store.page(page), total, position: store.position };
     });
   }
 
