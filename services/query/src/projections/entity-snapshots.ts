@@ -42,6 +42,7 @@ export const entitySnapshots: Projection = {
   title: 'Entity snapshots',
   description: 'The payloads of each entity merged in order: its current state.',
   keyOf: (event) => event.entity,
+  isFirstOfKey: (event) => event.version === 1,
   open: (stored) => new Snapshot(stored === null ? new Map() : storedMembers(stored.state)),
 };
 

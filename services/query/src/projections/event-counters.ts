@@ -24,6 +24,7 @@ export const eventCounters: Projection = {
   title: 'Event counters',
   description: 'Counts events by type.',
   keyOf: (event) => event.type,
+  isFirstOfKey: () => false,
   open: (stored) => new Counter(storedCount(stored?.state ?? null)),
 };
 

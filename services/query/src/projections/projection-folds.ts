@@ -134,11 +134,11 @@ export class ProjectionFolds implements FrameSink {
     return this.#options.store.textBytes(tenant) + (this.#textBytes.get(tenant) ?? 0);
   }
 
-  /** Saves what is in memory. The store is closed by who opened it. */
+  /** Saves what is in memory; what cannot be saved the log gives again. The store is closed by who opened it. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#alone(() => this.#save());
+    await this.#alone(() => this.#save()).catch(this.#options.onSaveFailed);
   }
 
   #alone<T>(work: () => Promise<T> | T): Promise<T> {
@@ -205,7 +205,9 @@ export class ProjectionFolds implements FrameSink {
     const key = projection.keyOf(event);
     const known = byKey.get(key);
     if (known !== undefined) return known;
-    const stored = this.#options.store.state(projection, tenant, key);
+    const stored = projection.isFirstOfKey(event)
+      ? null
+      : this.#options.store.state(projection, tenant, key);
     const fold = projection.open(stored);
     byKey.set(key, fold);
     this.#keyCount += 1;

@@ -17,6 +17,8 @@ export interface Projection {
   readonly description: string;
   /** The key whose state an event changes. */
   keyOf(event: FrameEvent): string;
+  /** True when no event before this one can have changed its key: then nothing is stored for it, and nothing is looked up. */
+  isFirstOfKey(event: FrameEvent): boolean;
   /** Continues from what the store holds: null for a key it does not have, otherwise what was printed. */
   open(stored: { readonly state: string | null } | null): KeyFold;
 }
