@@ -22,6 +22,7 @@ import {
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
+import type { Express } from 'express';
 import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
 import type { CoreConfig } from './config/core-config.ts';
@@ -40,7 +41,8 @@ const VERSION = '0.1.0';
 /** Core, running. */
 export interface CoreService extends RunningService {
   readonly port: number;
-  /** The routes that Express serves, for the test that compares them with what is registered. */
+  /** What Express serves and the routes that it should: for the audit that compares them. */
+  readonly app: Express;
   readonly routes: readonly Route[];
   /** The file of the admin key that this start made; null when none was needed. */
   readonly createdKeyFile: string | null;
@@ -115,14 +117,15 @@ class Core {
       keyFile: config.apiKeyFile,
     });
     const routes = this.#routes();
-    const server = this.#server(routes);
+    const app = this.#app(routes);
+    const server = this.#server(app);
     const port = await listen(server, {
       host: config.host,
       port: config.corePort,
       portSetting: 'CORE_PORT',
     });
     const url = `http://${config.host}:${port}`;
-    return { url, port, routes, createdKeyFile, close: () => this.#close(server) };
+    return { url, port, app, routes, createdKeyFile, close: () => this.#close(server) };
   }
 
   #routes(): Route[] {
@@ -166,12 +169,18 @@ class Core {
     });
   }
 
-  #server(routes: readonly Route[]): Server {
-    const { config, logger, httpMetrics, parts } = this.#options;
+  #app(routes: readonly Route[]): Express {
+    const { logger, httpMetrics } = this.#options;
     const shared = { guard: this.#guard, resolveTenant: this.#resolveTenant, logger };
-    const app = createApp({ ...shared, edge: 'core', routes, metrics: httpMetrics });
+    return createApp({ ...shared, edge: 'core', routes, metrics: httpMetrics });
+  }
+
+  #server(app: Express): Server {
+    const { config, logger, httpMetrics, parts } = this.#options;
     const ingest = new IngestHandler({
-      ...shared,
+      guard: this.#guard,
+      resolveTenant: this.#resolveTenant,
+      logger,
       journal: parts.journal,
       clock: systemClock,
       limits: config,
