@@ -67,7 +67,7 @@ function fileFault(file: string): string | null {
     const progress = database.prepare('SELECT position FROM progress').get();
     return progress === undefined ? 'it does not say its position' : null;
   } catch (error) {
-    if (error instanceof Database.SqliteError) return error.message;
+    if (sqliteCode(error) !== null) return String(error);
     throw error;
   } finally {
     database?.close();
@@ -82,5 +82,12 @@ export function setAsideDatabase(file: string): void {
 
 /** True for an error that says that the file itself is damaged. */
 export function isDamage(error: unknown): boolean {
-  return error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error) ?? '');
+}
+
+// By its code and not by its class: the native part is loaded once and keeps the class that it met first.
+function sqliteCode(error: unknown): string | null {
+  const code: unknown =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : null;
 }
