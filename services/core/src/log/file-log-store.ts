@@ -1,7 +1,7 @@
 /**
  * The log in a folder of segment files: the default engine under core.
  *
- * Promise: the port's (`storage/log-store.ts`). One store owns the folder; the lock that keeps other processes out is the caller's, and a second
+ * Promise: the port's (`storage/log-store.ts`): what was acknowledged is durable (I-1), and no read passes the head (I-4). One store owns the folder; the lock that keeps other processes out is the caller's, and a second
  * store in the same process fences the first (`writer-epoch.ts`).
  *
  *     <folder>/00000000000000000001.seg    segments (`segment.ts`); all but the last are sealed
@@ -14,7 +14,7 @@
  * leaves what recovery (`recovery.ts`) turns into a log that ends with a whole frame at or behind every acknowledged one.
  *
  * Failure policy: a full disk refuses the append and leaves the store usable. Any other failure of a write or a sync poisons it: no further append, no further
- * sync, while reads go on; a fresh store that opens the folder verifies everything again and rewrites what may not have reached the disk.
+ * sync, while reads go on (I-12); a fresh store that opens the folder verifies everything again and rewrites what may not have reached the disk.
  */
 import { randomBytes } from 'node:crypto';
 import { assert, must } from '@allsource/shared/lang';

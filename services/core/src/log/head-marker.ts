@@ -1,7 +1,7 @@
 /**
  * The file `head`: how far the log was durable when this was last known for sure (at a clean close and at each roll). A log that ends
  * below it has lost acknowledged events, and recovery says so in place of taking the loss for a torn tail. It is a witness, not a source: when
- * it is missing or unreadable the log alone decides, and nothing is ever deleted or refused for the lack of it.
+ * it is missing or unreadable the log alone decides, and nothing is ever deleted or refused for the lack of it (I-11).
  *
  *     offset  size  40 bytes, little-endian
  *     0       4     magic "ASH1"; the last byte is the format's version

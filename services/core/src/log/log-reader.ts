@@ -1,7 +1,7 @@
 /**
  * Reads frames for everybody but recovery. A read shows what was durable when it was asked for, never more: its end is taken at the call. Every frame
  * is verified on every read (`frame-walk.ts`); a frame that was durable and no longer verifies is a `log_damaged` problem that names
- * the place. It is never served and never skipped.
+ * the place. It is never served and never skipped (I-10).
  *
  * The first window reaches from the nearest mark to the next and is read blocking: entity reads fetch frames one by one, and 16 KiB from the
  * page cache take 2 us where the thread pool takes 70. Longer reads go through the thread pool in windows that grow to 1 MiB.

@@ -10,7 +10,7 @@
  *
  * What a crash leaves: a prefix of the runs as whole frames, which recovery keeps, and a torn rest in the last segment, which it sets aside.
  *
- * Failure policy: a full disk during a write is taken back: new segments are removed, newest first, then what was written into the first
+ * Failure policy (I-12): a full disk during a write is taken back: new segments are removed, newest first, then what was written into the first
  * one is zeroed and synced, so at each point the folder is a valid log. A failed sync is never repeated on the same handle and nothing is taken
  * back after it.
  */
@@ -43,7 +43,7 @@ interface PlacedRun {
   readonly offset: number;
 }
 
-/** The next segment is prepared when this part of the active one is used: early enough for the disk, and a small log stays one file. */
+/** The second segment is prepared when this part of the first is used, so that a small log stays one file; later ones at once. */
 const PREPARE_AT = 1 / 4;
 
 export interface LogWriterParts {
@@ -163,7 +163,9 @@ export class LogWriter {
     const { segment } = this.#active;
     if (this.#left.length > 0) this.#parts.chores.begin(this.#left, segment);
     this.#left = [];
-    if (segment.end >= segment.capacity * PREPARE_AT) this.#parts.preparer.prepareNext();
+    const isGrowing =
+      this.#parts.segments.count > 1 || segment.end >= segment.capacity * PREPARE_AT;
+    if (isGrowing) this.#parts.preparer.prepareNext();
   }
 
   async #failure(thrown: unknown, placed: readonly PlacedRun[]): Promise<WriteOutcome> {

@@ -4,7 +4,7 @@
  *
  *   torn tail   bytes at the end of the last segment that no acknowledged append needs: what a crash left of a write. They are set aside
  *               (`torn-tail.ts`) and the log goes on before them.
- *   damage      bytes that an acknowledged append needs. `open` throws `log_damaged` with the file, bytes and positions, and changes nothing.
+ *   damage      bytes that an acknowledged append needs. `open` throws `log_damaged` with the file, bytes and positions, and changes nothing (I-10).
  *
  * Bad bytes are damage when anything says that their position had been durable: a segment behind them (its header was written after everything
  * before it was synced), a later whole frame's durable position, or the head marker. They are a torn tail only when nothing does. One loss is therefore
@@ -80,7 +80,10 @@ class LogRecovery {
   readonly #options: RecoveryOptions;
   readonly #marker: HeadMarker | null;
   readonly #segments = new SegmentList();
-  #head: LogHead;
+  readonly #logId: Buffer;
+  readonly #partitionCount: number;
+  #position: Position = POSITION_ZERO;
+  #checksum = 0;
   #durablePosition: Position = POSITION_ZERO;
 
   constructor(
@@ -90,12 +93,18 @@ class LogRecovery {
     const { logId, partitionCount } = log.first.header;
     this.#options = options;
     this.#marker = log.marker;
-    this.#head = { position: POSITION_ZERO, checksum: 0, logId, partitionCount };
+    this.#logId = logId;
+    this.#partitionCount = partitionCount;
   }
 
   finish(): RecoveredLog {
     return {
-      head: this.#head,
+      head: {
+        position: this.#position,
+        checksum: this.#checksum,
+        logId: this.#logId,
+        partitionCount: this.#partitionCount,
+      },
       segments: this.#segments,
       durablePosition: this.#durablePosition,
     };
@@ -125,7 +134,7 @@ class LogRecovery {
         lastPosition: this.#lastDamaged(survey),
         reason: damageReason(must(step, 'the walk of the last segment ends with a step'), walk),
       });
-    refuseMissingEnd(this.#marker, { before: file.name, head: this.#head.position });
+    refuseMissingEnd(this.#marker, { before: file.name, head: this.#position });
     if (survey.endOffset !== null)
       await this.#setAside({
         segment: file.name,
@@ -142,7 +151,7 @@ class LogRecovery {
     const segment = this.#addSegment(file);
     const source = await this.#options.disk.open(file.name, 'read');
     try {
-      const { logId } = this.#head;
+      const logId = this.#logId;
       const walk = new FrameWalk({ source, logId, start: segment.start, end: file.fileBytes });
       while (!isDone(walk)) {
         const step = walk.step();
@@ -171,7 +180,8 @@ class LogRecovery {
     this.#requireMarked(segment, found);
     segment.index.note({ position: start, offset, previousChecksum });
     segment.end = offset + frame.bytes.length;
-    this.#head = { ...this.#head, position: lastPosition, checksum };
+    this.#position = lastPosition;
+    this.#checksum = checksum;
     this.#durablePosition = frame.durablePosition;
     this.#options.onFrame(frame);
   }
@@ -198,7 +208,7 @@ class LogRecovery {
 
   async #survey(file: SegmentFile, walk: FrameWalk): Promise<TailSurvey> {
     const source = await this.#options.disk.open(file.name, 'read');
-    const { logId } = this.#head;
+    const logId = this.#logId;
     const { offset } = walk;
     try {
       return await surveyTail({

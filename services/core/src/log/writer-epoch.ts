@@ -1,7 +1,7 @@
 /**
  * The fence between two writers of one log. The file `writer` holds the epoch of the newest; whoever opens the log adds one to it. A writer looks at
  * it before each write, in the same turn of the event loop, and again after each sync: once it reads another epoch it writes nothing more and
- * acknowledges nothing more. So an append that was acknowledged was synced before the next writer began to read.
+ * acknowledges nothing more (I-13). So an append that was acknowledged was synced before the next writer began to read.
  *
  * Inside one process this fence is exact. Between processes the lock on the data folder comes first, and the fence is what remains if
  * the lock fails: it keeps acknowledgements right, but a write that is already on its way can still land. The file needs no sync: what a

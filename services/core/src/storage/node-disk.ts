@@ -12,9 +12,8 @@ import { dirname, join } from 'node:path';
 import { assert } from '@allsource/shared/lang';
 import type { Disk, DiskFile, OpenMode } from './disk.ts';
 
+/** Zeros are written and synced in steps, so that the sync of an append never waits behind a whole segment of them. */
 const FILL_BYTES = 1024 * 1024;
-/** Zeros are synced in steps, so that the sync of an append never waits behind a whole segment of them. */
-const FILL_SYNC_BYTES = 8 * FILL_BYTES;
 const READ_ONLY = 0o444;
 
 /** A {@link Disk} in a folder, which is made by `makeFolder('')` if it is missing. */
@@ -168,16 +167,10 @@ class NodeDiskFile implements DiskFile {
     const from = await this.size();
     this.#requireSpace(bytes - from);
     const zeros = Buffer.alloc(FILL_BYTES);
-    let unsynced = 0;
     for (let at = from; at < bytes; ) {
-      const some = await this.#writeSome(zeros.subarray(0, bytes - at), at);
-      at += some;
-      unsynced += some;
-      if (unsynced < FILL_SYNC_BYTES) continue;
+      at += await this.#writeSome(zeros.subarray(0, bytes - at), at);
       await this.datasync();
-      unsynced = 0;
     }
-    await this.datasync();
   }
 
   // Filling a disk to the brim only to find that the last megabyte is missing would take the space from everybody else for a while.
