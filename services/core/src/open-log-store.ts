@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { CoreConfig } from './config/core-config.ts';
 import { FileLogStore } from './log/file-log-store.ts';
+import type { LogNotice } from './log/log-notice.ts';
 import type { LogStore } from './storage/log-store.ts';
 import { MemoryLog, MemoryLogStore } from './storage/memory-log-store.ts';
 import { NodeDisk } from './storage/node-disk.ts';
@@ -23,6 +24,13 @@ export function openLogStore(config: CoreConfig, logger: Logger): SizedLogStore 
     disk: new NodeDisk(join(config.folder, 'log')),
     segmentBytes,
     partitionCount,
+    onNotice: (notice) => logNotice(logger, notice),
   });
   return { store, storageBytes: () => store.storageBytes };
+}
+
+function logNotice(logger: Logger, notice: LogNotice): void {
+  if (notice.kind === 'torn_tail_set_aside')
+    logger.warn(notice, 'a crash had cut an append that nobody was told of; its bytes are kept');
+  else logger.warn({ chore: notice.chore, err: notice.cause }, 'work beside the log failed');
 }
