@@ -100,6 +100,14 @@ describe('an import that is run again', () => {
     expect(inputAgain).toMatchObject({ events_appended: 0, events_already_there: 250 });
   });
 
+  it('is cut as the first time, whatever batch size it is run with', async () => {
+    const file = writeLines('a.ndjson', eventLines(250));
+    await runJson([file, '--batch-size', '100']);
+    const again = await runJson([file, '--batch-size', '60']);
+    expect(again).toMatchObject({ code: 0, events_appended: 0, events_already_there: 250 });
+    expect(again.stderr).toContain('begun with --batch-size 100');
+  });
+
   it('goes on where a killed run has ended', async () => {
     const file = writeLines('a.ndjson', eventLines(1000));
     const killed = new RunningCommand(['import', file, '--batch-size', '50'], { url, folder });

@@ -46,6 +46,7 @@ export class StandInStore {
   health: Record<string, unknown> = { status: 'healthy', service: 'stand-in', version: '1' };
   cluster: Record<string, unknown> | null = null;
   readonly #bodies = new Map<string, string>();
+  readonly #states = new Map<string, unknown>();
   readonly #streams = new Map<ServerResponse, URLSearchParams>();
   readonly #server: Server = createServer(
     (request, response) => void this.#serve(request, response),
@@ -118,8 +119,18 @@ export class StandInStore {
     else if (url.pathname === '/api/v1/events/sse') this.#stream(request, response, url);
     else if (url.pathname === '/api/v1/cluster/status' && this.cluster !== null)
       answer(response, 200, this.cluster);
+    else if (url.pathname.startsWith('/api/v1/projections/'))
+      this.#projectionState(request, response, body);
     else if (url.pathname.endsWith('/state')) this.#state(response, url.pathname);
     else answer(response, 404, { code: 'route_not_found', detail: 'No such route.' });
+  }
+
+  #projectionState(request: IncomingMessage, response: ServerResponse, body: string): void {
+    const path = String(request.url);
+    if (request.method === 'PUT')
+      this.#states.set(path, (JSON.parse(body) as { state: unknown }).state);
+    const state = this.#states.get(path) ?? null;
+    answer(response, 200, { state, found: state !== null, saved: true });
   }
 
   #appendBatch(request: IncomingMessage, response: ServerResponse, body: string): void {

@@ -108,6 +108,31 @@ export class AllSourceClient {
     return parseEntityState(textOf(await this.#get(path, options, { as_of: options.asOf })));
   }
 
+  /** The state that was saved for an entity of a projection; null when there is none. */
+  async projectionState(
+    projection: string,
+    entityId: string,
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    const answer = await this.#get(statePath(projection, entityId), options);
+    return parseObject(textOf(answer))['state'] ?? null;
+  }
+
+  /** Saves the state of an entity of a projection. What was saved before is replaced. */
+  async saveProjectionState(
+    projection: string,
+    entityId: string,
+    state: unknown,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#repeatable({
+      method: 'PUT',
+      path: statePath(projection, entityId),
+      body: JSON.stringify({ state }),
+      signal: options.signal,
+    });
+  }
+
   /** Follows the store live; see {@link TailOptions}. Goes on after disconnects without losing or repeating an event. */
   tail(options: TailOptions = {}): AsyncGenerator<TailedEvent, void, undefined> {
     return tailEvents(
@@ -159,6 +184,10 @@ export class AllSourceClient {
       signal: request.signal,
     });
   }
+}
+
+function statePath(projection: string, entityId: string): string {
+  return `/api/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(entityId)}/state`;
 }
 
 function getRequest(path: string, options: CallOptions): TransportRequest {

@@ -1,10 +1,11 @@
-import { AllSourceError } from '@allsource/client';
+import { type AllSourceClient, AllSourceError } from '@allsource/client';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';
 import { EXIT, exitCodeOf, explainFailure } from '../exit-code.ts';
 import { BatchCutter } from '../import/batch-cutter.ts';
+import { agreeOnBatchSize } from '../import/batch-size-memory.ts';
 import { identify, type ImportIdentity } from '../import/import-identity.ts';
 import { ImportReport } from '../import/import-report.ts';
 import { ImportSource } from '../import/import-source.ts';
@@ -39,7 +40,7 @@ export function addImportCommand(program: Command, context: CommandContext): voi
     .argument('<file>', 'the file, or - for standard input')
     .option(
       '--batch-size <n>',
-      'events appended together; keep it when an import is continued',
+      'events appended together; an import that is continued keeps that of its first run',
       wholeNumber(1, LIMITS.batchEventsMax),
       BATCH_SIZE_DEFAULT,
     )
@@ -92,11 +93,12 @@ class ImportRun {
     });
     try {
       this.#identity = await identify(this.#source, this.#flags.importId ?? null);
+      const linesMax = await this.#batchSize(client, this.#identity);
       await new Importer({
         client,
         source: this.#source,
         splitter: new LineSplitter(LIMITS.bodyBytesMax - BATCH_FRAME_BYTES),
-        cutter: new BatchCutter({ linesMax: this.#flags.batchSize, bytesMax: BATCH_BYTES_MAX }),
+        cutter: new BatchCutter({ linesMax, bytesMax: BATCH_BYTES_MAX }),
         identity: this.#identity,
         report: this.#report,
         signal,
@@ -106,6 +108,18 @@ class ImportRun {
     } catch (error) {
       return error;
     }
+  }
+
+  async #batchSize(client: AllSourceClient, identity: ImportIdentity): Promise<number> {
+    const { signal } = this.#context.interruption;
+    const wanted = this.#flags.batchSize;
+    const agreed = await agreeOnBatchSize({ client, importId: identity.id, wanted, signal });
+    if (agreed !== wanted) {
+      this.#context.console.complain(
+        `This import was begun with --batch-size ${agreed} and goes on with it, so that nothing is stored twice.`,
+      );
+    }
+    return agreed;
   }
 
   #exitCode(failure: unknown): number {

@@ -22,8 +22,8 @@ import { type Position, systemClock } from '@allsource/shared/model';
 import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
 import { asError } from '../storage/disk.ts';
 import { headAfter, isNextAfter } from '../storage/frame-chain.ts';
-import type { LogHead, StoreAppendOutcome } from '../storage/log-store.ts';
-import type { ReplayingLogStore, ReplayOnOpen } from '../storage/replaying-log-store.ts';
+import type { LogHead, LogStore, ReplayOnOpen, StoreAppendOutcome } from '../storage/log-store.ts';
+
 import { writeHeadMarker } from './head-marker.ts';
 import { readFrames } from './log-reader.ts';
 import { type FileLogSettings, type OpenLog, openLog } from './open-log.ts';
@@ -36,7 +36,7 @@ export type FileLogOptions = Pick<FileLogSettings, 'disk' | 'segmentBytes' | 'pa
 
 type StoreState = 'new' | 'opening' | 'open' | 'closed';
 
-export class FileLogStore implements ReplayingLogStore {
+export class FileLogStore implements LogStore {
   readonly #settings: FileLogSettings;
   #state: StoreState = 'new';
   #log: OpenLog | null = null;

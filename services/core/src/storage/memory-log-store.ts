@@ -7,8 +7,7 @@ import { assert } from '@allsource/shared/lang';
 import { PARTITION_COUNT_DEFAULT, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
 import { headAfter, isNextAfter } from './frame-chain.ts';
-import type { LogHead, StoreAppendOutcome } from './log-store.ts';
-import type { ReplayingLogStore, ReplayOnOpen } from './replaying-log-store.ts';
+import type { LogHead, LogStore, ReplayOnOpen, StoreAppendOutcome } from './log-store.ts';
 
 export interface MemoryLogOptions {
   readonly partitionCount?: number;
@@ -32,7 +31,7 @@ export class MemoryLog {
   }
 }
 
-export class MemoryLogStore implements ReplayingLogStore {
+export class MemoryLogStore implements LogStore {
   readonly #log: MemoryLog;
   #state: 'new' | 'open' | 'closed' = 'new';
   #epoch = 0;

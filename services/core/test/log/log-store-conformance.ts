@@ -2,13 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { type Position, position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { LogStore } from '../../src/storage/log-store.ts';
-import type { ReplayingLogStore } from '../../src/storage/replaying-log-store.ts';
 import { bytesOf, collect, SampleFrames } from './sample-frames.ts';
 
 /** One log that stores can be opened on, one after the other. */
 export interface LogWorld {
   /** A store of its own over the same log. */
-  store(): ReplayingLogStore;
+  store(): LogStore;
   dispose(): Promise<void>;
 }
 
