@@ -170,7 +170,8 @@ export const SETTINGS = {
   }),
   blockEvents: integerSetting({
     name: 'ALLSOURCE_BLOCK_EVENTS',
-    description: 'Events of one block of the read side.',
+    description:
+      'Events with which a block of the read side is full. Appends are kept whole, so the last one may go beyond it.',
     defaultValue: 65_536,
     min: 1,
     max: 1_048_576,

@@ -7,7 +7,8 @@
  *
  * Ordering: rows are readable in the same turn in which they are applied; a full tail is written in the background (see sealer.ts) and
  * read until its block is durable. Durable is what lies in blocks: after a crash the history begins again at the end of the last whole
- * block, and the follower brings the rest from core.
+ * block, and the follower brings the rest from core. Frames are taken whole, so that end is the end of a frame: nothing but a frame's
+ * end can be joined on to.
  *
  * Failure: a disk that refuses makes `apply` throw once too many full tails wait; the follower tries again. A block that turns out to be
  * damaged while it is read is removed and named in `fault`, which fails readiness; the next start follows again from there.
@@ -30,13 +31,13 @@ import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
 
 const MIB = 1024 * 1024;
-/** Frames of a tail, in bytes, before it is sealed although it has few rows. */
-const TAIL_BYTES_MAX = 64 * MIB;
+/** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
+const TAIL_BYTES = 64 * MIB;
 const CACHE_LIMITS: BlockCacheLimits = { columnBytesMax: 512 * MIB, textBytesMax: 128 * MIB };
 
 export interface BlockHistoryOptions {
   readonly folder: string;
-  /** Events of one block. Setting ALLSOURCE_BLOCK_EVENTS. */
+  /** Events with which a block is full; the frame that fills it is in it as a whole. Setting ALLSOURCE_BLOCK_EVENTS. */
   readonly blockEvents: number;
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   /** Folded along with the rows, such as the catalog. */
@@ -115,7 +116,9 @@ export class BlockHistory implements EventHistory, FrameSink {
   /** Says that the log holds no more events up to `position`. */
   advance(position: Position, logId: string): void {
     this.#requireLog(logId);
-    if (position > this.appliedPosition) this.#cover(position);
+    if (position <= this.appliedPosition) return;
+    this.#tail.cover(position);
+    this.#sealIfFull();
   }
 
   #requireLog(logId: string): void {
@@ -127,19 +130,9 @@ export class BlockHistory implements EventHistory, FrameSink {
     const { appliedPosition } = this;
     if (frame.lastPosition <= appliedPosition) return;
     assert(frame.position <= appliedPosition + 1, `a frame is missing after ${appliedPosition}`);
-    if (frame.isSystem) {
-      this.#cover(frame.lastPosition);
-      return;
-    }
-    let index = appliedPosition + 1 - frame.position;
-    while (index < frame.eventCount) {
-      index = this.#tail.append(frame, index);
-      this.#sealIfFull();
-    }
-  }
-
-  #cover(last: Position): void {
-    this.#tail.cover(last);
+    assert(frame.position > appliedPosition, `a frame holds position ${appliedPosition} inside`);
+    if (frame.isSystem) this.#tail.cover(frame.lastPosition);
+    else this.#tail.append(frame);
     this.#sealIfFull();
   }
 
@@ -161,8 +154,7 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   #newTail(after: Position): Tail {
     this.#announcedRows = 0;
-    const rowsMax = this.#options.blockEvents;
-    return new Tail(after, { rowsMax, frameBytesMax: TAIL_BYTES_MAX });
+    return new Tail(after, { rows: this.#options.blockEvents, frameBytes: TAIL_BYTES });
   }
 
   *select(selection: EventSelection): Generator<StoredEvent> {

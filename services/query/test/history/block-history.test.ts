@@ -1,79 +1,16 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { type Micros, micros, position } from '@allsource/shared/model';
-import type { EventHistory, EventSelection, StoredEvent } from '../../src/history/event-history.ts';
+import { position } from '@allsource/shared/model';
+import type { EventHistory, StoredEvent } from '../../src/history/event-history.ts';
 import type { Catalog } from '../../src/catalog/catalog.ts';
-import {
-  GeneratedLog,
-  type ModelEvent,
-  randomLog,
-  TENANTS,
-  TYPES,
-} from '../support/generated-log.ts';
+import { GeneratedLog, type ModelEvent, randomLog, TENANTS } from '../support/generated-log.ts';
+import { modelSelect, plain, randomSelection } from '../support/model-selection.ts';
 import { propertySeed, Random } from '../support/random.ts';
 import { follow, openReadSide } from '../support/read-side.ts';
 import { withFolder } from '../support/temporary-folder.ts';
 
 const BLOCK_EVENTS = 50;
-
-function plain(event: StoredEvent): ModelEvent {
-  const {
-    position: at,
-    id,
-    tenant,
-    type,
-    entity,
-    version,
-    partition,
-    timestamp,
-    recordedAt,
-  } = event;
-  const payload = event.payload().toString();
-  const metadata = event.metadata()?.toString() ?? null;
-  return {
-    position: at,
-    id,
-    tenant,
-    type,
-    entity,
-    version,
-    partition,
-    timestamp,
-    recordedAt,
-    payload,
-    metadata,
-  };
-}
-
-function modelSelect(events: readonly ModelEvent[], wanted: EventSelection): ModelEvent[] {
-  return events.filter(
-    (event) =>
-      event.tenant === wanted.tenant &&
-      (wanted.entity === undefined || event.entity === wanted.entity) &&
-      (wanted.type === undefined || event.type === wanted.type) &&
-      (wanted.typePrefix === undefined || event.type.startsWith(wanted.typePrefix)) &&
-      !(wanted.excludedTypePrefixes ?? []).some((prefix) => event.type.startsWith(prefix)) &&
-      (wanted.since === undefined || event.timestamp >= wanted.since) &&
-      (wanted.until === undefined || event.timestamp <= wanted.until) &&
-      (wanted.untilPosition === undefined || event.position <= wanted.untilPosition),
-  );
-}
-
-function randomSelection(random: Random, log: GeneratedLog): EventSelection {
-  const maybe = <T>(value: T): T | undefined => (random.chance(0.35) ? value : undefined);
-  const time = (): Micros => micros(random.pick(log.events).timestamp);
-  return {
-    tenant: random.pick([...TENANTS, 'nobody']),
-    entity: maybe(random.pick([random.pick(log.events).entity, 'unknown'])),
-    type: maybe(random.pick([...TYPES, 'unknown'])),
-    typePrefix: maybe(random.pick(['order.', 'user', 'x'])),
-    excludedTypePrefixes: maybe([random.pick(['order.p', 'note'])]),
-    since: maybe(time()),
-    until: maybe(time()),
-    untilPosition: maybe(position(random.below(log.head + 2))),
-  };
-}
 
 /** Everything a tenant can ask, as plain values. */
 function answers(history: EventHistory, catalog: Catalog) {
@@ -84,6 +21,15 @@ function answers(history: EventHistory, catalog: Catalog) {
     types: catalog.tenant(tenant).types(window),
     total: catalog.tenant(tenant).eventCount,
   }));
+}
+
+function logOfFrames(sizes: readonly number[]): GeneratedLog {
+  const log = new GeneratedLog();
+  for (const size of sizes) {
+    const drafts = Array.from({ length: size }, (_, n) => ({ type: 'a.b', entity: `e${n % 3}` }));
+    log.commit('acme', drafts);
+  }
+  return log;
 }
 
 function blockFiles(folder: string): string[] {
@@ -157,24 +103,32 @@ describe('the event history', () => {
     });
   });
 
-  it('passes over frames it has and takes the rest of one that it has in part', async () => {
+  it('ends its blocks where frames end, and passes over frames that it has', async () => {
     await withFolder(async (folder) => {
-      const log = new GeneratedLog();
-      for (let i = 0; i < 9; i++) {
-        const drafts = Array.from({ length: 20 }, (_, n) => ({ type: 'a.b', entity: `e${n % 3}` }));
-        log.commit('acme', drafts);
-      }
+      const log = logOfFrames(Array.from({ length: 8 }, () => 20));
       const first = await openReadSide(folder, BLOCK_EVENTS);
       await follow(first.history, log);
       await first.history.apply(log.frames.slice(2, 5), log.logIdHex);
       await first.history.close();
-      // Blocks of 50 events end in the middle of frames of 20.
+      // A block is full with 50 events, and the frame of 20 that fills it stays whole.
       const second = await openReadSide(folder, BLOCK_EVENTS);
-      expect(second.history.appliedPosition).toBe(150);
-      await second.history.apply(log.frames.slice(7), log.logIdHex);
+      expect(blockFiles(folder)).toEqual(['0000000000000001.block', '0000000000000061.block']);
+      expect(second.history.appliedPosition).toBe(120);
+      await second.history.apply(log.frames.slice(4), log.logIdHex);
       expect([...second.history.select({ tenant: 'acme' })].map(plain)).toEqual(log.events);
-      expect(second.catalog.tenant('acme').entityEventCount('e1')).toBe(63);
+      expect(second.catalog.tenant('acme').entityEventCount('e1')).toBe(56);
       await second.history.close();
+    });
+  });
+
+  it('refuses a frame that it has in part', async () => {
+    await withFolder(async (folder) => {
+      const { history } = await openReadSide(folder, BLOCK_EVENTS);
+      await follow(history, logOfFrames([20, 20]));
+      const other = logOfFrames([20, 30]);
+      await expect(history.apply(other.frames, other.logIdHex)).rejects.toThrow('inside');
+      expect(history.appliedPosition).toBe(40);
+      await history.close();
     });
   });
 

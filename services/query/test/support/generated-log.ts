@@ -157,12 +157,15 @@ const PAYLOADS: ((random: Random) => string)[] = [
 export interface RandomLogOptions {
   readonly seed: number;
   readonly events: number;
+  /** How many events the next commit has; 1 to 6 when left out. */
+  readonly frameEvents?: (random: Random) => number;
   /** Share of the events that happened before they were recorded. */
   readonly pastShare: number;
 }
 
 /** A log with everything that may stand in one: several tenants with the same entities, batches, system commits, imports of the past. */
-export function randomLog({ seed, events, pastShare }: RandomLogOptions): GeneratedLog {
+export function randomLog(options: RandomLogOptions): GeneratedLog {
+  const { seed, events, pastShare, frameEvents = (random) => 1 + random.below(6) } = options;
   const random = new Random(seed);
   const log = new GeneratedLog(seed);
   while (log.events.length < events) {
@@ -174,7 +177,7 @@ export function randomLog({ seed, events, pastShare }: RandomLogOptions): Genera
       log.commit(random.pick(TENANTS), drafts, { isSystem: true });
       continue;
     }
-    const drafts = Array.from({ length: 1 + random.below(6) }, () =>
+    const drafts = Array.from({ length: frameEvents(random) }, () =>
       randomDraft(random, log, pastShare),
     );
     log.commit(random.pick(TENANTS), drafts, { foreignIds: random.chance(0.02) });

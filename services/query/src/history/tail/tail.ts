@@ -1,12 +1,15 @@
 /**
- * The tail: the newest events, in memory, in the columns a block has, with an index of its own. It takes rows until it is sealed, and is
+ * The tail: the newest events, in memory, in the columns a block has, with an index of its own. It takes frames until it is sealed, and is
  * read meanwhile: a reader gets a run over the rows there are at that moment, and rows never change. The frames are kept for the text,
  * so the text is not copied before it is compressed into a block.
+ *
+ * A frame is taken whole or not at all, so a tail is full by up to one frame more than its limits and always ends where a frame ends:
+ * that is where a follower can go on.
  *
  * What the tail holds is lost in a crash and followed again from core.
  */
 import { assert, must } from '@allsource/shared/lang';
-import { micros, type Position, position, positionAfter } from '@allsource/shared/model';
+import { micros, type Position, positionAfter } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import { Dictionary } from '../dictionary.ts';
 import { entityHash, tenantSeed } from '../entity-hash.ts';
@@ -18,10 +21,11 @@ const ROWS_FIRST = 1024;
 /** Positions are stored as 32-bit distances from the first; a run of system events alone can make them long. */
 const POSITIONS_MAX = 2 ** 31;
 
+/** With how much a tail counts as full. The frame that fills it is still taken whole. */
 export interface TailLimits {
-  readonly rowsMax: number;
+  readonly rows: number;
   /** Bytes of frames kept in memory. */
-  readonly frameBytesMax: number;
+  readonly frameBytes: number;
 }
 
 export class Tail implements RunSource {
@@ -69,8 +73,8 @@ export class Tail implements RunSource {
   /** True when it is time to seal. */
   get isFull(): boolean {
     return (
-      this.#rowCount >= this.#limits.rowsMax ||
-      this.#frameBytes >= this.#limits.frameBytesMax ||
+      this.#rowCount >= this.#limits.rows ||
+      this.#frameBytes >= this.#limits.frameBytes ||
       this.#lastPosition - this.firstPosition >= POSITIONS_MAX
     );
   }
@@ -81,25 +85,21 @@ export class Tail implements RunSource {
     this.#lastPosition = last;
   }
 
-  /**
-   * Takes the events of a frame from `index` on until the tail is full. Returns the index of the first event it did not take.
-   * The frame's position `index` must be the next one.
-   */
-  append(frame: Frame, index: number): number {
-    assert(frame.position + index === this.#lastPosition + 1, 'frames come without a gap');
+  /** Takes a frame, which must begin right after the last position. */
+  append(frame: Frame): void {
+    assert(frame.position === this.#lastPosition + 1, 'frames come without a gap');
+    const { eventCount, recordedAt } = frame;
     const frameNumber = this.#frames.push(frame) - 1;
     this.#frameBytes += frame.bytes.length;
     this.#beginTenant(frame.tenant);
-    const end = Math.min(frame.eventCount, index + this.#limits.rowsMax - this.#rowCount);
-    this.#reserve(end - index);
-    this.recordedAts.fill(frame.recordedAt, this.#rowCount, this.#rowCount + end - index);
-    for (let i = index; i < end; i++) {
+    this.#reserve(eventCount);
+    this.recordedAts.fill(recordedAt, this.#rowCount, this.#rowCount + eventCount);
+    for (let i = 0; i < eventCount; i++) {
       this.#frameNumbers[this.#rowCount] = frameNumber;
       this.#frameIndexes[this.#rowCount] = i;
       this.#appendRow(frame.event(i));
     }
-    this.#lastPosition = position(frame.position + end - 1);
-    return end;
+    this.#lastPosition = frame.lastPosition;
   }
 
   #beginTenant(name: string): void {
@@ -140,7 +140,7 @@ export class Tail implements RunSource {
   #reserve(rows: number): void {
     const wanted = this.#rowCount + rows;
     if (wanted <= this.positions.length) return;
-    const capacity = Math.min(this.#limits.rowsMax, Math.max(wanted, this.positions.length * 2));
+    const capacity = Math.max(wanted, Math.min(this.#limits.rows, this.positions.length * 2));
     this.positions = grown(this.positions, new Uint32Array(capacity));
     this.entities = grown(this.entities, new Uint32Array(capacity));
     this.types = grown(this.types, new Uint32Array(capacity));
