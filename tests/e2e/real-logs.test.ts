@@ -118,7 +118,7 @@ describe('two real event logs', () => {
     for (const log of Object.values(logs)) {
       const type = log.events[0]?.event_type.split('.')[0];
       const types = new Set(log.events.map((event) => event.event_type));
-      const some = [...types].sort()[0] as string;
+      const some = [...types].toSorted()[0] as string;
       const events = log.events.filter((event) => event.event_type === some);
       const since = log.events[0]?.timestamp as string;
       const { body } = await store.ask(
@@ -131,7 +131,7 @@ describe('two real event logs', () => {
       expect([
         type,
         filled.map((b: { timestamp: string; count: number }) => [b.timestamp.slice(0, 7), b.count]),
-      ]).toEqual([type, [...months].sort()]);
+      ]).toEqual([type, [...months].toSorted(([a], [b]) => a.localeCompare(b))]);
       expect(body.total_events).toBe(events.length);
     }
   });
@@ -173,12 +173,12 @@ describe('two real event logs', () => {
     );
     expect(after).toEqual(before);
   }, 60_000);
-
-  function historyOfSome(random: SeededRandom): LoggedEvent[] {
-    const entity = random.pick(all).entity_id;
-    return all.filter((event) => event.entity_id === entity);
-  }
 });
+
+function historyOfSome(random: SeededRandom): LoggedEvent[] {
+  const entity = random.pick(all).entity_id;
+  return all.filter((event) => event.entity_id === entity);
+}
 
 function countEntities(events: readonly LoggedEvent[]): number {
   return new Set(events.map((event) => event.entity_id)).size;

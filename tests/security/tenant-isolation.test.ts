@@ -3,7 +3,7 @@
  * has, and the answers must be the same but for the names in them.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { type Answer, RunningStore } from '../support/running-store.ts';
 
 const MARK = 'belongs-to-acme';

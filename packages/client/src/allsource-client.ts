@@ -37,6 +37,12 @@ export interface AllSourceClientOptions {
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
 }
 
+/** Which state of a projection is meant. */
+export interface ProjectionStateKey {
+  readonly projection: string;
+  readonly entityId: string;
+}
+
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -109,25 +115,20 @@ export class AllSourceClient {
   }
 
   /** The state that was saved for an entity of a projection; null when there is none. */
-  async projectionState(
-    projection: string,
-    entityId: string,
-    options: CallOptions = {},
-  ): Promise<unknown> {
-    const answer = await this.#get(statePath(projection, entityId), options);
+  async projectionState(key: ProjectionStateKey, options: CallOptions = {}): Promise<unknown> {
+    const answer = await this.#get(statePath(key), options);
     return parseObject(textOf(answer))['state'] ?? null;
   }
 
   /** Saves the state of an entity of a projection. What was saved before is replaced. */
   async saveProjectionState(
-    projection: string,
-    entityId: string,
+    key: ProjectionStateKey,
     state: unknown,
     options: CallOptions = {},
   ): Promise<void> {
     await this.#repeatable({
       method: 'PUT',
-      path: statePath(projection, entityId),
+      path: statePath(key),
       body: JSON.stringify({ state }),
       signal: options.signal,
     });
@@ -186,7 +187,7 @@ export class AllSourceClient {
   }
 }
 
-function statePath(projection: string, entityId: string): string {
+function statePath({ projection, entityId }: ProjectionStateKey): string {
   return `/api/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(entityId)}/state`;
 }
 

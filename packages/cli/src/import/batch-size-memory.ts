@@ -19,9 +19,10 @@ export interface BatchSizeQuestion {
 export async function agreeOnBatchSize(question: BatchSizeQuestion): Promise<number> {
   const { client, importId, wanted, signal } = question;
   if (importId === null) return wanted;
-  const remembered = batchSizeOf(await client.projectionState(PROJECTION, importId, { signal }));
+  const key = { projection: PROJECTION, entityId: importId };
+  const remembered = batchSizeOf(await client.projectionState(key, { signal }));
   if (remembered !== null) return remembered;
-  await client.saveProjectionState(PROJECTION, importId, { batch_size: wanted }, { signal });
+  await client.saveProjectionState(key, { batch_size: wanted }, { signal });
   return wanted;
 }
 

@@ -118,11 +118,9 @@ function commonTenant(readers: readonly EventReader[]): string | null {
   const tenant = readers[0]?.tenant() ?? null;
   for (const reader of readers) {
     if (reader.tenant() !== tenant)
-      throw reader.fault(
-        'invalid_body',
-        'All events of a batch must name the same tenant_id.',
-        'tenant_id',
-      );
+      throw reader.fault('invalid_body', 'All events of a batch must name the same tenant_id.', {
+        member: 'tenant_id',
+      });
   }
   return tenant;
 }
@@ -217,15 +215,15 @@ class EventReader {
   tenant(): string | null {
     const text = this.#optionalString('tenant_id');
     const nameFault = text === null ? null : tenantIdFault(text);
-    if (nameFault !== null) throw this.fault('invalid_tenant_id', nameFault, 'tenant_id');
+    if (nameFault !== null)
+      throw this.fault('invalid_tenant_id', nameFault, { member: 'tenant_id' });
     return text;
   }
 
   fault(
     code: Parameters<typeof problem>[0],
     detail: string,
-    member?: Member,
-    extra: ProblemMembers = {},
+    { member, ...facts }: ProblemMembers & { readonly member?: Member } = {},
   ): Error {
     const { pointer, index } = this.#place;
     const where =
@@ -233,25 +231,26 @@ class EventReader {
     return problem(code, detail + where, {
       pointer: member === undefined ? pointer : `${pointer}/${member}`,
       ...(index === undefined ? {} : { index }),
-      ...extra,
+      ...facts,
     });
   }
 
   #name(member: 'event_type' | 'entity_id', faultOf: (value: string) => string | null): string {
     const text = this.#optionalString(member);
-    if (text === null) throw this.fault('invalid_body', `'${member}' is missing.`, member);
+    if (text === null) throw this.fault('invalid_body', `'${member}' is missing.`, { member });
     const nameFault = faultOf(text);
     if (nameFault === null) return text;
     throw this.fault(
       member === 'event_type' ? 'invalid_event_type' : 'invalid_entity_id',
       nameFault,
-      member,
+      { member },
     );
   }
 
   #payload(): Buffer {
     const span = this.#raw?.get('payload');
-    if (span === undefined) throw this.fault('invalid_body', `'payload' is missing.`, 'payload');
+    if (span === undefined)
+      throw this.fault('invalid_body', `'payload' is missing.`, { member: 'payload' });
     return this.#limited('payload', span, this.#context.limits.payloadBytesMax);
   }
 
@@ -266,8 +265,8 @@ class EventReader {
     throw this.fault(
       'payload_too_large',
       `'${member}' is ${bytes} bytes; at most ${bytesMax} are allowed.`,
-      member,
       {
+        member,
         limit_bytes: bytesMax,
         bytes,
       },
@@ -280,12 +279,12 @@ class EventReader {
     const instant = parseTimestamp(text);
     if (instant === null || instant < EVENT_TIMESTAMP_MIN) {
       const detail = `'timestamp' is ${quoted(text)}; allowed is an RFC 3339 instant with a zone, from 1700 on, such as 2026-01-31T12:00:00Z.`;
-      throw this.fault('invalid_timestamp', detail, 'timestamp');
+      throw this.fault('invalid_timestamp', detail, { member: 'timestamp' });
     }
     const latest = micros(this.#context.now + LIMITS.clockSkewMs * 1000);
     if (instant <= latest) return instant;
     const detail = `'timestamp' ${formatTimestamp(instant)} is in the future; the server's clock says ${formatTimestamp(this.#context.now)}.`;
-    throw this.fault('future_timestamp', detail, 'timestamp');
+    throw this.fault('future_timestamp', detail, { member: 'timestamp' });
   }
 
   #expectedVersion(): Version | null {
@@ -295,14 +294,14 @@ class EventReader {
     const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isSafeInteger(number)) return version(number);
     const detail = `'expected_version' is ${quoted(text)}; allowed is a whole number of at least 0, where 0 means that the entity has no events.`;
-    throw this.fault('invalid_body', detail, 'expected_version');
+    throw this.fault('invalid_body', detail, { member: 'expected_version' });
   }
 
   #optionalString(member: Member): string | null {
     const span = this.#given(member);
     if (span === null) return null;
     if (this.#body[span.start] === QUOTE) return decodeJsonString(this.#body, span.start, span.end);
-    throw this.fault('invalid_body', `'${member}' must be a string.`, member);
+    throw this.fault('invalid_body', `'${member}' must be a string.`, { member });
   }
 
   /** Where a member lies; null when it is absent or the literal null. */

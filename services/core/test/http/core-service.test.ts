@@ -76,6 +76,10 @@ class World {
   }
 }
 
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
 describe('core', () => {
   let world = new World();
 
@@ -239,7 +243,6 @@ describe('core', () => {
 
   it('takes a token of its secret for what it says', async () => {
     await world.start();
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = {
       sub: 'u1',
       tenant_id: 'default',
