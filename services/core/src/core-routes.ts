@@ -2,6 +2,7 @@ import { type HealthOptions, healthRoutes, type Route } from '@allsource/service
 import { type AccessRoutesOptions, accessRoutes } from './http/access-routes.ts';
 import { consumerRoutes } from './http/consumer-routes.ts';
 import { type EventReadRoutesOptions, eventReadRoutes } from './http/event-read-routes.ts';
+import { forwardedRoutes, type QueryForward } from './http/forwarded-routes.ts';
 import { type FeedRoutesOptions, feedRoutes } from './http/feed-routes.ts';
 import {
   type ProjectionStateRoutesOptions,
@@ -21,6 +22,8 @@ export interface CoreRoutesOptions {
   readonly states: ProjectionStateRoutesOptions;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
+  /** Takes the reads that the query service owns. */
+  readonly forward: QueryForward;
 }
 
 /** All routes of core that Express serves, in the order of their registration: fixed paths before paths with parameters. */
@@ -34,6 +37,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...projectionStateRoutes(options.states),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),
+    ...forwardedRoutes(options.forward),
     ...eventReadRoutes(options.events),
   ];
 }

@@ -10,6 +10,7 @@ import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
+import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
   closeServer,
   createApp,
@@ -28,7 +29,8 @@ import { bootstrapAccess } from './access/bootstrap-access.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
-import { IngestHandler } from './http/ingest-handler.ts';
+import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
+import { INGEST_ROUTES, IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { StreamSocket } from './http/stream-socket.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
@@ -82,6 +84,8 @@ class Core {
   readonly #resolveTenant: TenantResolver;
   readonly #authenticate: Authenticate;
   readonly #consumers: ConsumerService;
+  /** The query service; null where core does not know one. */
+  readonly #query: Upstream | null;
   /** Set when core begins to stop: readiness fails first, and appends are refused. */
   #closing: Problem | null = null;
 
@@ -89,6 +93,7 @@ class Core {
     const { config, parts } = options;
     const { directory, journal } = parts;
     this.#options = options;
+    this.#query = config.queryUrl === null ? null : new Upstream('query', config.queryUrl);
     this.#resolveTenant = (principal, requested) => resolveTenant(principal, requested, directory);
     this.#guard = createGuard({
       authenticator: new Authenticator({
@@ -132,6 +137,7 @@ class Core {
     const { config, logger, httpMetrics, parts } = this.#options;
     const { journal, directory, feed, connections, metrics, storageBytes } = parts;
     const frames = new FrameReader(journal);
+    const forward = this.#forward();
     const states = {
       fold: parts.states,
       appender: journal,
@@ -158,21 +164,46 @@ class Core {
       },
       feed: { log: journal, feed },
       consumers: this.#consumers,
-      states: { states: new ProjectionStateService(states), bodyBytesMax: config.bodyBytesMax },
+      states: {
+        states: new ProjectionStateService(states),
+        bodyBytesMax: config.bodyBytesMax,
+        forward,
+      },
       sse: { log: journal, connections, authenticate: this.#authenticate, logger },
       events: {
         log: journal,
         frames,
         entities: new EntityReader({ frames, entities: journal.entities }),
-        forward: null,
+        forward,
       },
+      forward,
     });
+  }
+
+  #forward(): QueryForward {
+    const { config, logger, parts } = this.#options;
+    if (this.#query === null) return forwardToQuery(null);
+    const forwarder = new Forwarder({
+      name: 'core',
+      translateError: coreErrorBody,
+      bodyBytesMax: config.bodyBytesMax,
+      live: null,
+      logger,
+      onOutcome: (upstream, outcome) => parts.metrics.countForwarded(upstream, outcome),
+    });
+    return forwardToQuery({ forwarder, query: this.#query });
   }
 
   #app(routes: readonly Route[]): Express {
     const { logger, httpMetrics } = this.#options;
     const shared = { guard: this.#guard, resolveTenant: this.#resolveTenant, logger };
-    return createApp({ ...shared, edge: 'core', routes, metrics: httpMetrics });
+    return createApp({
+      ...shared,
+      edge: 'core',
+      routes,
+      servedInFront: INGEST_ROUTES,
+      metrics: httpMetrics,
+    });
   }
 
   #server(app: Express): Server {
@@ -233,6 +264,7 @@ class Core {
     );
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     await closeServer(server, config.shutdownGraceMs);
+    this.#query?.close();
     await parts.journal.close();
     await releaseLock();
   }

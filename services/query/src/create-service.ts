@@ -8,6 +8,12 @@ import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import {
+  Forwarder,
+  gatewayErrorBody,
+  LiveConnections,
+  Upstream,
+} from '@allsource/service-kit/forward';
+import {
   closeServer,
   createApp,
   createGuard,
@@ -20,10 +26,7 @@ import {
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import type { QueryConfig } from './config/query-config.ts';
-import { Forwarder } from './gateway/forwarder.ts';
-import { LiveConnections } from './gateway/live-connections.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
-import { Upstream } from './gateway/upstream.ts';
 import { FreshAccess } from './http/fresh-access.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
@@ -146,6 +149,8 @@ class Query {
       registry: httpMetrics.registry,
       ingestRates,
       forwarder: new Forwarder({
+        name: 'gateway',
+        translateError: gatewayErrorBody,
         bodyBytesMax: config.bodyBytesMax,
         live: this.#live,
         logger,

@@ -1,10 +1,9 @@
 import type { Clock } from '@allsource/shared/model';
+import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
 import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
-import type { Forwarder } from './gateway/forwarder.ts';
 import { unavailableRoutes } from './gateway/unavailable-routes.ts';
-import type { Upstream } from './gateway/upstream.ts';
 import { analyticsRoutes } from './http/analytics-routes.ts';
 import { catalogRoutes } from './http/catalog-routes.ts';
 import { countedReads } from './http/counted-reads.ts';

@@ -14,6 +14,8 @@ import { sendProblem, toProblem } from './send-problem.ts';
 export interface AppOptions {
   readonly edge: ErrorEdge;
   readonly routes: readonly Route[];
+  /** Routes served in front of Express, so that a wrong method is told of them as well. */
+  readonly servedInFront?: readonly Pick<Route, 'method' | 'path'>[];
   readonly guard: Guard;
   readonly resolveTenant: TenantResolver;
   readonly logger: Logger;
@@ -31,7 +33,7 @@ export function createApp(options: AppOptions): Express {
   app.use(setCommonHeaders);
   for (const route of options.routes) mountRoute(app, route, options);
   app.use((request: Request) => {
-    throw unknownRoute(request, options.routes);
+    throw unknownRoute(request, [...options.routes, ...(options.servedInFront ?? [])]);
   });
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     answerError(error, { request, response, options });
@@ -61,7 +63,7 @@ function mountRoute(app: Express, route: Route, options: AppOptions): void {
   });
 }
 
-function unknownRoute(request: Request, routes: readonly Route[]): Error {
+function unknownRoute(request: Request, routes: readonly Pick<Route, 'method' | 'path'>[]): Error {
   const others = routes
     .filter((route) => pathMatches(route.path, request.path))
     .map((route) => route.method);

@@ -47,6 +47,11 @@ export {
   LOG_ID_BYTES,
 } from './frame.ts';
 export {
+  isStoreProjection,
+  STORE_PROJECTIONS,
+  type StoreProjection,
+} from './store-projections.ts';
+export {
   type ApiKeyCreated,
   type ApiKeyRevoked,
   type ConsumerAcknowledged,

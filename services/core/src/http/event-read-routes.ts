@@ -1,18 +1,18 @@
 import type { Call, Route } from '@allsource/service-kit/http';
-import { problem } from '@allsource/shared/errors';
 import { parseEventQuery, positionedEventJson } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import type { EntityPage, EntityReader } from '../read/entity-reader.ts';
 import { findEvent } from '../read/event-finder.ts';
 import type { FrameReader } from '../read/frame-reader.ts';
 import { answerJsonParts, jsonElements } from './answer-json-parts.ts';
+import type { QueryForward } from './forwarded-routes.ts';
 
 export interface EventReadRoutesOptions {
   readonly log: DurableLog;
   readonly frames: FrameReader;
   readonly entities: EntityReader;
-  /** Hands a call to the query service; null when none is known. */
-  readonly forward: ((call: Call) => Promise<void>) | null;
+  /** Takes the queries over many entities. */
+  readonly forward: QueryForward;
 }
 
 /** The reads of events that core answers itself: the history of one entity, and one event by its id. */
@@ -38,7 +38,7 @@ export function eventReadRoutes(options: EventReadRoutesOptions): Route[] {
 async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const query = parseEventQuery(call.query);
-  if (query.entity === null) return forwardQuery(call, options);
+  if (query.entity === null) return await options.forward(call);
   const { response } = call;
   const page = await options.entities.page({
     tenant,
@@ -54,15 +54,6 @@ async function* queryParts(page: EntityPage): AsyncGenerator<string> {
   yield* jsonElements(page.events(), positionedEventJson);
   const { page: rows, totalCount, hasMore, version } = page;
   yield `],"count":${rows.length},"total_count":${totalCount},"has_more":${hasMore},"entity_version":${version}}`;
-}
-
-async function forwardQuery(call: Call, { forward }: EventReadRoutesOptions): Promise<void> {
-  if (forward !== null) return forward(call);
-  throw problem(
-    'not_available',
-    'Core answers queries over one entity: give entity_id. For queries over many entities ask the query service (port 3902), or set QUERY_URL so that core forwards them.',
-    { setting: 'QUERY_URL' },
-  );
 }
 
 async function getEvent(call: Call, options: EventReadRoutesOptions): Promise<void> {

@@ -13,18 +13,21 @@ import type {
   ProjectionStateService,
   StatesPage,
 } from '../projection-state/projection-state-service.ts';
+import { isStoreProjection } from '@allsource/shared/protocol';
 import { answerJsonParts, jsonElements } from './answer-json-parts.ts';
+import type { QueryForward } from './forwarded-routes.ts';
 
 export interface ProjectionStateRoutesOptions {
   readonly states: ProjectionStateService;
   readonly bodyBytesMax: number;
+  /** Takes the reads of the projections that the query service keeps. */
+  readonly forward: QueryForward;
 }
 
 const STATE_PATH = '/api/v1/projections/:projection/:entityId/state';
 
 /** The routes of the states that clients keep for their own projections. */
 export function projectionStateRoutes(options: ProjectionStateRoutesOptions): Route[] {
-  const { states } = options;
   const saveRoute = (method: 'PUT' | 'POST'): Route => ({
     method,
     path: STATE_PATH,
@@ -38,7 +41,7 @@ export function projectionStateRoutes(options: ProjectionStateRoutesOptions): Ro
       path: STATE_PATH,
       needs: 'read',
       summary: 'The saved state of an entity.',
-      handle: (call) => get(call, states),
+      handle: (call) => get(call, options),
     },
     saveRoute('PUT'),
     saveRoute('POST'),
@@ -61,13 +64,19 @@ export function projectionStateRoutes(options: ProjectionStateRoutesOptions): Ro
       path: '/api/v1/projections/:projection/state',
       needs: 'read',
       summary: 'The saved states of a projection in the order of entity ids.',
-      handle: (call) => list(call, states),
+      handle: (call) => list(call, options),
     },
   ];
 }
 
 function nameOf(call: Call): ProjectionName {
   return { tenant: call.tenant(), projection: call.pathParameter('projection') };
+}
+
+/** True for a projection of the store itself under whose name no client has saved a state here. */
+function isKeptByQuery(name: ProjectionName, states: ProjectionStateService): boolean {
+  const nothing = { prefix: '', offset: 0, limit: 0 };
+  return isStoreProjection(name.projection) && states.list(name, nothing).total === 0;
 }
 
 async function readJson(call: Call, bytesMax: number): Promise<Buffer> {
@@ -77,10 +86,11 @@ async function readJson(call: Call, bytesMax: number): Promise<Buffer> {
   return body;
 }
 
-async function get(call: Call, states: ProjectionStateService): Promise<void> {
+async function get(call: Call, { states, forward }: ProjectionStateRoutesOptions): Promise<void> {
   const name = nameOf(call);
   const entity = call.pathParameter('entityId');
   const row = { entity, state: await states.get(name, entity) };
+  if (row.state === null && isStoreProjection(name.projection)) return await forward(call);
   const { projection } = name;
   call.json(200, `{"projection":${JSON.stringify(projection)},${foundMembers(row)}}`);
 }
@@ -110,11 +120,10 @@ async function saveMany(
   call.json(200, { projection: name.projection, saved: saved.length, total: saved.length });
 }
 
-async function getMany(
-  call: Call,
-  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
-): Promise<void> {
+async function getMany(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
+  const { states, bodyBytesMax, forward } = options;
   const name = nameOf(call);
+  if (isKeptByQuery(name, states)) return await forward(call);
   const page = states.getMany(name, parseEntityIds(await readJson(call, bodyBytesMax)));
   await answerPage(call, {
     projection: name.projection,
@@ -124,8 +133,9 @@ async function getMany(
   });
 }
 
-async function list(call: Call, states: ProjectionStateService): Promise<void> {
+async function list(call: Call, { states, forward }: ProjectionStateRoutesOptions): Promise<void> {
   const name = nameOf(call);
+  if (isKeptByQuery(name, states)) return await forward(call);
   const limit =
     call.query.integer('limit', { min: 0, max: LIMITS.bulkStatesMax }) ?? LIMITS.bulkStatesMax;
   const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;

@@ -42,6 +42,7 @@ export class CoreMetrics {
   readonly #ingested: Counter;
   readonly #ingestedByType: Counter;
   readonly #refused: Counter;
+  readonly #forwarded: Counter;
   readonly #groupDuration: Histogram;
   readonly #groupCommits: Histogram;
   readonly #rate = new RateMeter();
@@ -63,6 +64,12 @@ export class CoreMetrics {
       name: 'allsource_ingestion_errors_total',
       help: 'Appends refused, by code.',
       labelNames: ['code'],
+      registers,
+    });
+    this.#forwarded = new Counter({
+      name: 'allsource_core_forwarded_total',
+      help: 'Reads forwarded to the query service, by how it went.',
+      labelNames: ['upstream', 'outcome'],
       registers,
     });
     this.#groupDuration = new Histogram({
@@ -101,6 +108,10 @@ export class CoreMetrics {
 
   countRefused(code: ErrorCode): void {
     this.#refused.inc({ code });
+  }
+
+  countForwarded(upstream: string, outcome: 'answered' | 'unavailable' | 'abandoned'): void {
+    this.#forwarded.inc({ upstream, outcome });
   }
 
   observeGroup(group: { readonly commits: number; readonly durationMs: number }): void {

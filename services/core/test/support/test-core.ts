@@ -17,6 +17,7 @@ import { ConsumerService } from '../../src/consumers/consumer-service.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
 import { consumerRoutes } from '../../src/http/consumer-routes.ts';
 import { eventReadRoutes } from '../../src/http/event-read-routes.ts';
+import { forwardToQuery } from '../../src/http/forwarded-routes.ts';
 import { feedRoutes } from '../../src/http/feed-routes.ts';
 import { LiveConnections } from '../../src/http/live-connections.ts';
 import { projectionStateRoutes } from '../../src/http/projection-state-routes.ts';
@@ -192,7 +193,7 @@ export class TestCore {
       stateBytesMax: this.#options.stateBytesMax ?? LIMITS.projectionStateBytesMax,
     });
     const entities = new EntityReader({ frames, entities: log });
-    const forward = this.#options.forward ?? null;
+    const forward = this.#options.forward ?? forwardToQuery(null);
     return createApp({
       edge: 'core',
       guard,
@@ -202,7 +203,7 @@ export class TestCore {
       routes: [
         ...feedRoutes({ log, feed }),
         ...consumerRoutes(this.#consumers),
-        ...projectionStateRoutes({ states, bodyBytesMax: LIMITS.bodyBytesMax }),
+        ...projectionStateRoutes({ states, bodyBytesMax: LIMITS.bodyBytesMax, forward }),
         ...streamSocketRoutes(),
         ...sseRoutes(this.#liveOptions(guard)),
         ...eventReadRoutes({ log, frames, entities, forward }),

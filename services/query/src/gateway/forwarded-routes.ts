@@ -1,8 +1,7 @@
 import { problem } from '@allsource/shared/errors';
+import type { Forwarder, ForwardTarget, Upstream } from '@allsource/service-kit/forward';
 import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { API_BASES, versionedPath } from './api-path.ts';
-import type { Forwarder, ForwardTarget } from './forwarder.ts';
-import type { Upstream } from './upstream.ts';
 
 export interface ForwardedRoutesOptions {
   readonly forwarder: Forwarder;

@@ -7,11 +7,15 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Problem, type ProblemContext, problem, problemToWire } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
+import {
+  forwardedBy,
+  gatewayErrorBody,
+  type LiveConnections,
+  requestHeadersOnward,
+  requireFirstHop,
+  type Upstream,
+} from '@allsource/service-kit/forward';
 import type { Logger } from '@allsource/service-kit/observability';
-import { gatewayErrorBody } from './error-body.ts';
-import { requestHeadersOnward } from './hop-headers.ts';
-import type { LiveConnections } from './live-connections.ts';
-import type { Upstream } from './upstream.ts';
 
 const STREAM_PATH = '/api/v1/events/stream';
 const STREAM_PATHS: ReadonlySet<string> = new Set([STREAM_PATH, '/api/events/stream']);
@@ -46,6 +50,7 @@ export class UpgradeProxy {
     const url = request.url ?? '';
     const [path = '', query] = url.split('?', 2);
     if (!STREAM_PATHS.has(path)) throw problem('route_not_found', `There is no stream at ${path}.`);
+    requireFirstHop(request.headers);
     const release = this.#options.live.admit(() => client.destroy());
     client.once('close', release);
     const handshake = this.#options.core.request({
@@ -53,6 +58,7 @@ export class UpgradeProxy {
       path: query === undefined ? STREAM_PATH : `${STREAM_PATH}?${query}`,
       headers: {
         ...requestHeadersOnward(request.headers),
+        ...forwardedBy('gateway'),
         connection: 'Upgrade',
         upgrade: request.headers.upgrade ?? 'websocket',
       },

@@ -1,4 +1,4 @@
-import type { FrameEvent } from '@allsource/shared/protocol';
+import type { FrameEvent, StoreProjection } from '@allsource/shared/protocol';
 
 /** The state of one key while events are folded into it. */
 export interface KeyFold {
@@ -11,7 +11,7 @@ export interface KeyFold {
 export interface Projection {
   /** How the store names it; never given to another projection. */
   readonly number: number;
-  readonly name: string;
+  readonly name: StoreProjection;
   readonly kind: 'entity_snapshot' | 'event_counter';
   readonly title: string;
   readonly description: string;

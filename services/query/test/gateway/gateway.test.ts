@@ -367,6 +367,29 @@ describe('a gateway without core', () => {
   });
 });
 
+describe('a request that core has forwarded', () => {
+  const marked = { 'x-allsource-forwarded-by': 'core' };
+
+  it('is answered from the read stores, and never forwarded back to core', async () => {
+    const { ask, core, service } = await world();
+    core.append('acme', [{ type: 'a.b', entity: 'e' }]);
+    const own = await ask('/api/v1/entities', { key: ACME, headers: marked });
+    expect([own.status, own.body['total']]).toEqual([200, 1]);
+    const paths = service.routes
+      .filter(({ method, path }) => method === 'GET' && path.startsWith('/api/v1/'))
+      .map(({ path }) => path.replaceAll(/:\w+/g, 'x').replace('{/*below}', ''));
+    for (const path of paths) await ask(path, { key: ADMIN, headers: marked });
+    expect(core.arrivals).toEqual([]);
+    const state = await ask('/api/v1/projections/mine/e/state', { key: ACME, headers: marked });
+    expect(state).toMatchObject({ status: 508, body: { error: { code: 'forwarding_loop' } } });
+    const again = await ask('/api/v1/projections/mine/e/state', { key: ACME });
+    expect(again.status).toBe(200);
+    expect(core.arrivals.map(({ headers }) => headers['x-allsource-forwarded-by'])).toEqual([
+      'gateway',
+    ]);
+  });
+});
+
 describe('reads of the gateway', () => {
   it('see what core has acknowledged, of their own tenant only', async () => {
     const { ask, core } = await world();

@@ -1,20 +1,28 @@
 /**
  * Hands a request on to the service that owns it, and its answer back, as streams: nothing is held whole, a slow side slows the other down, and
  * when one side goes away the other is told at once. The request's own credential goes with it, and the service behind decides
- * again; the gateway's check only spares it the work.
+ * again; the check in front only spares it the work.
+ *
+ * A request is forwarded once: it carries a mark from then on, and a marked one is refused here (see one-hop.ts).
  *
  * Nothing is ever sent twice. A write that fails on the way may or may not have been stored, and only the client knows whether it may be
  * repeated; the answer says which of the two is certain.
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { PROBLEM_CONTENT_TYPE, Problem, problem } from '@allsource/shared/errors';
+import {
+  PROBLEM_CONTENT_TYPE,
+  Problem,
+  type ProblemContext,
+  problem,
+} from '@allsource/shared/errors';
+import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
-import type { Call } from '@allsource/service-kit/http';
-import type { Logger } from '@allsource/service-kit/observability';
-import { gatewayErrorBody } from './error-body.ts';
+import type { Call } from '../http/route.ts';
+import type { Logger } from '../observability/logger.ts';
 import { answerHeadersBack, requestHeadersOnward } from './hop-headers.ts';
 import type { LiveConnections } from './live-connections.ts';
+import { forwardedBy, requireFirstHop } from './one-hop.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Where a request goes and what is changed on the way. */
@@ -32,10 +40,21 @@ export interface ForwardTarget {
 
 export type ForwardOutcome = 'answered' | 'unavailable' | 'abandoned';
 
+/** The body that answers for an error of the service behind, in the form of the service in front. */
+export type ErrorTranslation = (
+  status: number,
+  text: string,
+  context: ProblemContext,
+) => Record<string, unknown>;
+
 export interface ForwarderOptions {
+  /** The service in front. */
+  readonly name: 'core' | 'gateway';
+  readonly translateError: ErrorTranslation;
   /** Largest request body, in bytes. The services behind have the same limit; a body over it is not carried that far. */
   readonly bodyBytesMax: number;
-  readonly live: LiveConnections;
+  /** Counts the answers that stay open; null where no target is live. */
+  readonly live: LiveConnections | null;
   readonly logger: Logger;
   readonly onOutcome: (upstream: string, outcome: ForwardOutcome) => void;
 }
@@ -47,14 +66,18 @@ export class Forwarder {
     this.#options = options;
   }
 
-  /** Forwards a call and answers it. Throws `upstream_unavailable` when the service behind does not answer. */
+  /**
+   * Forwards a call and answers it. Throws `upstream_unavailable` when the service behind does not answer, and `forwarding_loop` for a call
+   * that was forwarded before.
+   */
   async forward(call: Call, target: ForwardTarget): Promise<void> {
     const { request, response } = call;
-    const { onOutcome, live, bodyBytesMax } = this.#options;
+    const { onOutcome, bodyBytesMax } = this.#options;
+    requireFirstHop(request.headers);
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax)
       throw bodyTooLarge(bodyBytesMax);
-    const release = target.isLive === true ? live.admit(() => response.destroy()) : () => {};
-    const exchange = openExchange(call, target);
+    const release = target.isLive === true ? this.#admitLive(response) : () => {};
+    const exchange = this.#open(call, target);
     sendBody(request, exchange, bodyBytesMax);
     const giveUp = () => exchange.destroy();
     response.once('close', giveUp);
@@ -74,15 +97,47 @@ export class Forwarder {
     }
   }
 
+  #admitLive(response: ServerResponse): () => void {
+    const live = must(this.#options.live, 'a counter of live connections');
+    return live.admit(() => response.destroy());
+  }
+
+  #open({ request, response }: Call, target: ForwardTarget): ClientRequest {
+    return target.upstream.request({
+      method: request.method,
+      path: target.path ?? pathOfTarget(request.originalUrl),
+      headers: {
+        ...target.headers,
+        ...requestHeadersOnward(request.headers),
+        ...forwardedBy(this.#options.name),
+        'x-request-id': String(response.getHeader('x-request-id')),
+      },
+    });
+  }
+
   async #relay({ answer, call, target }: Relayed): Promise<void> {
     const { response } = call;
     // After an answer before the end of the request, the rest of the request still goes to the service behind, which throws it away.
     const status = answer.statusCode ?? 502;
-    if (status >= 400 && isTranslatable(answer)) return await relayError({ answer, call, target });
+    if (status >= 400 && isTranslatable(answer)) return await this.#relayError({ answer, call });
     setHeaders(response, answerHeadersBack(answer.headers));
     response.statusCode = status === 200 ? (target.okStatus ?? 200) : status;
     if (target.isLive === true) response.flushHeaders();
     await pipeline(answer, response);
+  }
+
+  async #relayError({ answer, call }: Omit<Relayed, 'target'>): Promise<void> {
+    const { request, response } = call;
+    const text = await readAtMost(answer, LIMITS.upstreamErrorBytesMax);
+    const status = answer.statusCode ?? 502;
+    const traceId = String(response.getHeader('x-request-id'));
+    const context = { instance: request.path, traceId };
+    const body = JSON.stringify(this.#options.translateError(status, text, context));
+    setHeaders(response, answerHeadersBack(answer.headers));
+    response.statusCode = status;
+    response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
+    response.setHeader('content-length', Buffer.byteLength(body));
+    response.end(body);
   }
 }
 
@@ -92,16 +147,11 @@ interface Relayed {
   readonly target: ForwardTarget;
 }
 
-function openExchange({ request, response }: Call, target: ForwardTarget): ClientRequest {
-  return target.upstream.request({
-    method: request.method,
-    path: target.path ?? request.originalUrl,
-    headers: {
-      ...target.headers,
-      ...requestHeadersOnward(request.headers),
-      'x-request-id': String(response.getHeader('x-request-id')),
-    },
-  });
+/** The path and query of a request target. A request line may carry a whole URL; only what stands behind the host names a route. */
+export function pathOfTarget(target: string): string {
+  if (target.startsWith('/')) return target;
+  const { pathname, search } = new URL(target, 'http://host');
+  return pathname + search;
 }
 
 function sendBody(request: IncomingMessage, exchange: ClientRequest, bytesMax: number): void {
@@ -177,19 +227,6 @@ function isTranslatable({ headers }: IncomingMessage): boolean {
       headers['content-type'] ?? 'text/plain',
     )
   );
-}
-
-async function relayError({ answer, call }: Relayed): Promise<void> {
-  const { request, response } = call;
-  const text = await readAtMost(answer, LIMITS.upstreamErrorBytesMax);
-  const status = answer.statusCode ?? 502;
-  const traceId = String(response.getHeader('x-request-id'));
-  const body = JSON.stringify(gatewayErrorBody(status, text, { instance: request.path, traceId }));
-  setHeaders(response, answerHeadersBack(answer.headers));
-  response.statusCode = status;
-  response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
-  response.setHeader('content-length', Buffer.byteLength(body));
-  response.end(body);
 }
 
 /** The first bytes of an answer as text; the rest is let go. */

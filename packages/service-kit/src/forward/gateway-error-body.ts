@@ -11,6 +11,7 @@ import {
   problem,
   problemToWire,
 } from '@allsource/shared/errors';
+import { parsedError, unreadableError } from './upstream-error.ts';
 
 /** Members that every problem has; the others are facts of this one and stand in the error object as well. */
 const COMMON_MEMBERS: ReadonlySet<string> = new Set([
@@ -32,8 +33,8 @@ export function gatewayErrorBody(
   text: string,
   context: ProblemContext,
 ): Record<string, unknown> {
-  const body = parsedObject(text);
-  if (body === null) return problemToWire(unreadable(status), 'gateway', context);
+  const body = parsedError(text);
+  if (body === null) return problemToWire(unreadableError(status), 'gateway', context);
   const { error, message, ...members } = body;
   if (typeof error === 'object' && error !== null) return { ...body, ...context };
   if (error === 'version_conflict') {
@@ -44,26 +45,6 @@ export function gatewayErrorBody(
   const facts = Object.entries(members).filter(([name]) => !COMMON_MEMBERS.has(name));
   const errorObject = { code, message: said, ...Object.fromEntries(facts) };
   return { status, code, detail: said, ...members, ...context, error: errorObject };
-}
-
-function parsedObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : null;
-  } catch {
-    // A text that is no JSON is no problem of ours; the caller says so.
-    return null;
-  }
-}
-
-function unreadable(status: number): Problem {
-  return problem(
-    'upstream_unavailable',
-    `A service behind this one answered ${status} without a readable reason.`,
-    { upstream_status: status },
-  );
 }
 
 function versionConflict(members: Record<string, unknown>): Problem {

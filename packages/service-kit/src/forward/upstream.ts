@@ -14,10 +14,10 @@ export interface UpstreamRequest {
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** A service behind the gateway, reached over connections that are kept open. */
+/** Another service that requests are forwarded to, reached over connections that are kept open. */
 export class Upstream {
   /** How messages and metrics name it. */
-  readonly name: 'core' | 'control-plane';
+  readonly name: 'core' | 'query' | 'control-plane';
   readonly #url: URL;
   readonly #agent: HttpAgent | HttpsAgent;
 

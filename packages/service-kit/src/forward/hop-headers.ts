@@ -14,7 +14,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-// The internal token would make a client one of us; `host` names the gateway; `expect` is answered by the gateway itself.
+// The internal token would make a client one of us; `host` names the service in front, which answers `expect` itself.
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([INTERNAL_TOKEN_HEADER, 'host', 'expect']);
 
 /** The headers of a client's request that go on to the service behind. */

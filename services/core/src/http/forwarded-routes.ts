@@ -1,0 +1,88 @@
+/**
+ * The reads that the query service owns. Core knows their paths, so that a client that sends everything to core gets its answers too: with
+ * QUERY_URL set they are forwarded, otherwise the answer says whom to ask. The query service decides again who asks and for which tenant.
+ */
+import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
+import type { Call, Route, RouteNeed } from '@allsource/service-kit/http';
+import { problem } from '@allsource/shared/errors';
+
+/** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
+export type QueryForward = (call: Call) => Promise<void>;
+
+interface QueryRoute {
+  /** Below /api/v1. */
+  readonly path: string;
+  readonly needs: RouteNeed;
+  readonly summary: string;
+}
+
+/** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
+const OWNED_BY_QUERY: readonly QueryRoute[] = [
+  { path: '/events', needs: 'read', summary: 'Events as a list in a data member.' },
+  { path: '/events/recent', needs: 'read', summary: 'The newest events, newest first.' },
+  { path: '/events/entity/:entityId', needs: 'read', summary: 'The events of an entity.' },
+  { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
+  { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
+  { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
+  { path: '/entities', needs: 'read', summary: 'Entities by the time of their last event.' },
+  {
+    path: '/entities/duplicates',
+    needs: 'read',
+    summary: 'Entities whose latest events agree in some payload fields.',
+  },
+  {
+    path: '/entities/:entityId/state',
+    needs: 'read',
+    summary: 'The state of an entity, now or as of an instant, with its history.',
+  },
+  {
+    path: '/entities/:entityId/snapshot',
+    needs: 'read',
+    summary: 'The current state of an entity.',
+  },
+  { path: '/projections', needs: 'read', summary: 'The projections of the store.' },
+  { path: '/projections/:name', needs: 'read', summary: 'One projection of the store.' },
+  { path: '/analytics/frequency', needs: 'read', summary: 'Event counts in buckets of time.' },
+  { path: '/analytics/summary', needs: 'read', summary: 'Event counts by type and by entity.' },
+  {
+    path: '/analytics/correlation',
+    needs: 'read',
+    summary: 'How often events of two types come near each other on the same entity.',
+  },
+  { path: '/analytics/percentiles', needs: 'authenticated', summary: 'Percentiles of a field.' },
+  { path: '/analytics/stddev', needs: 'authenticated', summary: 'The spread of a field.' },
+  { path: '/analytics/sliding-window', needs: 'authenticated', summary: 'Counts that slide.' },
+  { path: '/analytics/session-window', needs: 'authenticated', summary: 'Events by session.' },
+  { path: '/analytics/cache/stats', needs: 'authenticated', summary: 'Figures of a cache.' },
+  { path: '/snapshots', needs: 'authenticated', summary: 'Snapshots of entities.' },
+  {
+    path: '/snapshots/:entityId/latest',
+    needs: 'authenticated',
+    summary: 'The latest snapshot of an entity.',
+  },
+];
+
+/** The routes that core hands to the query service. */
+export function forwardedRoutes(forward: QueryForward): Route[] {
+  return OWNED_BY_QUERY.map(({ path, needs, summary }) => ({
+    method: 'GET',
+    path: `/api/v1${path}`,
+    needs,
+    summary,
+    handle: forward,
+  }));
+}
+
+/** How core forwards to the query service; null where it does not know one. */
+export function forwardToQuery(
+  to: { readonly forwarder: Forwarder; readonly query: Upstream } | null,
+): QueryForward {
+  return async (call) => {
+    if (to !== null) return await to.forwarder.forward(call, { upstream: to.query });
+    throw problem(
+      'not_available',
+      `The query service answers ${call.request.method} ${call.request.path}; core itself answers queries over one entity (entity_id). Ask the query service (port 3902), or set QUERY_URL so that core forwards to it.`,
+      { setting: 'QUERY_URL' },
+    );
+  };
+}

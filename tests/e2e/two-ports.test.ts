@@ -1,0 +1,121 @@
+/**
+ * A client that sends everything to core gets the answers of the gateway: each read that the query service owns is asked on both ports, and both
+ * say the same. Only the form of an error and what belongs to one request differ.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Answer, RunningStore } from '../support/running-store.ts';
+
+const ENTITY = 'order/1 a';
+const ID = encodeURIComponent(ENTITY);
+const SINCE = 'since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00Z';
+
+const ANSWERED = [
+  '/api/v1/events/query',
+  '/api/v1/events/query?event_type=order.placed&limit=2&order=desc',
+  '/api/v1/events/query?payload_filter=%7B%22n%22%3A1%7D',
+  '/api/v1/events',
+  `/api/v1/events?stream_id=${ID}`,
+  '/api/v1/events/recent?limit=3',
+  `/api/v1/events/entity/${ID}`,
+  '/api/v1/events/type/order.paid',
+  '/api/v1/streams',
+  '/api/v1/event-types',
+  '/api/v1/entities',
+  '/api/v1/entities?order=asc&limit=1',
+  '/api/v1/entities/duplicates?event_type_prefix=order.&group_by=kind',
+  `/api/v1/entities/${ID}/state`,
+  `/api/v1/entities/${ID}/state?as_of=2026-01-15T00:00:00Z`,
+  `/api/v1/entities/${ID}/snapshot`,
+  '/api/v1/projections',
+  '/api/v1/projections/entity_snapshots',
+  `/api/v1/projections/entity_snapshots/${ID}/state`,
+  '/api/v1/projections/entity_snapshots/nobody/state',
+  '/api/v1/projections/event_counters/order.placed/state',
+  '/api/v1/projections/event_counters/state',
+  `/api/v1/analytics/frequency?window=day&${SINCE}`,
+  `/api/v1/analytics/summary?${SINCE}`,
+  `/api/v1/analytics/correlation?event_type_a=order.placed&event_type_b=order.paid&time_window_seconds=60`,
+] as const;
+
+const REFUSED = [
+  [400, '/api/v1/events?limit=-1'],
+  [400, '/api/v1/entities?order=up'],
+  [400, '/api/v1/entities/duplicates'],
+  [404, '/api/v1/entities/nobody/state'],
+  [404, '/api/v1/entities/nobody/snapshot'],
+  [404, '/api/v1/projections/unknown'],
+  [400, '/api/v1/analytics/frequency?window=day'],
+  [501, '/api/v1/analytics/percentiles'],
+  [501, '/api/v1/snapshots'],
+  [501, `/api/v1/snapshots/${ID}/latest`],
+] as const;
+
+describe("core's port and the gateway's", () => {
+  let store: RunningStore;
+
+  beforeAll(async () => {
+    store = await RunningStore.start();
+    const events = Array.from({ length: 12 }, (_, i) => ({
+      event_type: i % 2 === 0 ? 'order.placed' : 'order.paid',
+      entity_id: i % 3 === 0 ? ENTITY : `order-${i % 4}`,
+      timestamp: `2026-01-${String(10 + i)}T12:00:00Z`,
+      payload: { n: i % 3, kind: i % 4 < 2 ? 'secret' : 'open' },
+    }));
+    const made = await store.post('/api/v1/events/batch', { events });
+    expect(made.status).toBe(201);
+  }, 60_000);
+
+  afterAll(async () => {
+    await store?.remove();
+  }, 60_000);
+
+  async function onBoth(path: string, key?: string): Promise<[Answer, Answer]> {
+    const init = key === undefined ? {} : { key };
+    return [await store.ask(store.coreUrl + path, init), await store.ask(store.url + path, init)];
+  }
+
+  it.each(ANSWERED)('answer GET %s with the same bytes', async (path) => {
+    const [core, gateway] = await onBoth(path);
+    expect([core.status, core.text]).toEqual([200, gateway.text]);
+    expect(gateway.status).toBe(200);
+    for (const name of ['content-type', 'x-allsource-position'])
+      expect([name, core.headers.get(name)]).toEqual([name, gateway.headers.get(name)]);
+  });
+
+  it.each(REFUSED)('refuse with %i GET %s for the same reason', async (status, path) => {
+    const [core, gateway] = await onBoth(path);
+    expect([core.status, gateway.status]).toEqual([status, status]);
+    const { error: text, traceId: _one, ...ofCore } = core.body;
+    const { error: object, traceId: _other, ...ofGateway } = gateway.body;
+    expect(ofCore).toEqual(ofGateway);
+    expect([typeof text, String(text).endsWith(object.message)]).toEqual(['string', true]);
+  });
+
+  it('give a tenant its own events only, whichever is asked', async () => {
+    await store.post('/api/v1/tenants', { id: 'other', name: 'other' });
+    const made = await store.post('/api/v1/auth/api-keys', {
+      name: 'k',
+      role: 'developer',
+      tenant_id: 'other',
+    });
+    for (const path of ANSWERED) {
+      const [core, gateway] = await onBoth(path, made.body.key);
+      expect([path, core.status]).toEqual([path, gateway.status]);
+      expect([path, core.text]).toEqual([path, expect.not.stringContaining('secret')]);
+      const forced = `${path}${path.includes('?') ? '&' : '?'}tenant_id=default`;
+      const answers = await onBoth(forced, made.body.key);
+      const isListOfStore = /projections(?:\/entity_snapshots)?$/.test(path);
+      for (const { status } of answers)
+        expect([forced, status]).toEqual([forced, isListOfStore ? 200 : 403]);
+    }
+  }, 60_000);
+
+  it('know at once what the other has acknowledged', async () => {
+    for (let n = 1; n <= 10; n++) {
+      const event = { event_type: 'count.up', entity_id: 'counter', payload: { n } };
+      await store.post(`${store.coreUrl}/api/v1/events`, event);
+      const answer = await store.ask(`${store.coreUrl}/api/v1/entities/counter/snapshot`);
+      expect(answer.body.snapshot).toEqual({ n });
+    }
+  });
+});
