@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { FreshAccess } from '@allsource/service-kit/access';
 import {
   Forwarder,
   gatewayErrorBody,
@@ -27,7 +28,6 @@ import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycl
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import type { QueryConfig } from './config/query-config.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
-import { FreshAccess } from './http/fresh-access.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
