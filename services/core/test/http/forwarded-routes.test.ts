@@ -183,15 +183,16 @@ describe('states under the name of a projection of the store', () => {
   });
 });
 
-describe('an error of the query service', () => {
-  async function translated(status: number, type: string, text: string): Promise<Answer> {
-    const url = await standIn(
-      (_request, response) => void response.writeHead(status, { 'content-type': type }).end(text),
-    );
-    const ask = await startCore({ QUERY_URL: url });
-    return await ask('/api/v1/entities', { headers: { 'x-request-id': 'r-2' } });
-  }
+/** What core answers for an error of the query service. */
+async function translated(status: number, type: string, text: string): Promise<Answer> {
+  const url = await standIn(
+    (_request, response) => void response.writeHead(status, { 'content-type': type }).end(text),
+  );
+  const ask = await startCore({ QUERY_URL: url });
+  return await ask('/api/v1/entities', { headers: { 'x-request-id': 'r-2' } });
+}
 
+describe('an error of the query service', () => {
   it('has the form of an error of core, with all its members', async () => {
     const failure = problem('invalid_parameter', "'limit' is wrong.", { parameter: 'limit' });
     const context = { instance: '/api/v1/entities', traceId: 'r-2' };
@@ -222,16 +223,23 @@ describe('an error of the query service', () => {
   });
 });
 
+async function mirrored(
+  url: string,
+  headers: Record<string, string>,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = await fetch(url, { headers });
+  const type = answer.headers.get('content-type') ?? '';
+  response.writeHead(answer.status, { 'content-type': type }).end(await answer.text());
+}
+
 it('a request is never handed on twice, not even where QUERY_URL leads back to core', async () => {
   let coreUrl = '';
   const arrivals: string[] = [];
   const mirror = await standIn((request, response) => {
     arrivals.push(request.url ?? '');
     const headers = request.headers as Record<string, string>;
-    void fetch(coreUrl + request.url, { headers }).then(async (answer) => {
-      const type = answer.headers.get('content-type') ?? '';
-      response.writeHead(answer.status, { 'content-type': type }).end(await answer.text());
-    });
+    void mirrored(coreUrl + request.url, headers, response);
   });
   const ask = await startCore({ QUERY_URL: mirror }, (url) => {
     coreUrl = url;
