@@ -1,0 +1,32 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { resolve } from 'node:path';
+import type { LoadJob, LoadResult } from './job.ts';
+
+type Reply = { readonly result: LoadResult } | { readonly fault: string };
+
+/** The harness's end of the load process. */
+export class LoadProcess {
+  readonly #child: ChildProcess;
+
+  constructor() {
+    this.#child = fork(resolve(import.meta.dirname, 'main.ts'), { stdio: 'inherit' });
+  }
+
+  /** Runs one job. Throws with the words of the client or server that failed. */
+  run(job: LoadJob): Promise<LoadResult> {
+    return new Promise((done, fail) => {
+      const onExit = () => fail(new Error('The load process ended during a job.'));
+      this.#child.once('exit', onExit);
+      this.#child.once('message', (reply: Reply) => {
+        this.#child.off('exit', onExit);
+        if ('fault' in reply) fail(new Error(reply.fault));
+        else done(reply.result);
+      });
+      this.#child.send(job);
+    });
+  }
+
+  close(): void {
+    this.#child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,96 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAverage } from './environment.ts';
+import { FsyncFloor } from './fsync-floor.ts';
+import { LoadProcess } from './load/load-process.ts';
+import type { BenchOptions } from './options.ts';
+import { isVoid, type LatencySummary } from './statistics.ts';
+
+export type Unit = 'events/s' | 'reads/s' | 'ms' | 'bytes/entity';
+
+/** What one run gave. */
+export interface Outcome {
+  readonly value: number;
+  readonly latency: Partial<LatencySummary> | null;
+  /** What a reader should know of this run. */
+  readonly note?: string;
+}
+
+/** An outcome and the machine around it. */
+export interface Sample extends Outcome {
+  readonly floorBeforeMs: number;
+  readonly floorAfterMs: number;
+  readonly isVoid: boolean;
+  readonly loadAverage: number;
+}
+
+/** One line of the report: a case, a subject and a client, with every run of it. */
+export interface Measurement {
+  readonly caseName: string;
+  readonly title: string;
+  readonly subject: string;
+  readonly client: string;
+  readonly ack: string;
+  readonly isDurable: boolean;
+  readonly unit: Unit;
+  readonly samples: Sample[];
+  /** Why it has no (more) samples. */
+  fault: string | null;
+}
+
+/** A run of the benchmark: its folder on the disk, its load process, its floor. */
+export class Bench {
+  readonly options: BenchOptions;
+  readonly folder: string;
+  readonly load = new LoadProcess();
+  readonly #floor: FsyncFloor;
+
+  constructor(options: BenchOptions) {
+    this.options = options;
+    mkdirSync(options.runFolder, { recursive: true });
+    this.folder = mkdtempSync(join(options.runFolder, 'run-'));
+    // A peer that runs as another user has to reach its folder below.
+    chmodSync(this.folder, 0o755);
+    this.#floor = new FsyncFloor(this.folder);
+    process.once('exit', () => rmSync(this.folder, { recursive: true, force: true }));
+  }
+
+  /** A fresh folder for a server. */
+  freshFolder(name: string): string {
+    return mkdtempSync(join(this.folder, `${name.replaceAll(/\W+/g, '-').toLowerCase()}-`));
+  }
+
+  /** Runs one measurement between two measurements of the floor. */
+  async sample(work: () => Promise<Outcome>): Promise<Sample> {
+    const floorBeforeMs = this.#floor.measure(this.options.floorWrites);
+    const outcome = await work();
+    const floorAfterMs = this.#floor.measure(this.options.floorWrites);
+    return {
+      ...outcome,
+      floorBeforeMs,
+      floorAfterMs,
+      isVoid: isVoid({ beforeMs: floorBeforeMs, afterMs: floorAfterMs }),
+      loadAverage: loadAverage(),
+    };
+  }
+
+  /** Takes one more sample of a measurement; a fault ends that measurement and is reported, the others go on. */
+  async add(measurement: Measurement, work: () => Promise<Outcome>): Promise<void> {
+    if (measurement.fault !== null) return;
+    try {
+      measurement.samples.push(await this.sample(work));
+    } catch (error) {
+      measurement.fault = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  wants(caseName: string): boolean {
+    return this.options.only?.includes(caseName) ?? true;
+  }
+
+  close(): void {
+    this.load.close();
+    this.#floor.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,73 @@
+/** `npm run bench`: measures AllSource and, beside it, the peers that are on this machine. README.md says how to read what it prints. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from '../scripts/build.ts';
+import { runLiveLatency, runMemory, runStored } from './cases/core-alone.ts';
+import { runComparisons } from './cases/comparisons.ts';
+import { chartSvg } from './chart.ts';
+import { describeMachine, loadAverage } from './environment.ts';
+import { Bench, type Measurement } from './measurement.ts';
+import { type BenchOptions, readOptions } from './options.ts';
+import { type BenchReport, reportText } from './report.ts';
+import { coreSubject } from './subjects/core.ts';
+import { findPeers } from './subjects/peers.ts';
+import type { MissingSubject, Subject } from './subjects/subject.ts';
+
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
+const options = readOptions(process.argv.slice(2));
+const outcome = await build();
+if (outcome.kind === 'failed') process.exitCode = 1;
+else await measure(options);
+
+async function measure(chosen: BenchOptions): Promise<void> {
+  const bench = new Bench(chosen);
+  try {
+    const { subjects, notMeasured } = chooseSubjects(chosen);
+    const machine = describeMachine(bench.folder);
+    const loadAverageBefore = loadAverage();
+    const measurements = await runCases(bench, subjects);
+    const report: BenchReport = {
+      takenAt: new Date().toISOString(),
+      machine,
+      loadAverageBefore,
+      loadAverageAfter: loadAverage(),
+      options: chosen,
+      subjects,
+      notMeasured,
+      measurements,
+    };
+    process.stdout.write(`${reportText(report)}\n`);
+    writeResults(chosen.resultsFolder, report);
+    if (measurements.some(({ fault }) => fault !== null)) process.exitCode = 1;
+  } finally {
+    bench.close();
+  }
+}
+
+async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Measurement[]> {
+  const measurements = await runComparisons(bench, subjects);
+  if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
+  if (['follow', 'P10', 'restart'].some((name) => bench.wants(name)))
+    measurements.push(...(await runStored(bench)));
+  if (bench.wants('memory')) measurements.push(...(await runMemory(bench)));
+  return measurements;
+}
+
+function chooseSubjects({ measuresPeers }: BenchOptions): {
+  subjects: Subject[];
+  notMeasured: MissingSubject[];
+} {
+  const found = measuresPeers ? findPeers() : [];
+  return {
+    subjects: [coreSubject(), ...found.filter((peer) => 'start' in peer)],
+    notMeasured: found.filter((peer) => 'missing' in peer),
+  };
+}
+
+function writeResults(folder: string, report: BenchReport): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(folder, 'latest.svg'), chartSvg(report.measurements));
+}

@@ -1,0 +1,27 @@
+import type { Target } from '../load/job.ts';
+
+/** A running system under measurement. */
+export interface RunningSubject {
+  readonly target: Target;
+  stop(): Promise<void>;
+}
+
+/** A system that can be measured on this machine. */
+export interface Subject {
+  readonly name: string;
+  readonly version: string;
+  /** What an acknowledgement of it means. */
+  readonly ack: string;
+  /** false: what it acknowledged can be lost when the power fails, so it is no equal comparison. */
+  readonly isDurable: boolean;
+  /** In-process subjects have one client. */
+  readonly clientsMax: number;
+  /** Starts it on a fresh folder. */
+  start(folder: string): Promise<RunningSubject>;
+}
+
+/** A system that is not here, and why. */
+export interface MissingSubject {
+  readonly name: string;
+  readonly missing: string;
+}
