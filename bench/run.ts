@@ -3,15 +3,16 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
 import { runLiveLatency, runMemory, runStored } from './cases/core-alone.ts';
-import { runComparisons } from './cases/comparisons.ts';
+import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
 import { chartSvg } from './chart.ts';
 import { describeMachine, loadAverage } from './environment.ts';
-import { Bench, type Measurement } from './measurement.ts';
+import { Bench } from './measurement.ts';
 import { type BenchOptions, readOptions } from './options.ts';
 import { type BenchReport, reportText } from './report.ts';
 import { coreSubject } from './subjects/core.ts';
 import { findPeers } from './subjects/peers.ts';
 import type { MissingSubject, Subject } from './subjects/subject.ts';
+import { findWrk } from './wrk.ts';
 
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
@@ -27,15 +28,15 @@ async function measure(chosen: BenchOptions): Promise<void> {
     const { subjects, notMeasured } = chooseSubjects(chosen);
     const machine = describeMachine(bench.folder);
     const loadAverageBefore = loadAverage();
-    const measurements = await runCases(bench, subjects);
+    const { measurements, notStarted } = await runCases(bench, subjects);
     const report: BenchReport = {
       takenAt: new Date().toISOString(),
       machine,
       loadAverageBefore,
       loadAverageAfter: loadAverage(),
       options: chosen,
-      subjects,
-      notMeasured,
+      subjects: subjects.filter(({ name }) => !notStarted.some((one) => one.name === name)),
+      notMeasured: [...notMeasured, ...notStarted],
       measurements,
     };
     process.stdout.write(`${reportText(report)}\n`);
@@ -46,13 +47,14 @@ async function measure(chosen: BenchOptions): Promise<void> {
   }
 }
 
-async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Measurement[]> {
-  const measurements = await runComparisons(bench, subjects);
+async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<ComparisonResult> {
+  const result = await runComparisons(bench, subjects);
+  const { measurements } = result;
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
   if (['follow', 'P10', 'restart'].some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench)));
   if (bench.wants('memory')) measurements.push(...(await runMemory(bench)));
-  return measurements;
+  return result;
 }
 
 function chooseSubjects({ measuresPeers }: BenchOptions): {
@@ -62,7 +64,10 @@ function chooseSubjects({ measuresPeers }: BenchOptions): {
   const found = measuresPeers ? findPeers() : [];
   return {
     subjects: [coreSubject(), ...found.filter((peer) => 'start' in peer)],
-    notMeasured: found.filter((peer) => 'missing' in peer),
+    notMeasured: [
+      ...found.filter((peer) => 'missing' in peer),
+      ...(findWrk() === null ? [{ name: 'wrk (C)', missing: 'no wrk on the PATH' }] : []),
+    ],
   };
 }
 

@@ -1,7 +1,7 @@
 /** The cases in which the peers do the same work in the same run. Repetitions are interleaved: every subject once, then every subject again. */
 import type { AppendJob, HotEntityJob, LoadResult } from '../load/job.ts';
 import type { Bench, Measurement, Outcome } from '../measurement.ts';
-import type { RunningSubject, Subject } from '../subjects/subject.ts';
+import type { MissingSubject, RunningSubject, Subject } from '../subjects/subject.ts';
 import { findWrk, runWrk } from '../wrk.ts';
 
 interface Comparison {
@@ -12,11 +12,12 @@ interface Comparison {
   readonly eventsPerCall: number;
   /** core: only we know the work; http: also the probe; all: every peer. */
   readonly subjects: 'core' | 'http' | 'all';
-  readonly usesWrk: boolean;
+  /** Whether wrk takes it too: never, in full runs, or in quick ones as well. */
+  readonly wrk: 'never' | 'full' | 'always';
 }
 
 const CORE = 'AllSource core';
-const append = { kind: 'append', subjects: 'all', usesWrk: false } as const;
+const append = { kind: 'append', subjects: 'all', wrk: 'never' } as const;
 const COMPARISONS: readonly Comparison[] = [
   { ...append, caseName: 'P1', title: 'single appends, 1 client', clients: 1, eventsPerCall: 1 },
   {
@@ -25,7 +26,7 @@ const COMPARISONS: readonly Comparison[] = [
     title: 'single appends, 64 clients',
     clients: 64,
     eventsPerCall: 1,
-    usesWrk: true,
+    wrk: 'full',
   },
   {
     ...append,
@@ -42,7 +43,7 @@ const COMPARISONS: readonly Comparison[] = [
     title: 'batches of 100, 16 clients',
     clients: 16,
     eventsPerCall: 100,
-    usesWrk: true,
+    wrk: 'always',
   },
   {
     ...append,
@@ -51,7 +52,7 @@ const COMPARISONS: readonly Comparison[] = [
     clients: 8,
     eventsPerCall: 1000,
     subjects: 'http',
-    usesWrk: true,
+    wrk: 'full',
   },
 ];
 
@@ -66,34 +67,52 @@ interface Entry {
   readonly work: () => Promise<Outcome>;
 }
 
+/** What came of the comparisons, and which subjects could not be started after all. */
+export interface ComparisonResult {
+  readonly measurements: Measurement[];
+  readonly notStarted: MissingSubject[];
+}
+
 /** Starts the subjects, runs the wanted comparisons and stops the subjects. */
 export async function runComparisons(
   bench: Bench,
   subjects: readonly Subject[],
-): Promise<Measurement[]> {
+): Promise<ComparisonResult> {
   const wanted = COMPARISONS.filter(({ caseName }) => bench.wants(caseName));
-  if (wanted.length === 0) return [];
+  const result: ComparisonResult = { measurements: [], notStarted: [] };
+  if (wanted.length === 0) return result;
   const started: Started[] = [];
-  const measurements: Measurement[] = [];
   try {
     for (const subject of subjects) {
-      const running = await subject.start(bench.freshFolder(subject.name));
-      started.push({ subject, running });
+      try {
+        const running = await subject.start(bench.freshFolder(subject.name));
+        started.push({ subject, running });
+      } catch (error) {
+        result.notStarted.push({ name: subject.name, missing: String(error) });
+      }
     }
-    for (const comparison of wanted) {
-      process.stderr.write(`${comparison.caseName} ${comparison.title}\n`);
-      const entries = started.flatMap((one) => entriesOf(bench, comparison, one));
-      for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
-        for (const { measurement, work } of entries) await bench.add(measurement, work);
-      measurements.push(...entries.map(({ measurement }) => measurement));
-    }
+    for (const comparison of wanted)
+      result.measurements.push(...(await compare(bench, comparison, started)));
   } finally {
     for (const { running } of started) await running.stop();
   }
-  return measurements;
+  return result;
 }
 
-// oxlint-disable-next-line eslint/max-params -- a flatMap over the third.
+// oxlint-disable-next-line eslint/max-params -- who, what and with whom.
+async function compare(
+  bench: Bench,
+  comparison: Comparison,
+  started: readonly Started[],
+): Promise<Measurement[]> {
+  process.stderr.write(`${comparison.caseName} ${comparison.title}\n`);
+  const entries = started.flatMap((one) => entriesOf(bench, comparison, one));
+  for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
+    for (const { measurement, work } of entries) await bench.add(measurement, work);
+  return entries.map(({ measurement }) => measurement);
+}
+
+// oxlint-disable-next-line eslint/max-params -- who, what and with whom.
 function entriesOf(bench: Bench, comparison: Comparison, { subject, running }: Started): Entry[] {
   if (!takesPart(comparison, { subject, running })) return [];
   const entry = (client: string, work: Entry['work']): Entry => ({
@@ -113,7 +132,9 @@ function entriesOf(bench: Bench, comparison: Comparison, { subject, running }: S
   const job = jobOf(bench, comparison, running);
   const node = entry('Node', async () => outcomeOf(await bench.load.run(job)));
   const wrk = findWrk();
-  const canWrk = comparison.usesWrk && wrk !== null && running.target.client === 'http';
+  const usesWrk =
+    comparison.wrk === 'always' || (comparison.wrk === 'full' && bench.options.runsWrkEverywhere);
+  const canWrk = usesWrk && wrk !== null && running.target.client === 'http';
   if (!canWrk || job.kind !== 'append') return [node];
   const withWrk = async (): Promise<Outcome> => {
     const { eventsPerSecond, p50Ms, p99Ms } = await runWrk(wrk, job, bench.folder);
@@ -129,7 +150,7 @@ function takesPart(comparison: Comparison, { subject, running }: Started): boole
   return comparison.subjects === 'all' || running.target.client === 'http';
 }
 
-// oxlint-disable-next-line eslint/max-params -- the three halves of a job.
+// oxlint-disable-next-line eslint/max-params -- who, what and with whom.
 function jobOf(
   bench: Bench,
   comparison: Comparison,

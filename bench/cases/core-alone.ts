@@ -1,6 +1,8 @@
 /** The cases that only AllSource itself takes: latency to a subscriber, the read side, restart and memory. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Bench, Measurement, Outcome, Unit } from '../measurement.ts';
-import { API_KEY, RunningCore, startQuery } from '../subjects/core.ts';
+import { API_KEY, type RunningQuery, RunningCore, startQuery } from '../subjects/core.ts';
 import { sleep } from '../subjects/server-process.ts';
 import { residentBytes, usedBytes } from './inspected-memory.ts';
 import { outcomeOf } from './comparisons.ts';
@@ -24,7 +26,7 @@ export async function runLiveLatency(bench: Bench): Promise<Measurement[]> {
     const { warmupMs, durationMs, eventBytes } = bench.options;
     for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1) {
       await bench.add(measurement, async () => {
-        const { latency } = await bench.load.run({
+        const { latency, note = '' } = await bench.load.run({
           kind: 'live',
           target: core.target,
           clients: LIVE_CLIENTS,
@@ -33,7 +35,7 @@ export async function runLiveLatency(bench: Bench): Promise<Measurement[]> {
           durationMs: Math.max(durationMs, 1000),
           eventBytes,
         });
-        return { value: latency.p50Ms, latency };
+        return { value: latency.p50Ms, latency, note };
       });
     }
   } finally {
@@ -93,27 +95,25 @@ async function runReadSide(bench: Bench, core: RunningCore): Promise<Measurement
     unit: 'reads/s',
   });
   const head = await headOf(core);
-  let query: Awaited<ReturnType<typeof startQuery>> | null = null;
-  try {
-    await bench.add(follow, async () => {
-      query = await startQuery(core);
-      return await followRate(query.target.url, head);
-    });
-    // The assignment happens in a callback, which the compiler does not follow.
-    const url = (query as Awaited<ReturnType<typeof startQuery>> | null)?.target.url;
-    for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
-      if (url !== undefined) await bench.add(reads, () => readEntities(bench, url));
-  } finally {
-    await (query as Awaited<ReturnType<typeof startQuery>> | null)?.stop();
+  for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1) {
+    // Each time it starts with nothing, so that it reads the whole log.
+    rmSync(join(core.folder, 'query'), { recursive: true, force: true });
+    const query = await startQuery(core);
+    try {
+      await bench.add(follow, () => followRate(query.target.url, head));
+      await bench.add(reads, () => readEntities(bench, query));
+    } finally {
+      await query.stop();
+    }
   }
   return [follow, reads].filter(({ caseName }) => bench.wants(caseName));
 }
 
-async function readEntities(bench: Bench, url: string): Promise<Outcome> {
+async function readEntities(bench: Bench, query: RunningQuery): Promise<Outcome> {
   const { warmupMs, durationMs, eventBytes } = bench.options;
   const result = await bench.load.run({
     kind: 'read',
-    target: { client: 'http', url, apiKey: API_KEY },
+    target: query.target,
     clients: READ_CLIENTS,
     entities: READ_ENTITIES,
     eventsPerEntity: READ_ENTITY_EVENTS,

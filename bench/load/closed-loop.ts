@@ -5,7 +5,7 @@ import type { LoadResult } from './job.ts';
 export interface LoopClient {
   /** Makes one call and waits for its answer. Returns how often it had to be tried again. Throws when the answer is not a success. */
   call(): Promise<number>;
-  close(): Promise<void> | void;
+  close(): Promise<void>;
 }
 
 export interface LoopOptions {

@@ -19,7 +19,7 @@ export async function httpAppender(job: AppendJob, index: number): Promise<LoopC
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
       return 0;
     },
-    close: () => connection.close(),
+    close: () => Promise.resolve(connection.close()),
   };
 }
 
@@ -38,7 +38,7 @@ export async function hotEntityAppender(job: HotEntityJob, entity: string): Prom
         if (answer.status !== 409) return retries;
       }
     },
-    close: () => connection.close(),
+    close: () => Promise.resolve(connection.close()),
   };
 }
 
@@ -59,7 +59,7 @@ export async function entityReader(job: ReadJob, index: number): Promise<LoopCli
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
       return 0;
     },
-    close: () => connection.close(),
+    close: () => Promise.resolve(connection.close()),
   };
 }
 

@@ -62,4 +62,6 @@ export interface LoadResult {
   readonly seconds: number;
   readonly retries: number;
   readonly latency: LatencySummary;
+  /** What a reader should know of this run. */
+  readonly note?: string;
 }

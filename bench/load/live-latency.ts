@@ -35,7 +35,8 @@ export async function runLive(job: LiveJob): Promise<LoadResult> {
   if (seen.events < sent) throw new Error(`The subscriber saw ${seen.events} of ${sent} events.`);
   const calls = latenciesMs.length;
   const seconds = job.durationMs / 1000;
-  return { calls, events: calls, seconds, retries: 0, latency: summarize(latenciesMs) };
+  const note = `at most ${sender.backlogMax} appends waited for a connection`;
+  return { calls, events: calls, seconds, retries: 0, latency: summarize(latenciesMs), note };
 }
 
 /** Sends what has come due at each tick of the clock. Returns how many events were sent, all acknowledged. */
@@ -59,7 +60,9 @@ class Sender {
   readonly #free: HttpConnection[];
   readonly #queue: number[] = [];
   #running = 0;
-  #fault: unknown = null;
+  #fault: Error | null = null;
+  /** The most appends that were due and found no free connection. */
+  backlogMax = 0;
 
   private constructor(job: LiveJob, connections: HttpConnection[]) {
     this.#job = job;
@@ -74,6 +77,7 @@ class Sender {
   send(dueAt: number): void {
     this.#queue.push(dueAt);
     this.#pump();
+    this.backlogMax = Math.max(this.backlogMax, this.#queue.length);
   }
 
   async idle(): Promise<void> {
@@ -104,7 +108,7 @@ class Sender {
     try {
       requireSuccess(await connection.send(append(target, '/api/v1/events', body)));
     } catch (error) {
-      this.#fault ??= error;
+      this.#fault ??= error instanceof Error ? error : new Error(String(error));
     }
     this.#free.push(connection);
     this.#running -= 1;

@@ -3,7 +3,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import Database from 'better-sqlite3';
 import { Redis } from 'ioredis';
-import pg from 'pg';
+import { Client } from 'pg';
 import { type BenchEvent, benchEvent, eventJson } from '../event.ts';
 import type { LoopClient } from './closed-loop.ts';
 import type { AppendJob } from './job.ts';
@@ -42,7 +42,7 @@ const INSERT = `INSERT INTO ${COLUMNS} VALUES ($1, $2, $3, $4) RETURNING positio
 const INSERT_MANY = `INSERT INTO ${COLUMNS} SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[]) RETURNING position`;
 
 async function postgresAppender(job: AppendJob, events: () => BenchEvent[]): Promise<LoopClient> {
-  const client = new pg.Client({ connectionString: job.target.url });
+  const client = new Client({ connectionString: job.target.url });
   await client.connect();
   const isSingle = job.eventsPerCall === 1;
   return {
@@ -74,7 +74,7 @@ async function redisAppender(job: AppendJob, events: () => BenchEvent[]): Promis
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
       return 0;
     },
-    close: () => client.disconnect(),
+    close: () => Promise.resolve(client.disconnect()),
   };
 }
 
@@ -111,6 +111,7 @@ function sqliteAppender(job: AppendJob, events: () => BenchEvent[]): LoopClient 
     },
     close() {
       database.close();
+      return Promise.resolve();
     },
   };
 }

@@ -62,10 +62,13 @@ export class RunningCore {
   }
 }
 
+export interface RunningQuery {
+  readonly target: Target;
+  stop(): Promise<void>;
+}
+
 /** Starts the query service in front of a core. Returns when it listens, which is before it has caught up. */
-export async function startQuery(
-  core: RunningCore,
-): Promise<{ readonly target: Target; stop(): Promise<void> }> {
+export async function startQuery(core: RunningCore): Promise<RunningQuery> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await ServerProcess.start({

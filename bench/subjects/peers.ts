@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { jetstreamManager } from '@nats-io/jetstream';
-import pg from 'pg';
+import { Client } from 'pg';
 import { findProgram, output } from '../environment.ts';
 import { freePort, listensOn, ServerProcess } from './server-process.ts';
 import type { MissingSubject, RunningSubject, Subject } from './subject.ts';
@@ -93,11 +93,11 @@ function unprivilegedUser(): { uid: number; gid: number } | { uid?: never; gid?:
 /** It listens a moment before it lets anybody in. */
 async function whenConnected(
   connectionString: string,
-  work: (client: pg.Client) => Promise<unknown>,
+  work: (client: Client) => Promise<unknown>,
 ): Promise<void> {
   const deadline = performance.now() + 30_000;
   for (;;) {
-    const client = new pg.Client({ connectionString });
+    const client = new Client({ connectionString });
     try {
       await client.connect();
     } catch (error) {

@@ -15,6 +15,12 @@ export interface ServerCommand {
   readonly isReady: () => Promise<boolean>;
 }
 
+// A harness that is interrupted leaves no server behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A server that the harness started, and stops. */
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -33,7 +39,8 @@ export class ServerProcess {
     this.#child.stdout?.on('data', keep);
     this.#child.stderr?.on('data', keep);
     this.#child.on('error', (error) => keep(Buffer.from(String(error))));
-    process.once('exit', () => this.#child.kill('SIGKILL'));
+    running.add(this.#child);
+    this.#child.once('exit', () => running.delete(this.#child));
   }
 
   /** Starts a server and waits until it is ready. Throws with what it printed when it is not. */
