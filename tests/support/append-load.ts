@@ -118,6 +118,7 @@ export class AppendLoad {
       await core.up();
       try {
         const answer = await sendAppend(core, append);
+        if (isStopping(answer)) continue;
         this.#take(append, answer);
         return;
       } catch (error) {
@@ -153,4 +154,9 @@ export class AppendLoad {
     this.#isStopped = true;
     await this.#running;
   }
+}
+
+/** A core that is told to stop refuses what still arrives. */
+function isStopping({ status, body }: CoreAnswer): boolean {
+  return status === 503 && body.code === 'shutting_down';
 }

@@ -27,7 +27,8 @@ export interface CoreAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read members of many shapes and fail on a wrong one.
+  // Tests read members of many shapes and fail on a wrong one.
+  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
 }
 
