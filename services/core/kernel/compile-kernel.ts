@@ -9,11 +9,11 @@ import { join, resolve } from 'node:path';
 
 const KERNEL_FOLDER = import.meta.dirname;
 const CACHE_FOLDER = resolve(KERNEL_FOLDER, '../../../node_modules/.cache/ingest-kernel');
-const OPTIONS = [
-  ...['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd'],
-  // Addresses below the layout's own regions are the compiler's; memory may grow to what 32 bits address.
-  ...['--memoryBase', '1024', '--maximumMemory', '65536'],
-];
+// Addresses below the layout's own regions are the compiler's; memory may grow to what 32 bits address.
+const OPTIONS =
+  '-O3 --converge --noAssert --runtime stub --enable simd --memoryBase 1024 --maximumMemory 65536'.split(
+    ' ',
+  );
 
 /** The sources of the kernel, for those who must know whether a compiled one is still theirs. */
 export function kernelSources(): string[] {
@@ -40,13 +40,12 @@ async function compileTo(file: string): Promise<void> {
   const temporary = `${file}.${process.pid}`;
   // Loading the compiler takes over a second, which a cached kernel need not pay.
   const { main: asc } = await import('assemblyscript/asc');
-  const { error, stderr } = await asc([
+  const { error } = await asc([
     join(KERNEL_FOLDER, 'assembly/index.ts'),
     '--outFile',
     temporary,
     ...OPTIONS,
   ]);
-  if (error !== null)
-    throw new TypeError(`The ingest kernel does not compile:\n${stderr.toString()}`);
+  if (error !== null) throw new TypeError(`The ingest kernel does not compile:\n${error.message}`);
   renameSync(temporary, file);
 }

@@ -131,7 +131,7 @@ export class IngestKernel {
     const { bytes, exports } = this.#memory;
     const start = INPUT + exports.tenantOffset();
     const length = exports.tenantLength();
-    const tenant = length === 0 ? null : bytes.latin1Slice(start, start + length);
+    const tenant = length === 0 ? null : bytes.toString('latin1', start, start + length);
     return { tenant, eventCount, shape, generation: this.#generation };
   }
 
@@ -190,7 +190,7 @@ export class IngestKernel {
 
   #select({ tenant, isSystem }: EntityScope): void {
     const { bytes, exports } = this.#memory;
-    const tenantBytes = bytes.utf8Write(tenant, CONTEXT_TENANT + 2, 248);
+    const tenantBytes = bytes.write(tenant, CONTEXT_TENANT + 2, 248, 'utf8');
     const end = Math.ceil((tenantBytes + 2) / 8) * 8;
     bytes[CONTEXT_TENANT] = isSystem ? 1 : 0;
     bytes[CONTEXT_TENANT + 1] = tenantBytes;

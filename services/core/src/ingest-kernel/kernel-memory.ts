@@ -6,7 +6,7 @@ import { assert } from '@allsource/shared/lang';
 
 /** What the compiled kernel exports; addresses and lengths are bytes. */
 export interface KernelExports {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: { readonly buffer: ArrayBuffer };
   initialize(
     inputBytesMax: number,
     eventsMax: number,
@@ -56,11 +56,18 @@ export interface KernelLimits {
 }
 
 export interface KernelMemoryOptions extends KernelLimits {
-  readonly module: WebAssembly.Module;
+  /** The compiled kernel. */
+  readonly wasm: Uint8Array;
   /** 16 bytes: the key of the entity table's hash. */
   readonly hashKey: Buffer;
   /** 8 bytes: what the random bits of event ids begin with. */
   readonly idSeed: Buffer;
+}
+
+/** The part of the WebAssembly interface that is needed; it is no part of the language's types. */
+interface WebAssemblyInterface {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 }
 
 export const CONTEXT_TENANT = 64 * 1024;
@@ -80,9 +87,10 @@ export class KernelMemory {
   #bytes: Buffer;
 
   /** Makes an instance with an empty entity table. */
-  constructor({ module, inputBytesMax, eventsMax, hashKey, idSeed }: KernelMemoryOptions) {
-    const instance = new WebAssembly.Instance(module, {});
-    this.exports = instance.exports as unknown as KernelExports;
+  constructor({ wasm, inputBytesMax, eventsMax, hashKey, idSeed }: KernelMemoryOptions) {
+    const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyInterface })
+      .WebAssembly;
+    this.exports = new Instance(new Module(wasm), {}).exports as KernelExports;
     const isReady = this.exports.initialize(
       inputBytesMax,
       eventsMax,
