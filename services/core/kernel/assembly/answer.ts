@@ -17,7 +17,7 @@ let recordedAtBytes: usize = 0;
 function begin(): usize {
   const frame = frameAt();
   target = answerAt();
-  recordedAtBytes = writeTimestamp(CONTEXT_RECORDED_AT, load<u64>(frame, 24)) - CONTEXT_RECORDED_AT;
+  recordedAtBytes = writeTimestamp(CONTEXT_RECORDED_AT, load<i64>(frame, 24)) - CONTEXT_RECORDED_AT;
   return frame + load<u32>(frame, 44);
 }
 
@@ -52,8 +52,8 @@ function writeId(id: usize): void {
   target = p;
 }
 
-function writeInstant(micros: u64): void {
-  if (micros == load<u64>(frameAt(), 24)) writeText(CONTEXT_RECORDED_AT, recordedAtBytes);
+function writeInstant(micros: i64): void {
+  if (micros == load<i64>(frameAt(), 24)) writeText(CONTEXT_RECORDED_AT, recordedAtBytes);
   else target = writeTimestamp(target, micros);
 }
 
@@ -62,7 +62,7 @@ function writeAcknowledgement(span: usize): void {
   writeText(texts.OPEN_EVENT_ID, texts.OPEN_EVENT_ID_BYTES);
   writeId(span);
   writeText(texts.TIMESTAMP_NAME, texts.TIMESTAMP_NAME_BYTES);
-  writeInstant(load<u64>(span, 16));
+  writeInstant(load<i64>(span, 16));
   writeText(texts.VERSION_NAME, texts.VERSION_NAME_BYTES);
   writeNumber(load<u64>(span, 24));
 }
@@ -126,13 +126,13 @@ function writeEventMembers(span: usize, text: usize): void {
   writeText(texts.PAYLOAD_NAME, texts.PAYLOAD_NAME_BYTES);
   writeText(text + typeBytes + entityBytes, payloadBytes);
   writeText(texts.AFTER_PAYLOAD, texts.AFTER_PAYLOAD_BYTES);
-  writeInstant(load<u64>(span, 16));
+  writeInstant(load<i64>(span, 16));
   writeText(texts.METADATA_NAME, texts.METADATA_NAME_BYTES);
   if (metadataBytes == 0) writeText(texts.NULL, texts.NULL_BYTES);
   else writeText(text + typeBytes + entityBytes + payloadBytes, metadataBytes);
   writeText(texts.VERSION_AFTER, texts.VERSION_AFTER_BYTES);
   writeNumber(load<u64>(span, 24));
   writeText(texts.RECORDED_AT_NAME, texts.RECORDED_AT_NAME_BYTES);
-  writeInstant(load<u64>(frameAt(), 24));
+  writeInstant(load<i64>(frameAt(), 24));
   writeByte(0x22);
 }

@@ -9,7 +9,14 @@ export { entityCount, tableBytes } from './entity-table';
 export { buildFrame } from './frame-build';
 export { applyFrame, newEntities, undoFrame } from './frame-fold';
 export { answerAt, eventTable, frameAt, segmentsAt } from './layout';
-export { currentVersion, lookedUpPosition, lookUp, placeEvents, selectTenant } from './placement';
+export {
+  currentVersion,
+  lookedUpPosition,
+  lookUp,
+  placeEvents,
+  selectTenant,
+  undoEvents,
+} from './placement';
 export { scanBatch, scanSingle, setRules, tenantLength, tenantOffset } from './request-scan';
 export { hashInto } from './sip-hash';
 export { countTypes, typeCountsAt } from './type-counts';

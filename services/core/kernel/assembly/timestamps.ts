@@ -4,6 +4,8 @@
  */
 
 const DAY_MICROS: u64 = 86_400_000_000;
+/** 1970-01-01 in days since March 1 of the year 0. */
+const EPOCH_DAY: i64 = 719_468;
 /** No instant: the other path has to say. */
 export const NO_TIMESTAMP: u64 = u64.MAX_VALUE;
 
@@ -28,7 +30,7 @@ function daysSinceEpoch(year: u32, month: u32, day: u32): u32 {
   const y = month > 2 ? year : year - 1;
   const monthFromMarch = month > 2 ? month - 3 : month + 9;
   const dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1;
-  return y * 365 + y / 4 - y / 100 + y / 400 + dayOfYear - 719_468;
+  return y * 365 + y / 4 - y / 100 + y / 400 + dayOfYear - <u32>EPOCH_DAY;
 }
 
 /** Microseconds since the epoch of the text of `bytes` bytes, or NO_TIMESTAMP. */
@@ -84,9 +86,11 @@ function writeThreeDigits(p: usize, value: u32): void {
 }
 
 /** Prints an instant: three digits of fraction, or six when it is not a whole millisecond. Returns the address behind it. */
-export function writeTimestamp(p: usize, micros: u64): usize {
-  writeDate(p, <u32>(micros / DAY_MICROS));
-  const microsOfDay = micros % DAY_MICROS;
+export function writeTimestamp(p: usize, micros: i64): usize {
+  // Counted from the year 0 there is nothing negative.
+  const sinceYearZero = <u64>(micros + EPOCH_DAY * <i64>DAY_MICROS);
+  writeDate(p, <u32>(sinceYearZero / DAY_MICROS));
+  const microsOfDay = sinceYearZero % DAY_MICROS;
   const secondOfDay = <u32>(microsOfDay / 1_000_000);
   const fraction = <u32>(microsOfDay % 1_000_000);
   store<u8>(p, 0x54, 10);
@@ -106,11 +110,10 @@ export function writeTimestamp(p: usize, micros: u64): usize {
   return end + 1;
 }
 
-/** YYYY-MM-DD of a day since the epoch. */
+/** YYYY-MM-DD of a day since March 1 of the year 0. */
 function writeDate(p: usize, day: u32): void {
-  const z = day + 719_468;
-  const era = z / 146_097;
-  const dayOfEra = z % 146_097;
+  const era = day / 146_097;
+  const dayOfEra = day % 146_097;
   const yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
   const dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
   const monthFromMarch = (5 * dayOfYear + 2) / 153;

@@ -31,7 +31,7 @@ export function readEventRecord(memory: Buffer, at: number): EventSpans {
     metadata:
       metadataBytes === 0 ? null : { start: memory.readUInt32LE(at + 20), bytes: metadataBytes },
     timestamp:
-      (flags & FLAG_TIMESTAMP) === 0 ? null : micros(Number(memory.readBigUInt64LE(at + 32))),
+      (flags & FLAG_TIMESTAMP) === 0 ? null : micros(Number(memory.readBigInt64LE(at + 32))),
     expectedVersion:
       (flags & FLAG_EXPECTED_VERSION) === 0
         ? null

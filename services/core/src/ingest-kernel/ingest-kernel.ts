@@ -15,6 +15,12 @@ import { assert } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Micros, type Position, type Version, version } from '@allsource/shared/model';
 import { Frame, type IdempotencyMark } from '@allsource/shared/protocol';
+import {
+  countTypes,
+  type PlacementEvent,
+  type RequestShape,
+  type ScannedRequest,
+} from '../append/commit-builder.ts';
 import { type EventSpans, readEventRecord, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
@@ -26,23 +32,12 @@ import {
   KernelMemory,
   type KernelMemoryOptions,
 } from './kernel-memory.ts';
-import type { ScannedRequest } from './scanned-request.ts';
 
 /** What a scan must know besides the body. */
 export interface ScanRules {
   readonly payloadBytesMax: number;
   readonly batchEventsMax: number;
   readonly now: Micros;
-}
-
-/** One event given as bytes instead of as a place in a request. */
-export interface LoadedEvent {
-  readonly type: string;
-  readonly entity: string;
-  readonly payload: Uint8Array;
-  readonly metadata: Uint8Array | null;
-  readonly timestamp: Micros | null;
-  readonly expectedVersion: Version | null;
 }
 
 /** Whose entities: the tenant, and whether they are clients' or the store's own. */
@@ -73,8 +68,6 @@ export interface FrameSummary {
   readonly newEntities: number;
   readonly types: ReadonlyMap<string, number>;
 }
-
-export type AnswerShape = 'single' | 'batch';
 
 const PLACED = -1;
 const TABLE_FULL = -2;
@@ -126,7 +119,7 @@ export class IngestKernel {
     return true;
   }
 
-  #scanned(eventCount: number, shape: AnswerShape): ScannedRequest | null {
+  #scanned(eventCount: number, shape: RequestShape): ScannedRequest | null {
     if (eventCount < 0) return null;
     const { bytes, exports } = this.#memory;
     const start = INPUT + exports.tenantOffset();
@@ -147,7 +140,7 @@ export class IngestKernel {
   }
 
   /** Fills the event table with events that have been read in another way. */
-  load(events: readonly LoadedEvent[]): ScannedRequest {
+  load(events: readonly PlacementEvent[]): ScannedRequest {
     assert(events.length > 0 && events.length <= this.#eventsMax, 'events within the limit');
     this.#generation++;
     const { bytes, eventTable } = this.#memory;
@@ -216,6 +209,7 @@ export class IngestKernel {
       context.partitionCount,
       idempotency?.key.length ?? 0,
     );
+    if (length > LIMITS.frameBytesMax) exports.undoEvents(eventCount);
     assert(length <= LIMITS.frameBytesMax, 'a frame is within its limit');
     const drawn = this.#memory.copy(frameAt, length);
     drawn.writeUInt32LE(crc32(drawn.subarray(CHECKSUM_FROM)), CHECKSUM_AT);
@@ -223,7 +217,7 @@ export class IngestKernel {
   }
 
   /** The answer to the frame that was committed last: the bytes of `singleAnswer` or `batchAnswer`. */
-  answer(shape: AnswerShape): Buffer {
+  answer(shape: RequestShape): Buffer {
     const { exports, answerAt } = this.#memory;
     const length = shape === 'single' ? exports.writeSingleAnswer() : exports.writeBatchAnswer();
     return this.#memory.copy(answerAt, length);
@@ -233,7 +227,7 @@ export class IngestKernel {
   summary(frame: Frame): FrameSummary {
     const { exports } = this.#memory;
     const count = exports.countTypes();
-    if (count < 0) return { newEntities: exports.newEntities(), types: countTypesOneByOne(frame) };
+    if (count < 0) return { newEntities: exports.newEntities(), types: countTypes(frame) };
     const types = new Map<string, number>();
     const { bytes } = this.#memory;
     const table = exports.typeCountsAt();
@@ -271,10 +265,4 @@ export class IngestKernel {
     const current = exports.lookUp(length);
     return { version: current, lastPosition: exports.lookedUpPosition() };
   }
-}
-
-function countTypesOneByOne(frame: Frame): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const event of frame.events()) counts.set(event.type, (counts.get(event.type) ?? 0) + 1);
-  return counts;
 }

@@ -22,6 +22,7 @@ export interface KernelExports {
   selectTenant(bytes: number): void;
   placeEvents(count: number, firstPosition: number): number;
   currentVersion(): number;
+  undoEvents(count: number): void;
   buildFrame(
     count: number,
     position: number,

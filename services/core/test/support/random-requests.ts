@@ -245,7 +245,7 @@ export class RandomRequests {
   }
 
   #damaged(bytes: Buffer): Buffer {
-    let damaged = Buffer.from(bytes);
+    let damaged: Buffer = Buffer.from(bytes);
     for (let edits = 1 + this.#below(3); edits > 0; edits--) {
       const at = this.#below(damaged.length);
       const byte = this.#chance(0.9) ? DAMAGE[this.#below(DAMAGE.length)] : this.#below(256);
