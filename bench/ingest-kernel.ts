@@ -52,7 +52,7 @@ function context() {
 function appendWith(builder: CommitBuilder, body: Buffer): () => void {
   builder.begin(head, micros(0));
   return () => {
-    const scanned = builder.scan(body, 'batch', context());
+    const scanned = builder.scan([body], 'batch', context());
     const events = scanned ?? parseBatchRequest(body, context()).events;
     const outcome = builder.place({
       space: 'events',
@@ -62,6 +62,7 @@ function appendWith(builder: CommitBuilder, body: Buffer): () => void {
     });
     if (outcome.kind !== 'placed') throw new TypeError(outcome.kind);
     builder.settle(outcome.frame);
+    outcome.notes.answer?.release();
     if (outcome.notes.answer === null) Buffer.from(batchAnswer(outcome.frame, false));
   };
 }
@@ -71,7 +72,7 @@ function compareOnBatches(): void {
   const kernel = newKernel();
   const candidates: [string, () => void][] = [
     ['JSON.parse(body.toString())', () => void JSON.parse(body.toString('utf8'))],
-    ['kernel: scan', () => void kernel.scanBatch(body, { ...limits, now: clock.nowMicros() })],
+    ['kernel: scan', () => void kernel.scanBatch([body], { ...limits, now: clock.nowMicros() })],
     ['slow path: scan', () => void parseBatchRequest(body, context())],
     [
       'kernel: body to frame and answer',
@@ -114,7 +115,7 @@ function fillEntityTable(entities: number): void {
   const marks = [entities / 100, entities / 10, entities / 4, entities / 2, entities];
   for (let first = 0; first < entities; first += BATCH) {
     batch.renumber(first);
-    const request = kernel.scanBatch(batch.body, { ...limits, now: clock.nowMicros() });
+    const request = kernel.scanBatch([batch.body], { ...limits, now: clock.nowMicros() });
     if (request === null) throw new TypeError('not taken');
     const startedAt = performance.now();
     kernel.commit(request, {

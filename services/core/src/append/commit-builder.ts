@@ -46,10 +46,17 @@ export interface Placement {
   readonly idempotency: IdempotencyMark | null;
 }
 
+/** An answer as bytes. */
+export interface AnswerBytes {
+  readonly bytes: Buffer;
+  /** Called when the bytes have been sent and nobody reads them any more. Optional; calling it twice does no harm. */
+  readonly release: () => void;
+}
+
 /** What the builder knows of a frame beyond its bytes, because it has just made them. */
 export interface PlacedNotes {
   /** The answer to a scanned request, as append-answer.ts would make it. */
-  readonly answer: Buffer | null;
+  readonly answer: AnswerBytes | null;
   /** Events by type. */
   readonly types: ReadonlyMap<string, number>;
 }
@@ -82,8 +89,8 @@ export interface CommitBuilder {
   replay(frame: Frame): void;
   /** Says where the log ends, and the recorded_at of its newest frame, or 0. */
   begin(head: LogHead, recordedAt: Micros): void;
-  /** Reads the body of an append; null when ingest-request.ts has to read it, be it good or bad. */
-  scan(body: Buffer, shape: RequestShape, context: IngestContext): ScannedRequest | null;
+  /** Reads the body of an append, which came in parts; null when ingest-request.ts has to read it, be it good or bad. */
+  scan(body: readonly Buffer[], shape: RequestShape, context: IngestContext): ScannedRequest | null;
   /** Places a commit behind everything placed before, or says which expected version does not hold. Nothing changes on a conflict. */
   place(placement: Placement): PlacementOutcome;
   /** Says that the oldest frame that was placed and not settled is durable. */

@@ -157,7 +157,11 @@ export class Journal implements DurableLog, SystemAppender {
    * Reads the body of an append quickly; null when it has to be read with ingest-request.ts. The result is to be appended before anything is
    * awaited, for there is room for one request.
    */
-  scan(body: Buffer, shape: RequestShape, context: IngestContext): ScannedRequest | null {
+  scan(
+    body: readonly Buffer[],
+    shape: RequestShape,
+    context: IngestContext,
+  ): ScannedRequest | null {
     return this.#builder.scan(body, shape, context);
   }
 

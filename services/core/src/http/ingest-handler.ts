@@ -11,7 +11,7 @@ import type { Clock } from '@allsource/shared/model';
 import { BODY_DIGEST_BYTES } from '@allsource/shared/protocol';
 import {
   type Guard,
-  readBody,
+  readBodyParts,
   requireJson,
   sendProblem,
   type TenantResolver,
@@ -19,7 +19,7 @@ import {
 } from '@allsource/service-kit/http';
 import type { HttpMetrics, Logger } from '@allsource/service-kit/observability';
 import { batchAnswer, singleAnswer } from '../append/append-answer.ts';
-import type { RequestShape } from '../append/commit-builder.ts';
+import type { AnswerBytes, RequestShape } from '../append/commit-builder.ts';
 import {
   type IngestLimits,
   parseBatchRequest,
@@ -56,7 +56,7 @@ export interface IngestHandlerOptions {
 }
 
 interface Answer {
-  readonly body: Buffer | string;
+  readonly body: AnswerBytes;
   readonly isReplay: boolean;
 }
 
@@ -96,18 +96,18 @@ export class IngestHandler {
     if (closed !== null) throw closed;
     requireJson(request);
     const key = idempotencyKey(request);
-    const body = await readBody(request, limits.bodyBytesMax);
+    const parts = await readBodyParts(request, limits.bodyBytesMax);
     const context = { limits, now: clock.nowMicros() };
     const shape = path === SINGLE_PATH ? 'single' : 'batch';
     // Until the append nothing is awaited: the journal has room for one scanned request.
-    const scanned = journal.scan(body, shape, context);
-    const parsed = scanned ?? PARSERS[shape](body, context);
+    const scanned = journal.scan(parts, shape, context);
+    const parsed = scanned ?? PARSERS[shape](joined(parts), context);
     const tenant = this.#tenant(request, principal, parsed.tenant);
     const isRepresentation = /\breturn=representation\b/.test(String(request.headers.prefer ?? ''));
     const events = 'generation' in parsed ? parsed : parsed.events;
     if ('length' in events && events.length === 0)
-      return { body: batchAnswer(null, isRepresentation), isReplay: false };
-    const idempotency = key === null ? null : { key, bodyDigest: digest(path, body) };
+      return { body: answerBytes(batchAnswer(null, isRepresentation)), isReplay: false };
+    const idempotency = key === null ? null : { key, bodyDigest: digest(path, parts) };
     const outcome = requireAppended(await journal.append({ tenant, events, idempotency }));
     this.#count(outcome);
     return { body: answerTo(outcome, { shape, isRepresentation }), isReplay: outcome.isReplay };
@@ -126,10 +126,10 @@ export class IngestHandler {
   #send(response: ServerResponse, answer: Answer): void {
     response.writeHead(200, {
       'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(answer.body),
+      'content-length': answer.body.bytes.length,
       ...(answer.isReplay ? { 'idempotent-replayed': 'true' } : {}),
     });
-    response.end(answer.body);
+    response.end(answer.body.bytes, answer.body.release);
   }
 
   #refuse(response: ServerResponse, failure: Problem, path: string): void {
@@ -149,10 +149,17 @@ function pathOf(url: string): string {
 function answerTo(
   { frame, notes }: Appended,
   form: { readonly shape: RequestShape; readonly isRepresentation: boolean },
-): Buffer | string {
-  if (form.shape === 'single') return notes?.answer ?? singleAnswer(frame);
-  if (form.isRepresentation) return batchAnswer(frame, true);
-  return notes?.answer ?? batchAnswer(frame, false);
+): AnswerBytes {
+  const { shape, isRepresentation } = form;
+  const isWritten = shape === 'single' || !isRepresentation;
+  if (isWritten && notes !== null && notes.answer !== null) return notes.answer;
+  return answerBytes(
+    shape === 'single' ? singleAnswer(frame) : batchAnswer(frame, isRepresentation),
+  );
+}
+
+function answerBytes(text: string): AnswerBytes {
+  return { bytes: Buffer.from(text, 'utf8'), release: () => {} };
 }
 
 function requireAppended(outcome: AppendOutcome): Appended {
@@ -185,11 +192,13 @@ function idempotencyKey(request: IncomingMessage): string | null {
 }
 
 // The route is part of the digest: the same bytes mean different things to the single and the batch route.
-function digest(path: string, body: Buffer): Buffer {
-  return createHash('sha256')
-    .update(path)
-    .update('\n')
-    .update(body)
-    .digest()
-    .subarray(0, BODY_DIGEST_BYTES);
+function digest(path: string, parts: readonly Buffer[]): Buffer {
+  const hash = createHash('sha256').update(path).update('\n');
+  for (const part of parts) hash.update(part);
+  return hash.digest().subarray(0, BODY_DIGEST_BYTES);
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first, ...rest] = parts;
+  return first !== undefined && rest.length === 0 ? first : Buffer.concat(parts);
 }

@@ -16,11 +16,13 @@ import { LIMITS } from '@allsource/shared/limits';
 import { type Micros, type Position, type Version, version } from '@allsource/shared/model';
 import { Frame, type IdempotencyMark } from '@allsource/shared/protocol';
 import {
+  type AnswerBytes,
   countTypes,
   type PlacementEvent,
   type RequestShape,
   type ScannedRequest,
 } from '../append/commit-builder.ts';
+import { AnswerBuffers } from './answer-buffers.ts';
 import { type EventSpans, readEventRecord, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
@@ -76,6 +78,7 @@ const CHECKSUM_FROM = 12;
 
 export class IngestKernel {
   readonly #memory: KernelMemory;
+  readonly #answers = new AnswerBuffers();
   readonly #inputBytesMax: number;
   readonly #eventsMax: number;
   /** Goes up whenever the event table is written, so that a stale request is noticed. */
@@ -98,25 +101,33 @@ export class IngestKernel {
   }
 
   /** Scans the body of a batch append. Null means: take the other path, be it good or bad. */
-  scanBatch(body: Buffer, rules: ScanRules): ScannedRequest | null {
+  scanBatch(body: readonly Buffer[], rules: ScanRules): ScannedRequest | null {
     const eventsMax = Math.min(rules.batchEventsMax, this.#eventsMax);
-    if (!this.#accept(body, rules)) return null;
-    return this.#scanned(this.#memory.exports.scanBatch(body.length, eventsMax), 'batch');
+    const length = this.#enterBody(body, rules);
+    if (length === 0) return null;
+    return this.#scanned(this.#memory.exports.scanBatch(length, eventsMax), 'batch');
   }
 
   /** Scans the body of a single append. Null means: take the other path, be it good or bad. */
-  scanSingle(body: Buffer, rules: ScanRules): ScannedRequest | null {
-    if (!this.#accept(body, rules)) return null;
-    return this.#scanned(this.#memory.exports.scanSingle(body.length), 'single');
+  scanSingle(body: readonly Buffer[], rules: ScanRules): ScannedRequest | null {
+    const length = this.#enterBody(body, rules);
+    if (length === 0) return null;
+    return this.#scanned(this.#memory.exports.scanSingle(length), 'single');
   }
 
-  #accept(body: Buffer, { payloadBytesMax, now }: ScanRules): boolean {
+  /** Brings a body and the rules in; returns its length, 0 when there is nothing to scan. */
+  #enterBody(body: readonly Buffer[], { payloadBytesMax, now }: ScanRules): number {
     this.#generation++;
-    if (body.length > this.#inputBytesMax || !isUtf8(body)) return false;
     const { bytes, exports } = this.#memory;
-    bytes.set(body, INPUT);
+    let length = 0;
+    for (const part of body) {
+      if (length + part.length > this.#inputBytesMax) return 0;
+      bytes.set(part, INPUT + length);
+      length += part.length;
+    }
+    if (!isUtf8(bytes.subarray(INPUT, INPUT + length))) return 0;
     exports.setRules(payloadBytesMax, LIMITS.metadataBytesMax, now + LIMITS.clockSkewMs * 1000);
-    return true;
+    return length;
   }
 
   #scanned(eventCount: number, shape: RequestShape): ScannedRequest | null {
@@ -217,10 +228,10 @@ export class IngestKernel {
   }
 
   /** The answer to the frame that was committed last: the bytes of `singleAnswer` or `batchAnswer`. */
-  answer(shape: RequestShape): Buffer {
+  answer(shape: RequestShape): AnswerBytes {
     const { exports, answerAt } = this.#memory;
     const length = shape === 'single' ? exports.writeSingleAnswer() : exports.writeBatchAnswer();
-    return this.#memory.copy(answerAt, length);
+    return this.#answers.copyOf(this.#memory.bytes.subarray(answerAt, answerAt + length));
   }
 
   /** Counts types and fresh entities of the frame that was committed last. */

@@ -79,7 +79,11 @@ export class KernelBuilder implements CommitBuilder {
     this.#recordedAt = recordedAt;
   }
 
-  scan(body: Buffer, shape: RequestShape, { limits, now }: IngestContext): ScannedRequest | null {
+  scan(
+    body: readonly Buffer[],
+    shape: RequestShape,
+    { limits, now }: IngestContext,
+  ): ScannedRequest | null {
     const rules = { ...limits, now };
     return shape === 'single'
       ? this.#kernel.scanSingle(body, rules)
@@ -134,7 +138,7 @@ export class KernelBuilder implements CommitBuilder {
   }
 
   rollBack(): void {
-    for (const { frame } of this.#unsettled.reverse()) this.#kernel.undo(frame);
+    for (const { frame } of this.#unsettled.toReversed()) this.#kernel.undo(frame);
     this.#unsettled = [];
     this.#placed = this.#durable;
   }

@@ -116,8 +116,6 @@ export class KernelMemory {
 
   /** A copy of `length` bytes at `from`. */
   copy(from: number, length: number): Buffer {
-    const target = Buffer.allocUnsafeSlow(length);
-    this.bytes.copy(target, 0, from, from + length);
-    return target;
+    return Buffer.from(this.bytes.subarray(from, from + length));
   }
 }

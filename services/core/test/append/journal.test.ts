@@ -55,6 +55,27 @@ class ControlledStore implements LogStore {
   }
 }
 
+function event(entity: string, over: Partial<PlacementEvent> = {}): PlacementEvent {
+  return {
+    type: 'order.placed',
+    entity,
+    payload: Buffer.from('{}'),
+    metadata: null,
+    timestamp: null,
+    expectedVersion: null,
+    ...over,
+  };
+}
+
+async function stored(journal: Journal): Promise<string[]> {
+  const seen: string[] = [];
+  for await (const frame of journal.read(position(1))) {
+    for (const e of frame.events())
+      seen.push(`${e.position} ${e.entity} v${e.version} <${e.previousPosition}`);
+  }
+  return seen;
+}
+
 /** Every law of the journal holds whichever builder makes its commits. */
 const BUILDERS: [string, (clock: Clock) => CommitBuilder][] = [
   ['the builder in TypeScript', (clock) => new SequencingBuilder({ clock, random: () => 7 })],
@@ -79,27 +100,6 @@ describe.each(BUILDERS)('with %s', (_name, makeBuilder) => {
         idempotency: key === null ? null : { key, bodyDigest: Buffer.from(body.padEnd(16)) },
       });
     return { log, store, clock, journal, append };
-  }
-
-  function event(entity: string, over: Partial<PlacementEvent> = {}): PlacementEvent {
-    return {
-      type: 'order.placed',
-      entity,
-      payload: Buffer.from('{}'),
-      metadata: null,
-      timestamp: null,
-      expectedVersion: null,
-      ...over,
-    };
-  }
-
-  async function stored(journal: Journal): Promise<string[]> {
-    const seen: string[] = [];
-    for await (const frame of journal.read(position(1))) {
-      for (const e of frame.events())
-        seen.push(`${e.position} ${e.entity} v${e.version} <${e.previousPosition}`);
-    }
-    return seen;
   }
 
   describe('an append', () => {

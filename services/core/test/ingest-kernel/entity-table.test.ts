@@ -9,7 +9,10 @@ const EVENTS = 1000;
 const SCOPE = { tenant: 't', isSystem: false };
 
 /** Appends one event to each of `EVENTS` entities from `first` on. */
-function append(kernel: IngestKernel, first: number, at: number, conflictAt = -1) {
+function append(
+  kernel: IngestKernel,
+  { first, at, conflictAt }: { first: number; at: number; conflictAt?: number },
+) {
   const events = Array.from({ length: EVENTS }, (_, i) => ({
     type: 'a',
     entity: `entity-${first + i}`,
@@ -59,8 +62,9 @@ describe('the entity table', () => {
   it('keeps every entity over many splits, within 64 bytes each', () => {
     const kernel = testKernel();
     const batches = 300;
-    for (let i = 0; i < batches; i++) append(kernel, i * EVENTS, 1 + i * EVENTS);
-    for (let i = 0; i < batches; i += 3) append(kernel, i * EVENTS, 1 + (batches + i) * EVENTS);
+    for (let i = 0; i < batches; i++) append(kernel, { first: i * EVENTS, at: 1 + i * EVENTS });
+    for (let i = 0; i < batches; i += 3)
+      append(kernel, { first: i * EVENTS, at: 1 + (batches + i) * EVENTS });
     expect(kernel.entityCount).toBe(batches * EVENTS);
     for (let i = 0; i < batches * EVENTS; i += 7) {
       const isTwice = Math.floor(i / EVENTS) % 3 === 0;
@@ -81,14 +85,20 @@ describe('the entity table', () => {
 
   it('takes back commits and half-placed commits without a trace, over splits too', () => {
     const kernel = testKernel();
-    for (let i = 0; i < 20; i++) append(kernel, i * EVENTS, 1 + i * EVENTS);
+    for (let i = 0; i < 20; i++) append(kernel, { first: i * EVENTS, at: 1 + i * EVENTS });
     const frames = Array.from({ length: 60 }, (_, i) => {
-      const commit = append(kernel, (10 + i) * EVENTS, 20_001 + i * EVENTS);
+      const commit = append(kernel, { first: (10 + i) * EVENTS, at: 20_001 + i * EVENTS });
       if (commit.kind !== 'committed') throw new TypeError(commit.kind);
       return commit.frame;
     });
-    expect(append(kernel, 200_000, 90_001, 999)).toMatchObject({ kind: 'conflict', index: 999 });
-    expect(append(kernel, 19_500, 90_001, 600)).toMatchObject({ kind: 'conflict', index: 600 });
+    expect(append(kernel, { first: 200_000, at: 90_001, conflictAt: 999 })).toMatchObject({
+      kind: 'conflict',
+      index: 999,
+    });
+    expect(append(kernel, { first: 19_500, at: 90_001, conflictAt: 600 })).toMatchObject({
+      kind: 'conflict',
+      index: 600,
+    });
     for (const frame of frames.toReversed()) kernel.undo(frame);
     expect(kernel.entityCount).toBe(20 * EVENTS);
     for (let i = 0; i < 20 * EVENTS; i++)
