@@ -22,6 +22,7 @@ const BATCH = 1000;
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 5 : 15;
 const ROUND_MS = 300;
+const SINGLE_COMMITS = 1_000_000;
 
 const wasm = await compileKernel();
 const limits = { payloadBytesMax: 1024 * 1024, batchEventsMax: 10_000 };
@@ -106,43 +107,60 @@ function compareOnBatches(): void {
   }
 }
 
+/** Scans, and places as fresh entities. Returns how long the placing and drawing took, in milliseconds. */
+function commitFresh(kernel: IngestKernel, batch: RenumberedBatch, first: number): number {
+  batch.renumber(first);
+  const request = kernel.scanBatch([batch.body], { ...limits, now: clock.nowMicros() });
+  if (request === null) throw new TypeError('not taken');
+  const startedAt = performance.now();
+  kernel.commit(request, {
+    tenant: 'default',
+    isSystem: false,
+    logId: head.logId,
+    position: position(first + 1),
+    recordedAt: clock.nowMicros(),
+    durablePosition: head.position,
+    previousChecksum: 0,
+    partitionCount: 256,
+    idempotency: null,
+  });
+  return performance.now() - startedAt;
+}
+
+function shown(times: readonly number[]): string {
+  const micro = (share: number) => `${Math.round(quantile(times, share) * 1000)} us`;
+  return `p50 ${micro(0.5)}, p99 ${micro(0.99)}, p99.9 ${micro(0.999)}, worst ${micro(1)} (${times.length} times)`;
+}
+
 function fillEntityTable(entities: number): void {
   console.log(`\nEntity table; ${machineLoad()}`);
   const kernel = newKernel();
   const batch = new RenumberedBatch(BATCH);
   const times: number[] = [];
-  let worst = { ms: 0, at: 0 };
   const marks = [entities / 100, entities / 10, entities / 4, entities / 2, entities];
   for (let first = 0; first < entities; first += BATCH) {
-    batch.renumber(first);
-    const request = kernel.scanBatch([batch.body], { ...limits, now: clock.nowMicros() });
-    if (request === null) throw new TypeError('not taken');
-    const startedAt = performance.now();
-    kernel.commit(request, {
-      tenant: 'default',
-      isSystem: false,
-      logId: head.logId,
-      position: position(first + 1),
-      recordedAt: clock.nowMicros(),
-      durablePosition: head.position,
-      previousChecksum: 0,
-      partitionCount: 256,
-      idempotency: null,
-    });
-    const ms = performance.now() - startedAt;
-    times.push(ms);
-    if (ms > worst.ms) worst = { ms, at: first };
-    if (marks.includes(first + BATCH)) {
-      const bytes = (kernel.tableBytes / kernel.entityCount).toFixed(1);
-      console.log(`${(first + BATCH).toLocaleString('en')} entities: ${bytes} bytes each`);
-    }
+    times.push(commitFresh(kernel, batch, first));
+    if (!marks.includes(first + BATCH)) continue;
+    const bytes = (kernel.tableBytes / kernel.entityCount).toFixed(1);
+    console.log(`${(first + BATCH).toLocaleString('en')} entities: ${bytes} bytes each`);
   }
-  console.log(
-    `placing ${BATCH} fresh entities and drawing their frame: p50 ${median(times).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms, ` +
-      `p99.9 ${quantile(times, 0.999).toFixed(2)} ms, worst ${worst.ms.toFixed(2)} ms (at ${worst.at.toLocaleString('en')} entities)`,
-  );
-  const rssMegabytes = Math.round(process.memoryUsage.rss() / 1e6);
-  console.log(`resident memory of the process: ${rssMegabytes} MB, all included`);
+  console.log(`committing ${BATCH} fresh entities: ${shown(times)}`);
+  console.log(`resident memory of the process: ${Math.round(process.memoryUsage.rss() / 1e6)} MB`);
+  timeSplits(kernel, entities);
+}
+
+/** Commits of one event each, so that the growth of the table stands out: those that split a segment, and the others. */
+function timeSplits(kernel: IngestKernel, from: number): void {
+  const batch = new RenumberedBatch(1);
+  const others: number[] = [];
+  const splits: number[] = [];
+  for (let i = 0; i < SINGLE_COMMITS; i++) {
+    const before = kernel.tableBytes;
+    const ms = commitFresh(kernel, batch, from + i);
+    (kernel.tableBytes === before ? others : splits).push(ms);
+  }
+  console.log(`committing one fresh entity: ${shown(others)}`);
+  console.log(`the same where the table grew: ${shown(splits)}`);
 }
 
 const at = process.argv.indexOf('--entities');

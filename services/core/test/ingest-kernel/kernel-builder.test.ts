@@ -4,7 +4,9 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { micros } from '@allsource/shared/model';
+import { countTypes } from '../../src/append/commit-builder.ts';
 import { SIDE_BY_SIDE_LIMITS, SideBySide, START } from '../support/builders-side-by-side.ts';
+import { testKernel } from '../support/test-kernel.ts';
 
 describe('the ingest kernel makes the same log as the builder in TypeScript', () => {
   it('over random commits, conflicts, syncs, failures and restarts', () => {
@@ -23,6 +25,25 @@ describe('the ingest kernel makes the same log as the builder in TypeScript', ()
     }
     console.info(`kernel builder: ${JSON.stringify(pair.counts)}, ${pair.durable.length} durable`);
     for (const count of Object.values(pair.counts)) expect(count).toBeGreaterThan(0);
+  });
+
+  it('counts the types of a commit, be they few, many or more than the kernel counts', () => {
+    for (const typeCount of [1, 2, 300, 4096, 4097]) {
+      const { quick } = new SideBySide(1, testKernel());
+      const events = Array.from({ length: 5000 }, (_, i) => ({
+        type: `type_${i % typeCount}`,
+        entity: 'e',
+        payload: Buffer.from('1'),
+        metadata: null,
+        timestamp: null,
+        expectedVersion: null,
+      }));
+      const outcome = quick.place({ space: 'events', tenant: 't', events, idempotency: null });
+      if (outcome.kind !== 'placed') throw new TypeError(outcome.kind);
+      expect(new Map(outcome.notes.types)).toEqual(countTypes(outcome.frame));
+      quick.settle(outcome.frame);
+      expect(quick.entities.eventTypeCount('t')).toBe(typeCount);
+    }
   });
 
   it('a scanned request that another has replaced is refused', () => {

@@ -15,6 +15,7 @@ import type {
 } from '../../src/append/commit-builder.ts';
 import { parseBatchRequest, parseSingleRequest } from '../../src/append/ingest-request.ts';
 import { SequencingBuilder } from '../../src/append/sequencing-builder.ts';
+import type { IngestKernel } from '../../src/ingest-kernel/ingest-kernel.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { testKernel } from './test-kernel.ts';
 
@@ -32,15 +33,18 @@ export class SideBySide {
   readonly clock = { now: START, nowMicros: () => micros(this.clock.now) };
   /** The random bits of the ids that the kernel has made, which the other builder is given. */
   idBits: number[] = [];
-  readonly kernel = testKernel({ inputBytesMax: 1024 * 1024, eventsMax: 100 });
-  quick = new KernelBuilder({ kernel: this.kernel, clock: this.clock });
+  quick: KernelBuilder;
   plain = new SequencingBuilder({ clock: this.clock, random: () => this.idBits.shift() ?? 0 });
   unsettled: [Frame, Frame][] = [];
   readonly durable: Frame[] = [];
   readonly counts = { commits: 0, conflicts: 0, rollBacks: 0, restarts: 0 };
 
-  constructor(seed: number) {
+  constructor(
+    seed: number,
+    kernel: IngestKernel = testKernel({ inputBytesMax: 1024 * 1024, eventsMax: 100 }),
+  ) {
     this.random = new SeededRandom(seed);
+    this.quick = new KernelBuilder({ kernel, clock: this.clock });
     this.quick.begin(HEAD, micros(0));
     this.plain.begin(HEAD, micros(0));
   }
