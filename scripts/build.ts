@@ -1,6 +1,7 @@
 /**
  * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each of its `src/**\/*.worker.ts` into `dist/<name>.worker.js`
- * beside it. Workspace packages are bundled in; third-party packages stay imports, found in node_modules at run time.
+ * beside it. Workspace packages are bundled in; third-party packages stay imports, found in node_modules at run time. Core's ingest kernel
+ * is compiled to WebAssembly beside its bundle.
  *
  * `npm start` and `npm test` build first, so an unchanged tree must cost almost nothing: dist/.sources holds the hash of
  * every file that esbuild read for that bundle, and a bundle whose hash still fits is left alone.
@@ -16,7 +17,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
 
 export const repositoryRoot = resolve(import.meta.dirname, '..');
@@ -60,18 +61,39 @@ async function bundle(folder: string): Promise<void> {
     logLevel: 'error',
     plugins: [keepThirdPartyExternal],
   });
-  const sources = Object.keys(result.metafile.inputs).toSorted();
+  const kernel = await compiledKernel(folder);
+  const sources = [...Object.keys(result.metafile.inputs), ...kernel.sources].toSorted();
   const record: SourceRecord = { sources, hash: hashOf(folder, sources) };
   // The record goes last: what a stop half-way leaves is not taken for a finished build.
   const files = [
     ...result.outputFiles.map(({ path, contents }) => ({ path, contents })),
+    ...kernel.files,
     { path: recordFile(folder), contents: JSON.stringify(record, undefined, 2) },
   ];
   replaceDist(absolute(`${folder}/dist`), files);
 }
 
+type OutputFile = { path: string; contents: string | Uint8Array };
+
+/** A folder with kernel/compile-kernel.ts has a kernel to compile. */
+async function compiledKernel(folder: string): Promise<{ sources: string[]; files: OutputFile[] }> {
+  const compiler = absolute(`${folder}/kernel/compile-kernel.ts`);
+  if (!existsSync(compiler)) return { sources: [], files: [] };
+  const { compileKernel, kernelSources } = (await import(compiler)) as KernelCompiler;
+  const path = absolute(`${folder}/dist/ingest-kernel.wasm`);
+  return {
+    sources: kernelSources().map((file) => relative(repositoryRoot, file)),
+    files: [{ path, contents: await compileKernel() }],
+  };
+}
+
+type KernelCompiler = {
+  compileKernel: () => Promise<Uint8Array>;
+  kernelSources: () => string[];
+};
+
 /** Each file is replaced in one step, for a service may be starting from the old ones at this moment. */
-function replaceDist(dist: string, files: { path: string; contents: string | Uint8Array }[]): void {
+function replaceDist(dist: string, files: OutputFile[]): void {
   mkdirSync(dist, { recursive: true });
   for (const { path, contents } of files) {
     const temporary = `${path}.${process.pid}`;

@@ -39,6 +39,8 @@ import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
 
 const VERSION = '0.1.0';
+/** Bytes that Node keeps of a request before it stops reading its socket: room for a usual batch, so that reading it takes no pauses. */
+const REQUEST_BUFFER_BYTES = 1024 * 1024;
 
 /** Core, running. */
 export interface CoreService extends RunningService {
@@ -219,9 +221,12 @@ class Core {
       metrics: parts.metrics,
       closedFor: () => this.#closing,
     });
-    const server = createServer({ maxHeaderSize: LIMITS.headerBytesMax }, (request, response) => {
-      if (!ingest.handle(request, response)) app(request, response);
-    });
+    const server = createServer(
+      { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
+      (request, response) => {
+        if (!ingest.handle(request, response)) app(request, response);
+      },
+    );
     new StreamSocket({
       log: parts.journal,
       consumers: this.#consumers,

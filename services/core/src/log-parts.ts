@@ -3,12 +3,16 @@ import { randomInt } from 'node:crypto';
 import { AccessDirectory } from '@allsource/shared/access';
 import { systemClock } from '@allsource/shared/model';
 import type { HttpMetrics, Logger } from '@allsource/service-kit/observability';
+import type { CommitBuilder } from './append/commit-builder.ts';
 import { Journal } from './append/journal.ts';
+import { SequencingBuilder } from './append/sequencing-builder.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerFold } from './consumers/consumer-fold.ts';
 import { NatsFanOut } from './fan-out/nats-fan-out.ts';
 import { registerFanOutMetrics } from './fan-out/fan-out-metrics.ts';
 import { CommitFeed } from './feed/commit-feed.ts';
+import { KernelBuilder } from './ingest-kernel/kernel-builder.ts';
+import { loadIngestKernel } from './ingest-kernel/load-kernel.ts';
 import { LiveConnections } from './http/live-connections.ts';
 import { CoreMetrics } from './observability/core-metrics.ts';
 import { openLogStore } from './open-log-store.ts';
@@ -51,7 +55,8 @@ export async function openLogParts(
   const journal = await Journal.open({
     store,
     clock: systemClock,
-    random: () => randomInt(ID_RANDOM_LIMIT),
+    random,
+    builder: createBuilder(config, logger),
     folds: [directory, consumers, states],
     onGroup: (group) => metrics.observeGroup(group),
   });
@@ -68,6 +73,17 @@ export async function openLogParts(
     storageBytes,
     fanOut,
   };
+}
+
+function random(): number {
+  return randomInt(ID_RANDOM_LIMIT);
+}
+
+function createBuilder({ batchEventsMax }: CoreConfig, logger: Logger): CommitBuilder {
+  const kernel = loadIngestKernel(batchEventsMax);
+  if (kernel !== null) return new KernelBuilder({ kernel, clock: systemClock });
+  logger.warn('the ingest kernel is not built (npm run build); appends take the slower path');
+  return new SequencingBuilder({ clock: systemClock, random });
 }
 
 interface FanOutParts {

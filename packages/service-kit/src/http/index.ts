@@ -7,6 +7,7 @@ export { Parameters } from './parameters.ts';
 export {
   jsonProblem,
   readBody,
+  readBodyParts,
   readJsonObject,
   requireJson,
   requireWellFormedJson,

@@ -9,6 +9,15 @@ import { LIMITS } from '@allsource/shared/limits';
  * keeping what comes after.
  */
 export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const parts = await readBodyParts(request, bytesMax);
+  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+}
+
+/** The same, in the parts that the body came in. */
+export async function readBodyParts(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<readonly Buffer[]> {
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > bytesMax) throw bodyTooLarge(bytesMax);
   const encoding = request.headers['content-encoding'];
@@ -22,7 +31,7 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
 }
 
 // Not `for await`: leaving such a loop early destroys the request, and with it the socket on which the refusal is to be answered.
-function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+function collect(request: IncomingMessage, bytesMax: number): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
@@ -31,11 +40,12 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
       if (bytes > bytesMax) reject(bodyTooLarge(bytesMax));
       else chunks.push(chunk);
     });
-    request.once('end', () =>
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
-    );
+    request.once('end', () => resolve(chunks));
     request.once('error', reject);
-    request.once('close', () => reject(requestCutOff()));
+    // It closes after its end too; the problem and its stack are made only when they are needed.
+    request.once('close', () => {
+      if (!request.readableEnded) reject(requestCutOff());
+    });
   });
 }
 

@@ -4,7 +4,8 @@
  */
 import { type Position, type Version, VERSION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import type { EntityDirectory, EntityHead } from './append-port.ts';
+import type { EntityHead } from './append-port.ts';
+import type { EntitySpace, EntityState } from './commit-builder.ts';
 
 interface MutableHead {
   version: Version;
@@ -16,10 +17,7 @@ class TenantEntities {
   eventCount = 0;
 }
 
-/** The two spaces of entities: what clients append and what the store appends about itself. */
-export type EntitySpace = 'events' | 'system';
-
-export class EntityFold implements EntityDirectory {
+export class EntityFold implements EntityState {
   readonly #spaces: Record<EntitySpace, Map<string, TenantEntities>> = {
     events: new Map(),
     system: new Map(),

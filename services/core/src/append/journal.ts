@@ -1,7 +1,7 @@
 /**
  * The one way into the log, and what everyone inside core sees of it.
  *
- * An append is placed (versions, position, conditions; see sequencer.ts), made durable with its group (commit-pipeline.ts), folded, shown to readers, and
+ * An append is placed (versions, position, conditions; see commit-builder.ts), made durable with its group (commit-pipeline.ts), folded, shown to readers, and
  * only then answered. Promises: acknowledged means durable (I-1); no reader passes the watermark (I-4); a retried append with a known idempotency
  * key gets the first answer again (I-6). A refusal that rests on a commit still on its way (a version conflict, a key in use) is answered only
  * when that commit is durable, so nobody is told of a state that a crash could take back.
@@ -15,11 +15,21 @@ import { assert } from '@allsource/shared/lang';
 import type { Frame } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import type { LogHead, LogStore } from '../storage/log-store.ts';
+import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
+import type {
+  CommitBuilder,
+  EntityState,
+  PlacedNotes,
+  Placement,
+  PlacementEvent,
+  PlacementOutcome,
+  RequestShape,
+  ScannedRequest,
+} from './commit-builder.ts';
 import { CommitPipeline, type CommitPipelineOptions } from './commit-pipeline.ts';
-import { EntityFold } from './entity-fold.ts';
 import { IdempotencyFold } from './idempotency-fold.ts';
-import { type Placement, type PlacementEvent, Sequencer } from './sequencer.ts';
+import { SequencingBuilder } from './sequencing-builder.ts';
 
 /** A fold of the log that core keeps in memory. It gets every durable frame once, in position order. */
 export interface LogFold {
@@ -30,6 +40,8 @@ export interface JournalOptions {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Default: the one in TypeScript. */
+  readonly builder?: CommitBuilder;
   /** Folds beyond the journal's own; they are built during recovery and kept up to date. */
   readonly folds: readonly LogFold[];
   readonly onGroup?: NonNullable<CommitPipelineOptions['onGroup']>;
@@ -44,13 +56,19 @@ export interface IdempotencyName {
 /** A client's append that has passed authentication, limits and the checks of its form. */
 export interface AppendCommand {
   readonly tenant: string;
-  readonly events: readonly PlacementEvent[];
+  readonly events: readonly PlacementEvent[] | ScannedRequest;
   readonly idempotency: IdempotencyName | null;
 }
 
 export type AppendOutcome =
-  /** `isReplay`: the key was known, and the frame is that of the first append. */
-  | { readonly kind: 'appended'; readonly frame: Frame; readonly isReplay: boolean }
+  | {
+      readonly kind: 'appended';
+      readonly frame: Frame;
+      /** True when the key was known, and the frame is that of the first append. */
+      readonly isReplay: boolean;
+      /** Null for a replay. */
+      readonly notes: PlacedNotes | null;
+    }
   | {
       readonly kind: 'conflict';
       readonly index: number;
@@ -64,19 +82,19 @@ interface PendingKey {
 }
 
 export class Journal implements DurableLog, SystemAppender {
-  readonly entities = new EntityFold();
+  readonly #builder: CommitBuilder;
   readonly #options: JournalOptions;
   readonly #idempotency = new IdempotencyFold();
   readonly #pendingKeys = new Map<string, PendingKey>();
   readonly #listeners = new Set<(frame: Frame) => void>();
   readonly #pipeline: CommitPipeline;
-  #sequencer: Sequencer | null = null;
   #logHead: LogHead | null = null;
   #head: Position = POSITION_ZERO;
   #lastCommit: Promise<void> = Promise.resolve();
 
   private constructor(options: JournalOptions) {
     this.#options = options;
+    this.#builder = options.builder ?? new SequencingBuilder(options);
     this.#pipeline = new CommitPipeline({
       store: options.store,
       onDurable: (frame) => this.#takeDurable(frame),
@@ -92,24 +110,23 @@ export class Journal implements DurableLog, SystemAppender {
     const logHead = await options.store.open({
       onFrame: (frame) => {
         recordedAt = frame.recordedAt;
+        journal.#builder.replay(frame);
         journal.#fold(frame);
       },
     });
     journal.#logHead = logHead;
     journal.#head = logHead.position;
-    const { clock, random } = options;
-    journal.#sequencer = new Sequencer({
-      head: logHead,
-      entities: journal.entities,
-      clock,
-      random,
-      recordedAt,
-    });
+    journal.#builder.begin(logHead, recordedAt);
     return journal;
   }
 
   get head(): Position {
     return this.#head;
+  }
+
+  /** The entities and counts at the watermark. */
+  get entities(): EntityState {
+    return this.#builder.entities;
   }
 
   get logId(): Buffer {
@@ -137,6 +154,18 @@ export class Journal implements DurableLog, SystemAppender {
   }
 
   /**
+   * Reads the body of an append quickly; null when it has to be read with ingest-request.ts. The result is to be appended before anything is
+   * awaited, for there is room for one request.
+   */
+  scan(
+    body: readonly Buffer[],
+    shape: RequestShape,
+    context: IngestContext,
+  ): ScannedRequest | null {
+    return this.#builder.scan(body, shape, context);
+  }
+
+  /**
    * Appends a client's events as one commit. Throws a problem when the disk refuses (`storage_full`, `writer_poisoned`, `overloaded`) or the key
    * was used for another body (`idempotency_key_reused`).
    */
@@ -144,7 +173,8 @@ export class Journal implements DurableLog, SystemAppender {
     const { tenant, events, idempotency } = command;
     // From the look-up of the key to the placement nothing is awaited: two requests with one key cannot both find it unknown.
     const known = idempotency === null ? null : this.#known(tenant, idempotency);
-    if (known !== null) return { kind: 'appended', frame: await known, isReplay: true };
+    if (known !== null)
+      return { kind: 'appended', frame: await known, isReplay: true, notes: null };
     const mark =
       idempotency === null
         ? null
@@ -161,7 +191,7 @@ export class Journal implements DurableLog, SystemAppender {
         bodyDigest: idempotency.bodyDigest,
         frame: durable,
       });
-    return { kind: 'appended', frame: outcome.frame, isReplay: false };
+    return { kind: 'appended', frame: outcome.frame, isReplay: false, notes: outcome.notes };
   }
 
   async appendSystem(tenant: string, drafts: readonly SystemEventDraft[]): Promise<Frame> {
@@ -172,9 +202,9 @@ export class Journal implements DurableLog, SystemAppender {
     return outcome.frame;
   }
 
-  #place(placement: Placement): ReturnType<Sequencer['place']> {
+  #place(placement: Placement): PlacementOutcome {
     this.#pipeline.admit();
-    return this.#opened().place(placement);
+    return this.#builder.place(placement);
   }
 
   #commit(frame: Frame): Promise<void> {
@@ -207,27 +237,21 @@ export class Journal implements DurableLog, SystemAppender {
   }
 
   #forgetPending(): void {
-    this.#opened().rollBack();
+    this.#builder.rollBack();
     // Later refusals rest on the durable state again and need not wait for a commit that has failed.
     this.#lastCommit = Promise.resolve();
   }
 
   #takeDurable(frame: Frame): void {
+    this.#builder.settle(frame);
     this.#fold(frame);
-    this.#opened().settle(frame);
     this.#head = frame.lastPosition;
     for (const listener of this.#listeners) listener(frame);
   }
 
   #fold(frame: Frame): void {
-    this.entities.apply(frame);
     this.#idempotency.apply(frame);
     for (const fold of this.#options.folds) fold.apply(frame);
-  }
-
-  #opened(): Sequencer {
-    assert(this.#sequencer !== null, 'the journal is open');
-    return this.#sequencer;
   }
 
   /** Waits for appends under way, then closes the store. */

@@ -18,42 +18,19 @@ import {
   version,
   writeEventId,
 } from '@allsource/shared/model';
-import {
-  encodeFrame,
-  type Frame,
-  type FrameEventInput,
-  type IdempotencyMark,
-} from '@allsource/shared/protocol';
+import { encodeFrame, type Frame, type FrameEventInput } from '@allsource/shared/protocol';
 import type { LogHead } from '../storage/log-store.ts';
-import type { EntityFold, EntitySpace } from './entity-fold.ts';
+import type { EntitySpace, Placement, PlacementEvent, PlacementOutcome } from './commit-builder.ts';
+import type { EntityFold } from './entity-fold.ts';
 
-/** One event to place. */
-export interface PlacementEvent {
-  readonly type: string;
-  readonly entity: string;
-  readonly payload: Uint8Array;
-  readonly metadata: Uint8Array | null;
-  readonly timestamp: Micros | null;
-  readonly expectedVersion: Version | null;
-}
-
-/** One commit to place. */
-export interface Placement {
-  readonly space: EntitySpace;
-  readonly tenant: string;
+/** A commit whose events are at hand one by one. */
+export interface EventPlacement extends Placement {
   readonly events: readonly PlacementEvent[];
-  readonly idempotency: IdempotencyMark | null;
 }
 
-export type PlacementOutcome =
+export type SequencerOutcome =
   | { readonly kind: 'placed'; readonly frame: Frame }
-  | {
-      readonly kind: 'conflict';
-      /** The index of the event whose condition failed. */
-      readonly index: number;
-      readonly expected: Version;
-      readonly current: Version;
-    };
+  | Extract<PlacementOutcome, { kind: 'conflict' }>;
 
 export interface SequencerOptions {
   readonly head: LogHead;
@@ -95,7 +72,7 @@ export class Sequencer {
   }
 
   /** Places a commit behind everything placed before, or says which expected version does not hold. Nothing changes on a conflict. */
-  place(placement: Placement): PlacementOutcome {
+  place(placement: EventPlacement): SequencerOutcome {
     const { space, tenant, events } = placement;
     const recordedAt = this.#nextRecordedAt();
     const batch = new Map<string, PendingHead>();

@@ -11,7 +11,7 @@ import type { Clock } from '@allsource/shared/model';
 import { BODY_DIGEST_BYTES } from '@allsource/shared/protocol';
 import {
   type Guard,
-  readBody,
+  readBodyParts,
   requireJson,
   sendProblem,
   type TenantResolver,
@@ -19,9 +19,9 @@ import {
 } from '@allsource/service-kit/http';
 import type { HttpMetrics, Logger } from '@allsource/service-kit/observability';
 import { batchAnswer, singleAnswer } from '../append/append-answer.ts';
+import type { AnswerBytes, RequestShape } from '../append/commit-builder.ts';
 import {
   type IngestLimits,
-  type IngestRequest,
   parseBatchRequest,
   parseSingleRequest,
 } from '../append/ingest-request.ts';
@@ -56,9 +56,13 @@ export interface IngestHandlerOptions {
 }
 
 interface Answer {
-  readonly text: string;
+  readonly body: AnswerBytes;
   readonly isReplay: boolean;
 }
+
+type Appended = Extract<AppendOutcome, { kind: 'appended' }>;
+
+const PARSERS = { single: parseSingleRequest, batch: parseBatchRequest };
 
 export class IngestHandler {
   readonly #options: IngestHandlerOptions;
@@ -92,39 +96,40 @@ export class IngestHandler {
     if (closed !== null) throw closed;
     requireJson(request);
     const key = idempotencyKey(request);
-    const body = await readBody(request, limits.bodyBytesMax);
+    const parts = await readBodyParts(request, limits.bodyBytesMax);
     const context = { limits, now: clock.nowMicros() };
-    const parsed =
-      path === SINGLE_PATH ? parseSingleRequest(body, context) : parseBatchRequest(body, context);
-    const tenant = this.#tenant(request, principal, parsed);
+    const shape = path === SINGLE_PATH ? 'single' : 'batch';
+    // Until the append nothing is awaited: the journal has room for one scanned request.
+    const scanned = journal.scan(parts, shape, context);
+    const parsed = scanned ?? PARSERS[shape](joined(parts), context);
+    const tenant = this.#tenant(request, principal, parsed.tenant);
     const isRepresentation = /\breturn=representation\b/.test(String(request.headers.prefer ?? ''));
-    if (parsed.events.length === 0)
-      return { text: batchAnswer(null, isRepresentation), isReplay: false };
-    const idempotency = key === null ? null : { key, bodyDigest: digest(path, body) };
-    const outcome = requireAppended(
-      await journal.append({ tenant, events: parsed.events, idempotency }),
-    );
-    const text =
-      path === SINGLE_PATH
-        ? singleAnswer(outcome.frame)
-        : batchAnswer(outcome.frame, isRepresentation);
-    if (!outcome.isReplay) this.#options.metrics.countIngested(outcome.frame);
-    return { text, isReplay: outcome.isReplay };
+    const events = 'generation' in parsed ? parsed : parsed.events;
+    if ('length' in events && events.length === 0)
+      return { body: answerBytes(batchAnswer(null, isRepresentation)), isReplay: false };
+    const idempotency = key === null ? null : { key, bodyDigest: digest(path, parts) };
+    const outcome = requireAppended(await journal.append({ tenant, events, idempotency }));
+    this.#count(outcome);
+    return { body: answerTo(outcome, { shape, isRepresentation }), isReplay: outcome.isReplay };
   }
 
-  #tenant(request: IncomingMessage, principal: Principal | null, parsed: IngestRequest): string {
+  #count({ frame, notes }: Appended): void {
+    if (notes !== null) this.#options.metrics.countIngested(frame.eventCount, notes.types);
+  }
+
+  #tenant(request: IncomingMessage, principal: Principal | null, named: string | null): string {
     if (principal === null) throw problem('unauthenticated', 'An append needs a principal.');
     const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '').get('tenant_id');
-    return this.#options.resolveTenant(principal, query ?? parsed.tenant);
+    return this.#options.resolveTenant(principal, query ?? named);
   }
 
   #send(response: ServerResponse, answer: Answer): void {
     response.writeHead(200, {
       'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(answer.text),
+      'content-length': answer.body.bytes.length,
       ...(answer.isReplay ? { 'idempotent-replayed': 'true' } : {}),
     });
-    response.end(answer.text);
+    response.end(answer.body.bytes, answer.body.release);
   }
 
   #refuse(response: ServerResponse, failure: Problem, path: string): void {
@@ -141,7 +146,23 @@ function pathOf(url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-function requireAppended(outcome: AppendOutcome): Extract<AppendOutcome, { kind: 'appended' }> {
+function answerTo(
+  { frame, notes }: Appended,
+  form: { readonly shape: RequestShape; readonly isRepresentation: boolean },
+): AnswerBytes {
+  const { shape, isRepresentation } = form;
+  const isWritten = shape === 'single' || !isRepresentation;
+  if (isWritten && notes !== null && notes.answer !== null) return notes.answer;
+  return answerBytes(
+    shape === 'single' ? singleAnswer(frame) : batchAnswer(frame, isRepresentation),
+  );
+}
+
+function answerBytes(text: string): AnswerBytes {
+  return { bytes: Buffer.from(text, 'utf8'), release: () => {} };
+}
+
+function requireAppended(outcome: AppendOutcome): Appended {
   if (outcome.kind === 'appended') return outcome;
   const { index, expected, current } = outcome;
   throw problem(
@@ -171,11 +192,13 @@ function idempotencyKey(request: IncomingMessage): string | null {
 }
 
 // The route is part of the digest: the same bytes mean different things to the single and the batch route.
-function digest(path: string, body: Buffer): Buffer {
-  return createHash('sha256')
-    .update(path)
-    .update('\n')
-    .update(body)
-    .digest()
-    .subarray(0, BODY_DIGEST_BYTES);
+function digest(path: string, parts: readonly Buffer[]): Buffer {
+  const hash = createHash('sha256').update(path).update('\n');
+  for (const part of parts) hash.update(part);
+  return hash.digest().subarray(0, BODY_DIGEST_BYTES);
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first, ...rest] = parts;
+  return first !== undefined && rest.length === 0 ? first : Buffer.concat(parts);
 }

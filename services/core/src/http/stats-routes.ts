@@ -1,10 +1,10 @@
 import type { Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
-import type { EntityFold } from '../append/entity-fold.ts';
+import type { EntityState } from '../append/commit-builder.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 
 export interface StatsRoutesOptions {
-  readonly entities: EntityFold;
+  readonly entities: EntityState;
   readonly log: DurableLog;
   readonly registry: Registry;
   readonly storageBytes: () => number;

@@ -1,5 +1,4 @@
 import type { ErrorCode } from '@allsource/shared/errors';
-import type { Frame } from '@allsource/shared/protocol';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import { Counter, Gauge, Histogram } from 'prom-client';
 
@@ -90,10 +89,10 @@ export class CoreMetrics {
   readonly #types = new Set<string>();
 
   /** Counts an acknowledged append. */
-  countIngested(frame: Frame): void {
-    this.#ingested.inc(frame.eventCount);
-    this.#rate.add(frame.eventCount);
-    for (const [type, count] of countByType(frame)) {
+  countIngested(eventCount: number, types: ReadonlyMap<string, number>): void {
+    this.#ingested.inc(eventCount);
+    this.#rate.add(eventCount);
+    for (const [type, count] of types) {
       this.#ingestedByType.inc({ event_type: this.#label(type) }, count);
     }
   }
@@ -123,13 +122,6 @@ export class CoreMetrics {
   ingestRatePerSecond(): number {
     return this.#rate.perSecond();
   }
-}
-
-// A labelled counter costs far more than a map entry, and a commit mostly holds few types.
-function countByType(frame: Frame): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const event of frame.events()) counts.set(event.type, (counts.get(event.type) ?? 0) + 1);
-  return counts;
 }
 
 function defineGauges(registers: HttpMetrics['registry'][], gauges: CoreGauges): void {

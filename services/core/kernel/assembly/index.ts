@@ -1,0 +1,46 @@
+/** The doors of the kernel. src/ingest-kernel/ is their only caller and says in which order they are called. */
+import { makeTable } from './entity-table';
+import { seedIds } from './frame-build';
+import { HEX_DIGITS, PAGE_BYTES, segmentsAt, setLimits } from './layout';
+import { setHashKey } from './sip-hash';
+
+export { writeBatchAnswer, writeSingleAnswer } from './answer';
+export { entityCount, tableBytes } from './entity-table';
+export { buildFrame } from './frame-build';
+export { applyFrame, newEntities, undoFrame } from './frame-fold';
+export { answerAt, eventTable, frameAt, segmentsAt } from './layout';
+export {
+  currentVersion,
+  lookedUpPosition,
+  lookUp,
+  placeEvents,
+  selectTenant,
+  undoEvents,
+} from './placement';
+export { scanBatch, scanSingle, setRules, tenantLength, tenantOffset } from './request-scan';
+export { hashInto } from './sip-hash';
+export { countTypes, typeCountsAt } from './type-counts';
+
+/** Lays out the memory. Key and seed are random. Returns false when there is not enough memory. */
+export function initialize(
+  inputBytesMax: usize,
+  eventsMax: usize,
+  keyA: u64,
+  keyB: u64,
+  seed: u64,
+): bool {
+  setLimits(inputBytesMax, eventsMax);
+  const pages = <i32>(segmentsAt() / PAGE_BYTES) - memory.size();
+  if (pages > 0 && memory.grow(pages) == -1) return false;
+  for (let byte: u32 = 0; byte < 256; byte++) {
+    store<u8>(HEX_DIGITS + byte * 2, hexDigit(byte >> 4));
+    store<u8>(HEX_DIGITS + byte * 2, hexDigit(byte & 15), 1);
+  }
+  setHashKey(keyA, keyB);
+  seedIds(seed);
+  return makeTable();
+}
+
+function hexDigit(value: u32): u8 {
+  return <u8>(value < 10 ? 0x30 + value : 0x57 + value);
+}
