@@ -44,6 +44,7 @@ export class Bench {
   readonly folder: string;
   readonly load = new LoadProcess();
   readonly #floor: FsyncFloor;
+  readonly #startedAt = performance.now();
 
   constructor(options: BenchOptions) {
     this.options = options;
@@ -82,6 +83,12 @@ export class Bench {
     } catch (error) {
       measurement.fault = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** Tells whoever waits what is being measured. */
+  announce(title: string): void {
+    const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
+    process.stderr.write(`${String(seconds).padStart(4)} s  ${title}\n`);
   }
 
   wants(caseName: string): boolean {

@@ -8,7 +8,16 @@ const CHECKS = [
   { name: 'types', command: ['tsc', '--noEmit', '-p', '.'] },
   {
     name: 'dependency directions',
-    command: ['depcruise', '--output-type', 'err-long', 'packages', 'services', 'tests', 'scripts', 'bench'],
+    command: [
+      'depcruise',
+      '--output-type',
+      'err-long',
+      'packages',
+      'services',
+      'tests',
+      'scripts',
+      'bench',
+    ],
   },
 ];
 

@@ -82,6 +82,7 @@ export async function runComparisons(
   const result: ComparisonResult = { measurements: [], notStarted: [] };
   if (wanted.length === 0) return result;
   const started: Started[] = [];
+  bench.announce('starting core and its peers');
   try {
     for (const subject of subjects) {
       try {
@@ -105,7 +106,7 @@ async function compare(
   comparison: Comparison,
   started: readonly Started[],
 ): Promise<Measurement[]> {
-  process.stderr.write(`${comparison.caseName} ${comparison.title}\n`);
+  bench.announce(`${comparison.caseName} ${comparison.title}`);
   const entries = started.flatMap((one) => entriesOf(bench, comparison, one));
   for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
     for (const { measurement, work } of entries) await bench.add(measurement, work);

@@ -21,6 +21,7 @@ const FOLLOW_TIMEOUT_MS = 300_000;
 export async function runLiveLatency(bench: Bench): Promise<Measurement[]> {
   const title = `append to subscriber at ${LIVE_EVENTS_PER_SECOND} events/s, median (open loop, SSE)`;
   const measurement = measurementOf({ caseName: 'P12', title, unit: 'ms' });
+  bench.announce(`P12 ${title}`);
   const core = await RunningCore.start(bench.freshFolder('live'));
   try {
     const { warmupMs, durationMs, eventBytes } = bench.options;
@@ -47,6 +48,7 @@ export async function runLiveLatency(bench: Bench): Promise<Measurement[]> {
 /** follow, P10 and restart: one filled store serves all three. */
 export async function runStored(bench: Bench): Promise<Measurement[]> {
   const { storedEvents } = bench.options;
+  bench.announce(`filling a store with ${storedEvents} events`);
   const core = await RunningCore.start(bench.freshFolder('stored'));
   try {
     await fillStore(bench, core);
@@ -55,6 +57,7 @@ export async function runStored(bench: Bench): Promise<Measurement[]> {
       measurements.push(...(await runReadSide(bench, core)));
     if (!bench.wants('restart')) return measurements;
     const title = `core ready again after kill -9 with ${storedEvents.toLocaleString('en')} events`;
+    bench.announce(`restart ${title}`);
     const restart = measurementOf({ caseName: 'restart', title, unit: 'ms' });
     for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
       await bench.add(restart, () => killAndStart(core));
@@ -94,6 +97,7 @@ async function runReadSide(bench: Bench, core: RunningCore): Promise<Measurement
     title: `reads of a ${READ_ENTITY_EVENTS}-event entity on the gateway, ${READ_CLIENTS} clients`,
     unit: 'reads/s',
   });
+  bench.announce('follow and P10');
   const head = await headOf(core);
   for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1) {
     // Each time it starts with nothing, so that it reads the whole log.
@@ -165,6 +169,7 @@ export async function runMemory(bench: Bench): Promise<Measurement[]> {
   const { entities, eventBytes } = bench.options;
   const title = `memory of core per known entity (${entities.toLocaleString('en')} entities)`;
   const measurement = measurementOf({ caseName: 'memory', title, unit: 'bytes/entity' });
+  bench.announce(title);
   const core = await RunningCore.start(bench.freshFolder('memory'), ['--inspect=127.0.0.1:0']);
   try {
     const fill = { kind: 'fill', target: core.target, clients: FILL_CLIENTS, eventBytes } as const;

@@ -2,6 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { LoadJob, LoadResult } from './job.ts';
 
+/** Far above every job's own length: a server that hangs must not hang the benchmark. */
+const JOB_TIMEOUT_MS = 15 * 60_000;
+
 type Reply = { readonly result: LoadResult } | { readonly fault: string };
 
 /** The harness's end of the load process. */
@@ -16,8 +19,13 @@ export class LoadProcess {
   run(job: LoadJob): Promise<LoadResult> {
     return new Promise((done, fail) => {
       const onExit = () => fail(new Error('The load process ended during a job.'));
+      const timer = setTimeout(() => {
+        this.close();
+        fail(new Error(`A job took more than ${JOB_TIMEOUT_MS} ms.`));
+      }, JOB_TIMEOUT_MS);
       this.#child.once('exit', onExit);
       this.#child.once('message', (reply: Reply) => {
+        clearTimeout(timer);
         this.#child.off('exit', onExit);
         if ('fault' in reply) fail(new Error(reply.fault));
         else done(reply.result);
