@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { addDoctorCommand } from './commands/doctor-command.ts';
 import { addGetCommand } from './commands/get-command.ts';
 import { addImportCommand } from './commands/import-command.ts';
 import { addStatusCommand } from './commands/status-command.ts';
@@ -61,6 +62,7 @@ function createProgram(context: CommandContext): Command {
   addGetCommand(program, context);
   addStatusCommand(program, context);
   addVerifyCommand(program, context);
+  addDoctorCommand(program, context);
   return program;
 }
 
