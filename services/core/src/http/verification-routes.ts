@@ -22,7 +22,9 @@ async function sendVerification({ response }: Call, runs: VerificationRuns): Pro
   response.setHeader('content-type', INSPECTION_CONTENT_TYPE);
   response.flushHeaders();
   try {
-    await pipeline(run.lines, response);
+    await pipeline(run.lines, response, { end: false });
+    await run.ended;
+    response.end();
   } catch (error) {
     // The reader went away, which has stopped the run; everything else is for the log.
     if (!response.destroyed) throw error;

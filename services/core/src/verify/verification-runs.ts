@@ -23,6 +23,8 @@ export interface VerificationRunsOptions {
 export interface VerificationRun {
   /** Its lines (`shared/protocol/inspection.ts`). */
   readonly lines: Readable;
+  /** Resolves when its process has ended and another may be started. */
+  readonly ended: Promise<void>;
   /** Ends it. May be called twice. */
   stop(): void;
 }
@@ -53,13 +55,14 @@ export class VerificationRuns {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#running = child;
-    const forget = () => {
-      if (this.#running === child) this.#running = null;
-    };
-    child.once('close', forget);
-    // Without a process there is an end without lines, which the reader takes for what it is.
-    child.once('error', forget);
-    return { lines: child.stdout, stop: () => void child.kill('SIGKILL') };
+    const ended = new Promise<void>((resolve) => {
+      child.once('close', resolve);
+      // Without a process there is an end without lines, which the reader takes for what it is.
+      child.once('error', () => resolve());
+    }).then(() => {
+      this.#running = null;
+    });
+    return { lines: child.stdout, ended, stop: () => void child.kill('SIGKILL') };
   }
 
   /** Ends the one that runs. */
