@@ -55,13 +55,14 @@ export class VerificationRuns {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#running = child;
-    const ended = new Promise<void>((resolve) => {
-      child.once('close', resolve);
-      // Without a process there is an end without lines, which the reader takes for what it is.
-      child.once('error', () => resolve());
-    }).then(() => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const end = () => {
       this.#running = null;
-    });
+      resolve();
+    };
+    child.once('close', end);
+    // Without a process there is an end without lines, which the reader takes for what it is.
+    child.once('error', end);
     return { lines: child.stdout, ended, stop: () => void child.kill('SIGKILL') };
   }
 
