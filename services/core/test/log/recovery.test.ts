@@ -473,20 +473,21 @@ describe('the segments of a log', () => {
   });
 });
 
-describe('damage in a segment that a start has trusted', () => {
-  async function sealedLog() {
-    const disk = new SimulatedDisk();
-    const store = storeOn(disk);
-    const { logId } = await store.open();
-    const maker = new SampleFrames({ logId, position: position(0), checksum: 0 });
-    const frames = maker.take(400, { payloadBytes: 700 });
-    for (let i = 0; i < frames.length; i += 10) await store.append(frames.slice(i, i + 10));
-    await store.close();
-    const last = must(frames.at(-1));
-    const after = { logId, position: last.lastPosition, checksum: last.checksum };
-    return { disk: disk.afterKill(), frames, after };
-  }
+/** A closed log of several segments, and the anchor at its end. */
+async function sealedLog() {
+  const disk = new SimulatedDisk();
+  const store = storeOn(disk);
+  const { logId } = await store.open();
+  const maker = new SampleFrames({ logId, position: position(0), checksum: 0 });
+  const frames = maker.take(400, { payloadBytes: 700 });
+  for (let i = 0; i < frames.length; i += 10) await store.append(frames.slice(i, i + 10));
+  await store.close();
+  const last = must(frames.at(-1));
+  const after = { logId, position: last.lastPosition, checksum: last.checksum };
+  return { disk: disk.afterKill(), frames, after };
+}
 
+describe('damage in a segment that a start has trusted', () => {
   it('by one bit is no obstacle to the start; it is named when it is read, and all around it is readable', async () => {
     const { disk, frames, after } = await sealedLog();
     const [, name] = disk.fileNames('.seg').map(must);
@@ -524,11 +525,11 @@ describe('damage in a segment that a start has trusted', () => {
     await store.close();
     const name = must(disk.fileNames('.seg')[0]);
     other.bytes(name).copy(disk.bytes(name));
-    const reopened = storeOn(disk);
-    await reopened.open({ after });
-    expect(await problemOf(collect(reopened.read(position(1))))).toMatchObject({
+    const second = storeOn(disk);
+    await second.open({ after });
+    expect(await problemOf(collect(second.read(position(1))))).toMatchObject({
       code: 'log_damaged',
     });
-    await reopened.close();
+    await second.close();
   });
 });
