@@ -13,15 +13,17 @@ export class Segment {
   readonly previousChecksum: number;
   /** Bytes of the raw file, header included. */
   readonly capacity: number;
-  /** Where the frames of a raw segment lie. */
+  /** Where the frames of a raw segment lie, and the offset behind the last durable one; worth nothing until the segment `isIndexed`. */
   index: PositionIndex;
-  /** The offset behind the last durable frame. */
   end = SEGMENT_HEADER_BYTES;
+  /** False for a raw segment that was trusted at the start and not read since (`segment-indexing.ts`). */
+  isIndexed: boolean;
 
   constructor(segment: {
     readonly firstPosition: Position;
     readonly previousChecksum: number;
     readonly capacity: number;
+    readonly isIndexed?: boolean;
   }) {
     this.#name = segmentName(segment.firstPosition);
     this.firstPosition = segment.firstPosition;
@@ -29,6 +31,7 @@ export class Segment {
     this.capacity = segment.capacity;
     this.#fileBytes = segment.capacity;
     this.index = new PositionIndex(segment.firstPosition);
+    this.isIndexed = segment.isIndexed ?? true;
   }
 
   /** The name of the file. */
@@ -56,11 +59,12 @@ export class Segment {
     this.#fileBytes = header.fileBytes;
     this.#digest = header.digest;
     this.end = header.framesEnd;
+    this.isIndexed = true;
     this.index = new PositionIndex(this.firstPosition);
   }
 
   get isEmpty(): boolean {
-    return this.end === SEGMENT_HEADER_BYTES;
+    return this.isIndexed && this.end === SEGMENT_HEADER_BYTES;
   }
 
   /** Where the first frame lies. */
