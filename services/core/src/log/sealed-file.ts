@@ -91,7 +91,10 @@ export class SealedFile implements ByteSource {
     for (let block = first; block <= last; block++) {
       const place = this.#index.place(block);
       const start = place.offset - from;
-      const bytes = this.#verified(block, stored.subarray(start, Math.min(start + place.bytes, length)));
+      const bytes = this.#verified(
+        block,
+        stored.subarray(start, Math.min(start + place.bytes, length)),
+      );
       const raw = rawOffsetOf(block);
       const within = Math.max(0, offset - raw);
       bytes.copy(target, raw + within - offset, within, end - raw);

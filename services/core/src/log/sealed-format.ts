@@ -107,8 +107,7 @@ export function encodeSealedHeader(header: SealedHeader): Buffer {
 
 /** Reads a header from the first bytes of a file; every byte of it is covered by the checksum. */
 export function decodeSealedHeader(bytes: Buffer): SealedHeaderDecode {
-  if (bytes.length < SEALED_HEADER_BYTES)
-    return damaged(`the file has only ${bytes.length} bytes`);
+  if (bytes.length < SEALED_HEADER_BYTES) return damaged(`the file has only ${bytes.length} bytes`);
   const magic = bytes.readUInt32LE(0);
   if (magic !== SEALED_MAGIC) return damaged(`no sealed segment starts with ${hex(magic)}`);
   const expected = bytes.readUInt32LE(4);

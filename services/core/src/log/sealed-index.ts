@@ -97,9 +97,7 @@ export class SealedIndex {
   #mark(ordinal: number): Mark {
     const at = ordinal * MARK_FIELDS;
     return {
-      position: position(
-        this.#header.segment.firstPosition + (this.#marks[at] as number),
-      ),
+      position: position(this.#header.segment.firstPosition + (this.#marks[at] as number)),
       offset: this.#marks[at + 1] as number,
       previousChecksum: this.#marks[at + 2] as number,
     };

@@ -99,18 +99,16 @@ export class Sealing {
   }
 
   #start(): void {
-    if (this.#isStopped || this.#retry !== null) return;
-    this.#running ??= this.#run();
+    if (this.#mayGoOn()) this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
-    for (;;) {
-      const ordinal = this.#parts.segments.sealedCount;
-      const mayGoOn = !this.#isStopped && this.#retry === null && this.#candidates() > 0;
-      if (!mayGoOn) break;
-      await this.#attempt(ordinal);
-    }
+    while (this.#mayGoOn()) await this.#attempt(this.#parts.segments.sealedCount);
     this.#running = null;
+  }
+
+  #mayGoOn(): boolean {
+    return !this.#isStopped && this.#retry === null && this.#candidates() > 0;
   }
 
   /** Sealed segments come first in the list, so that each digest rests on the one before. */
