@@ -238,18 +238,23 @@ async function coldStreams(): Promise<void> {
   const reader = new EntityReader({ frames: new FrameReader(log), entities });
   const query = parseEventQuery(NO_PARAMETERS);
   const ms: number[] = [];
+  const cpuMs: number[] = [];
   let read = 0;
   for (let i = 0; i < STREAMS; i++) {
     const entity = entityName(random(ENTITIES));
     if (entities.entityHead('', entity).version === 0) continue;
+    const cpu = process.cpuUsage();
     const startedAt = performance.now();
     const page = await reader.page({ tenant: 'default', entity, query });
     for await (const event of page.events()) read += event.payloadLength > 0 ? 1 : 0;
     ms.push(performance.now() - startedAt);
+    const { user, system } = process.cpuUsage(cpu);
+    cpuMs.push((user + system) / 1000);
   }
   console.log(
     `streams of cold entities, ${(read / ms.length).toFixed(1)} events each: ${percentiles(ms)}`,
   );
+  console.log(`    processor time of the same:           ${percentiles(cpuMs)}`);
   await store.close();
 }
 

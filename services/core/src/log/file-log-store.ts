@@ -72,8 +72,9 @@ export class FileLogStore implements LogStore {
     return this.#log?.sealing?.status ?? null;
   }
 
-  /** Resolves when nothing is being sealed. */
+  /** Resolves when nothing is being sealed: all segments that are full by now are, but for one that is to be tried again later. */
   async sealed(): Promise<void> {
+    await this.#log?.writer.choresDone();
     await this.#log?.sealing?.idle();
   }
 
