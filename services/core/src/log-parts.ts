@@ -18,6 +18,7 @@ import { CoreMetrics } from './observability/core-metrics.ts';
 import { openLogStore } from './open-log-store.ts';
 import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
 
+const NOTHING_SEALED = { segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0, waiting: 0 };
 /** Random bits of an event id, see shared/model/event-id.ts. */
 const ID_RANDOM_LIMIT = 2 ** 22;
 
@@ -44,13 +45,16 @@ export async function openLogParts(
   const consumers = new ConsumerFold();
   const states = new ProjectionStateFold();
   const connections = new LiveConnections();
-  const { store, storageBytes } = openLogStore(config, logger);
+  const { store, storageBytes, sealing } = openLogStore(config, logger);
   const metrics = new CoreMetrics(httpMetrics, {
     head: () => journal.head,
     entities: () => journal.entities.totalEntityCount,
     events: () => journal.entities.totalEventCount,
     storageBytes,
     connections: () => connections.count,
+    sealing: () => sealing() ?? NOTHING_SEALED,
+    isPoisoned: () => journal.poison !== null,
+    isFull: () => journal.fullCause !== null,
   });
   const journal = await Journal.open({
     store,

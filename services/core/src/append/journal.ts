@@ -12,7 +12,7 @@ import type { Clock, Position, Version } from '@allsource/shared/model';
 import { micros, POSITION_ZERO } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import type { LogHead, LogStore } from '../storage/log-store.ts';
 import type { IngestContext } from './ingest-request.ts';
@@ -146,6 +146,10 @@ export class Journal implements DurableLog, SystemAppender {
 
   read(from: Position): AsyncIterable<Frame> {
     return this.#options.store.read(from);
+  }
+
+  async readEvent(at: Position): Promise<FrameEvent | null> {
+    return (await this.#options.store.readEvent?.(at)) ?? null;
   }
 
   subscribe(listener: (frame: Frame) => void): () => void {

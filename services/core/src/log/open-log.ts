@@ -4,16 +4,19 @@
  */
 import { problem } from '@allsource/shared/errors';
 import { type Clock, position, POSITION_ZERO } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
 import { type Disk, isOutOfSpace } from '../storage/disk.ts';
-import type { LogHead } from '../storage/log-store.ts';
+import type { LogHead, ReplayOnOpen } from '../storage/log-store.ts';
+import { MissingAnchor } from '../storage/missing-anchor.ts';
 import { adoptSegment } from './adopt-segment.ts';
 import type { NoticeListener } from './log-notice.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog } from './recovery.ts';
 import { RollChores, type WritableSegment } from './roll-chores.ts';
+import { settleSealedLeftovers } from './sealed-leftovers.ts';
+import { Sealing, type SegmentSealer } from './sealing.ts';
 import { SegmentFiles } from './segment-files.ts';
-import { SegmentList } from './segment-list.ts';
+import { SegmentIndexing } from './segment-indexing.ts';
+import { type Segment, SegmentList } from './segment-list.ts';
 import { SegmentPreparer } from './segment-preparer.ts';
 import { SyncChoice } from './sync-choice.ts';
 import { rewriteTail } from './tail-rewrite.ts';
@@ -32,6 +35,9 @@ export interface FileLogSettings {
   readonly nowMs: () => number;
   /** Names a log that is made, with eight bytes. */
   readonly makeLogId: () => Buffer;
+  /** Makes sealed segments of those that are full; null = they stay as they are. The store closes it. */
+  readonly sealer: SegmentSealer | null;
+  readonly sealingRetryMs: number;
 }
 
 /** What an open store holds. */
@@ -39,19 +45,21 @@ export interface OpenLog {
   readonly head: LogHead;
   readonly segments: SegmentList;
   readonly files: SegmentFiles;
+  readonly indexing: SegmentIndexing;
   readonly writer: LogWriter;
   readonly epoch: WriterEpoch;
+  readonly sealing: Sealing | null;
 }
 
-/** Opens a log or makes one. Throws `log_damaged`, or `storage_full` when there is no space to make or to recover it. */
-export async function openLog(
-  settings: FileLogSettings,
-  onFrame: (frame: Frame) => void,
-): Promise<OpenLog> {
+/**
+ * Opens a log or makes one. Throws `log_damaged`, or `storage_full` when there is no space to make or to recover it, or `MissingAnchor` when the
+ * replay was to begin at a frame that the log does not hold.
+ */
+export async function openLog(settings: FileLogSettings, replay: ReplayOnOpen): Promise<OpenLog> {
   await settings.disk.makeFolder('');
   const epoch = await takeWriterEpoch(settings.disk);
   try {
-    return await new LogOpening(settings, epoch).open(onFrame);
+    return await new LogOpening(settings, epoch).open(replay);
   } catch (thrown) {
     await epoch.close();
     if (!isOutOfSpace(thrown)) throw thrown;
@@ -76,11 +84,15 @@ class LogOpening {
     this.#preparer = new SegmentPreparer({ disk, segmentBytes, onNotice, epoch: epoch.value });
   }
 
-  async open(onFrame: (frame: Frame) => void): Promise<OpenLog> {
+  async open({ onFrame = () => undefined, after }: ReplayOnOpen): Promise<OpenLog> {
     const { disk, onNotice } = this.#settings;
     await this.#preparer.removeLeftovers();
-    const recovered = await recoverLog({ disk, onFrame, onNotice });
-    if (recovered === null) return this.#make();
+    await settleSealedLeftovers(disk, onNotice);
+    const recovered = await recoverLog({ disk, onFrame, onNotice, after: after ?? null });
+    if (recovered === null) {
+      if (after !== undefined) throw new MissingAnchor(after, 'the log is empty');
+      return this.#make();
+    }
     const { head, segments, durablePosition } = recovered;
     const segment = segments.active;
     const file = await disk.open(segment.name, 'write');
@@ -129,19 +141,40 @@ class LogOpening {
     readonly active: WritableSegment;
   }): OpenLog {
     const { disk, onNotice, clock, segmentBytes, nowMs } = this.#settings;
-    const { logId } = log.head;
+    const { head, segments } = log;
+    const { logId } = head;
+    const files = new SegmentFiles(disk);
+    const sealing = this.#sealing(segments, files);
+    const onRolled = (active: Segment) => sealing?.begin(active);
+    onRolled(segments.active);
     const writer = new LogWriter({
       disk,
       clock,
       segmentBytes,
-      segments: log.segments,
+      segments,
       active: log.active,
       preparer: this.#preparer,
-      chores: new RollChores({ disk, logId, onNotice }),
+      chores: new RollChores({ disk, logId, onNotice, onRolled }),
       epoch: this.#epoch,
       syncChoice: new SyncChoice(nowMs),
     });
-    const { head, segments } = log;
-    return { head, segments, writer, epoch: this.#epoch, files: new SegmentFiles(disk) };
+    const indexing = new SegmentIndexing({ logId, segments, files });
+    return { head, segments, writer, epoch: this.#epoch, files, indexing, sealing };
+  }
+
+  #sealing(segments: SegmentList, files: SegmentFiles): Sealing | null {
+    const { disk, onNotice, nowMs, sealer, sealingRetryMs: retryMs } = this.#settings;
+    if (sealer === null) return null;
+    return new Sealing({
+      disk,
+      segments,
+      files,
+      sealer,
+      onNotice,
+      epoch: this.#epoch.value,
+      isOwner: () => this.#epoch.isCurrent(),
+      retryMs,
+      nowMs,
+    });
   }
 }

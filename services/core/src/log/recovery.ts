@@ -1,6 +1,7 @@
 /**
- * Recovery: one pass over every frame of the log, which verifies it, builds the position index, hands the frames to core's folds and finds
- * the end. It decides between the two kinds of bad bytes:
+ * Recovery: one pass over the frames of the log, which verifies them, builds the position index, hands the frames to core's folds and finds
+ * the end. It begins with the first frame, or behind the one that the caller names because it has a checkpoint of the folds there. Then the segments
+ * before are trusted: their headers are checked now, and their frames when somebody reads them (`segment-indexing.ts`). Recovery decides between the two kinds of bad bytes:
  *
  *   torn tail   bytes at the end of the last segment that no acknowledged append needs: what a crash left of a write. They are set aside
  *               (`torn-tail.ts`) and the log goes on before them.
@@ -10,19 +11,22 @@
  * before it was synced), a later whole frame's durable position, or the head marker. They are a torn tail only when nothing does. One loss is therefore
  * beyond recovery's sight: bit rot in the newest appends after a crash, which no later frame and no marker speaks for, looks like a torn write.
  *
- * A sealed segment ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
+ * A full segment, raw or sealed, ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
  * Whole frames before a torn tail are kept although nobody was told of them: their append was cut between durable and answered.
  */
 import { problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
 import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
-import { type Disk, isOutOfSpace } from '../storage/disk.ts';
-import type { LogHead } from '../storage/log-store.ts';
+import { type Disk, type DiskFile, isOutOfSpace } from '../storage/disk.ts';
+import type { LogAnchor, LogHead } from '../storage/log-store.ts';
+import { MissingAnchor } from '../storage/missing-anchor.ts';
+import { BlockCache } from './block-cache.ts';
 import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { type HeadMarker, readHeadMarker } from './head-marker.ts';
 import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
 import type { NoticeListener } from './log-notice.ts';
+import { SealedFile } from './sealed-file.ts';
 import { readSegmentHeaders, type SegmentFile } from './segment-headers.ts';
 import { Segment, SegmentList } from './segment-list.ts';
 import { surveyTail, type TailSurvey } from './tail-survey.ts';
@@ -35,6 +39,8 @@ export interface RecoveryOptions {
   readonly disk: Disk;
   readonly onFrame: (frame: Frame) => void;
   readonly onNotice: NoticeListener;
+  /** The frame behind which the replay begins; null = with the first. */
+  readonly after: LogAnchor | null;
 }
 
 export interface RecoveredLog {
@@ -44,7 +50,10 @@ export interface RecoveredLog {
   readonly durablePosition: Position;
 }
 
-/** Recovers a log; null when the folder holds none. Throws `log_damaged` when acknowledged data is damaged or missing. */
+/**
+ * Recovers a log; null when the folder holds none. Throws `log_damaged` when acknowledged data is damaged or missing, and `MissingAnchor` when
+ * the log does not hold the frame behind which the replay was to begin.
+ */
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog | null> {
   const files = await readSegmentHeaders(options.disk);
   const marker = await readHeadMarker(options.disk);
@@ -55,10 +64,12 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   }
   const isOwnMarker = marker?.logId.equals(first.header.logId) === true;
   const recovery = new LogRecovery(options, { first, marker: isOwnMarker ? marker : null });
+  const start = recovery.skipBefore(files);
   for (const [ordinal, file] of files.entries()) {
+    if (ordinal < start) continue;
     const next = files[ordinal + 1];
     if (next === undefined) await recovery.readLast(file);
-    else await recovery.readSealed(file, next);
+    else await recovery.readFull(file, next);
   }
   return recovery.finish();
 }
@@ -76,6 +87,12 @@ function refuseMissingEnd(
   });
 }
 
+// A segment is sealed when one behind it holds a durable frame.
+function missingEndProblem(before: string, last: Position): Error {
+  const next = position(last + 1);
+  return missingPositionsProblem({ before, after: null, firstPosition: next, lastPosition: next });
+}
+
 class LogRecovery {
   readonly #options: RecoveryOptions;
   readonly #marker: HeadMarker | null;
@@ -85,6 +102,8 @@ class LogRecovery {
   #position: Position = POSITION_ZERO;
   #checksum = 0;
   #durablePosition: Position = POSITION_ZERO;
+  /** The frame behind which the replay begins, until it is found; null when there is none or it was found. */
+  #missing: LogAnchor | null;
 
   constructor(
     options: RecoveryOptions,
@@ -95,9 +114,32 @@ class LogRecovery {
     this.#marker = log.marker;
     this.#logId = logId;
     this.#partitionCount = partitionCount;
+    this.#missing = options.after;
+  }
+
+  /** Takes the segments before the replay's start on trust. Returns the ordinal of the first one to walk over. */
+  skipBefore(files: readonly SegmentFile[]): number {
+    const anchor = this.#missing;
+    if (anchor === null) return 0;
+    if (!anchor.logId.equals(this.#logId)) throw new MissingAnchor(anchor, 'it is of another log');
+    const next = anchor.position + 1;
+    const start = files.findLastIndex(({ header }) => header.firstPosition <= next);
+    const { header } = must(files[start], 'the first segment begins at position 1');
+    if (header.firstPosition === next) this.#foundAnchor(anchor, header.previousChecksum);
+    for (const file of files.slice(0, start)) this.#addSegment(file, { isIndexed: false });
+    return start;
+  }
+
+  #foundAnchor(anchor: LogAnchor, checksum: number): void {
+    if (checksum !== anchor.checksum) throw new MissingAnchor(anchor, 'another frame ends there');
+    this.#missing = null;
+    this.#position = anchor.position;
+    this.#checksum = checksum;
   }
 
   finish(): RecoveredLog {
+    if (this.#missing !== null)
+      throw new MissingAnchor(this.#missing, `the log ends at position ${this.#position}`);
     return {
       head: {
         position: this.#position,
@@ -111,17 +153,17 @@ class LogRecovery {
   }
 
   /** Reads a segment up to where the next one's header says that it begins. */
-  async readSealed(file: SegmentFile, next: SegmentFile): Promise<void> {
+  async readFull(file: SegmentFile, next: SegmentFile): Promise<void> {
     const { firstPosition, previousChecksum } = next.header;
     const stop = await this.#readFrames(file, (walk) => walk.position >= firstPosition);
-    if (stop.step !== null)
-      throw await this.#sealedProblem({ file, next, ...stop, step: stop.step });
+    if (stop.step !== null) throw await this.#fullProblem({ file, next, ...stop, step: stop.step });
     if (stop.walk.position !== firstPosition || stop.walk.checksum !== previousChecksum)
       throw segmentProblem(next.name, `it does not follow the last frame of ${file.name}`);
   }
 
   /** Reads the last segment to its end and sets a torn tail aside. */
   async readLast(file: SegmentFile): Promise<void> {
+    if (file.sealed !== null) throw missingEndProblem(file.name, file.sealed.lastPosition);
     const { walk, step } = await this.#readFrames(file, () => false);
     const survey = await this.#survey(file, walk);
     const isTorn = survey.endOffset !== null;
@@ -148,11 +190,11 @@ class LogRecovery {
     file: SegmentFile,
     isDone: (walk: FrameWalk) => boolean,
   ): Promise<{ readonly walk: FrameWalk; readonly step: WalkStep | null }> {
-    const segment = this.#addSegment(file);
-    const source = await this.#options.disk.open(file.name, 'read');
+    const segment = this.#addSegment(file, { isIndexed: true });
+    const source = await this.#openSource(file);
     try {
       const logId = this.#logId;
-      const walk = new FrameWalk({ source, logId, start: segment.start, end: file.fileBytes });
+      const walk = new FrameWalk({ source, logId, start: segment.start, end: file.end });
       while (!isDone(walk)) {
         const step = walk.step();
         if (step.kind === 'frame') this.#take(segment, step);
@@ -165,11 +207,19 @@ class LogRecovery {
     }
   }
 
-  #addSegment(file: SegmentFile): Segment {
+  async #openSource({ name, sealed }: SegmentFile): Promise<SealedFile | DiskFile> {
+    const { disk } = this.#options;
+    return sealed === null
+      ? disk.open(name, 'read')
+      : SealedFile.open(disk, name, new BlockCache(0));
+  }
+
+  #addSegment(file: SegmentFile, { isIndexed }: { readonly isIndexed: boolean }): Segment {
     const { firstPosition, previousChecksum } = file.header;
     // A file that something cut short may end anywhere; frames begin at multiples of 8 only.
-    const capacity = file.fileBytes - (file.fileBytes % FRAME_ALIGNMENT);
-    const segment = new Segment({ firstPosition, previousChecksum, capacity });
+    const capacity = file.end - (file.end % FRAME_ALIGNMENT);
+    const segment = new Segment({ firstPosition, previousChecksum, capacity, isIndexed });
+    if (file.sealed !== null) segment.becomeSealed(file.sealed);
     this.#segments.push(segment);
     return segment;
   }
@@ -178,12 +228,17 @@ class LogRecovery {
     const { frame, offset } = found;
     const { position: start, previousChecksum, checksum, lastPosition } = frame;
     this.#requireMarked(segment, found);
-    segment.index.note({ position: start, offset, previousChecksum });
-    segment.end = offset + frame.bytes.length;
+    if (!segment.isSealed) {
+      segment.index.note({ position: start, offset, previousChecksum });
+      segment.end = offset + frame.bytes.length;
+    }
     this.#position = lastPosition;
     this.#checksum = checksum;
     this.#durablePosition = frame.durablePosition;
-    this.#options.onFrame(frame);
+    if (this.#missing === null) this.#options.onFrame(frame);
+    else if (lastPosition === this.#missing.position) this.#foundAnchor(this.#missing, checksum);
+    else if (lastPosition > this.#missing.position)
+      throw new MissingAnchor(this.#missing, 'no frame ends there');
   }
 
   // The marker names the end of one frame. A log that has another frame there is another history of the same log.
@@ -207,7 +262,7 @@ class LogRecovery {
   }
 
   async #survey(file: SegmentFile, walk: FrameWalk): Promise<TailSurvey> {
-    const source = await this.#options.disk.open(file.name, 'read');
+    const source = await this.#openSource(file);
     const logId = this.#logId;
     const { offset } = walk;
     try {
@@ -215,7 +270,7 @@ class LogRecovery {
         source,
         logId,
         offset,
-        end: file.fileBytes,
+        end: file.end,
         position: walk.position,
       });
     } finally {
@@ -232,7 +287,7 @@ class LogRecovery {
     return this.#marker?.position ?? null;
   }
 
-  async #sealedProblem(stop: {
+  async #fullProblem(stop: {
     readonly file: SegmentFile;
     readonly next: SegmentFile;
     readonly walk: FrameWalk;

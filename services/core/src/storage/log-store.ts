@@ -8,7 +8,7 @@
  * it is opened again, except for `full`, which leaves the store as it was before the call.
  */
 import type { Position } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 
 /** Where a log ends, and which log it is. */
 export interface LogHead {
@@ -31,25 +31,43 @@ export type StoreAppendOutcome =
   /** It is unknown what of the call is durable: the store is poisoned until it is opened again. */
   | { readonly kind: 'failed'; readonly cause: Error };
 
+/** The end of one frame of one log. */
+export interface LogAnchor {
+  readonly logId: Buffer;
+  /** The frame's last position. */
+  readonly position: Position;
+  readonly checksum: number;
+}
+
 /** What a caller wants to see while a log is opened. */
 export interface ReplayOnOpen {
   /**
-   * Called with every durable frame once, in order, in the same pass that verifies it, so that folds are built without reading the log
-   * twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
+   * Called with every durable frame behind `after` once, in order, in the same pass that verifies it, so that folds are built without reading
+   * the log twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
    */
   readonly onFrame?: (frame: Frame) => void;
+  /**
+   * Where the replay begins: behind this frame, whose effect the caller has already. What lies before it need not be read now; it is verified
+   * when it is read, as always. Without it the replay begins with the first frame.
+   */
+  readonly after?: LogAnchor;
 }
 
 export interface LogStore {
   /**
    * Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the
-   * disk is changed then.
+   * disk is changed then. Throws `MissingAnchor` when `after` is no frame of this log; another store may then open it from the start.
    */
   open(replay?: ReplayOnOpen): Promise<LogHead>;
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
   read(from: Position): AsyncIterable<Frame>;
+  /**
+   * The event at a durable position, where the engine can give one without its whole frame: its frame is then an excerpt with this event alone. Null where
+   * the frame has to be read.
+   */
+  readEvent?(at: Position): Promise<FrameEvent | null>;
   /** Releases everything. May be called twice. */
   close(): Promise<void>;
 }
