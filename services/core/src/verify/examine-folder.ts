@@ -18,7 +18,7 @@ import { findLogFolder, type LogFolder } from './log-folder.ts';
 import { type LogFiles, readLogFiles } from './log-files.ts';
 import { ReadOnlyDisk } from './read-only-disk.ts';
 import { verifyLog } from './verify-log.ts';
-import { isOtherFormat, SEGMENT_FORMAT } from './segment-format.ts';
+import { isOtherFormat, SEGMENT_FORMATS } from './segment-format.ts';
 
 /** A clock that is this far behind the newest event was set back; less is the accuracy of clocks. */
 const CLOCK_TOLERANCE_MS = 5_000;
@@ -181,7 +181,7 @@ async function formatCheck(disk: ReadOnlyDisk, files: LogFiles): Promise<Inspect
     if (headerFault === null || !(await isOtherFormat(disk, name))) continue;
     return fault(
       'format',
-      `Segment ${name} has another format than ${SEGMENT_FORMAT}, which this version reads.`,
+      `Segment ${name} has another format than ${SEGMENT_FORMATS.join(' and ')}, which this version reads.`,
       'Start the version of AllSource that wrote this folder, or a later one.',
     );
   }

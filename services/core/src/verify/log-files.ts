@@ -2,18 +2,27 @@
  * The segment files of a folder as an inspection needs them: every one, also with a header that cannot be read. Unlike recovery
  * (`log/segment-headers.ts`), which refuses the first fault, it goes on with what the file names say.
  */
-import { type Position, POSITION_ZERO } from '@allsource/shared/model';
+import { type Position, POSITION_ZERO, positionAfter } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
+import { type HeadMarker, readHeadMarker } from '../log/head-marker.ts';
+import {
+  decodeSealedHeader,
+  firstPositionOf,
+  rawNameOf,
+  SEALED_HEADER_BYTES,
+  SEALED_SUFFIX,
+  type SealedHeader,
+  sealedNameOf,
+} from '../log/sealed-format.ts';
 import {
   decodeSegmentHeader,
-  parseSegmentName,
   SEGMENT_HEADER_BYTES,
   SEGMENT_SUFFIX,
   type SegmentHeader,
 } from '../log/segment.ts';
-import { type HeadMarker, readHeadMarker } from '../log/head-marker.ts';
 import { surveyTail } from '../log/tail-survey.ts';
-import type { Disk } from '../storage/disk.ts';
+import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
+import { openSegmentBytes } from './segment-bytes.ts';
 import { segmentPieces } from './segment-pieces.ts';
 import { TolerantSource } from './tolerant-source.ts';
 
@@ -26,6 +35,15 @@ export interface InspectedFile {
   readonly header: SegmentHeader | null;
   /** Why there is no header; null when there is one. */
   readonly headerFault: string | null;
+  /** What a sealed segment says of itself; null of a raw one, and of one that cannot say it. */
+  readonly sealed: SealedHeader | null;
+  /** Bytes of the header. */
+  readonly headerBytes: number;
+}
+
+/** True for a sealed segment's file, whatever is in it. */
+export function isSealedFile({ name }: Pick<InspectedFile, 'name'>): boolean {
+  return name.endsWith(SEALED_SUFFIX);
 }
 
 export interface LogFiles {
@@ -42,11 +60,10 @@ export interface LogFiles {
 
 /** Looks at every segment's header, the marker and the newest segment. Reads files only. */
 export async function readLogFiles(disk: Disk): Promise<LogFiles> {
-  const names = (await disk.list('')).filter((name) => name.endsWith(SEGMENT_SUFFIX)).toSorted();
   const files: InspectedFile[] = [];
   const strangers: string[] = [];
-  for (const name of names) {
-    const firstPosition = parseSegmentName(name);
+  for (const name of await segmentNames(disk)) {
+    const firstPosition = firstPositionOf(name);
     if (firstPosition === null) strangers.push(name);
     else files.push(await readFile(disk, { name, firstPosition }));
   }
@@ -63,26 +80,82 @@ export async function readLogFiles(disk: Disk): Promise<LogFiles> {
   return { files, strangers, logId, partitionCount, marker: ownMarker, durablePosition };
 }
 
-async function readFile(
-  disk: Disk,
-  at: { readonly name: string; readonly firstPosition: Position },
-): Promise<InspectedFile> {
-  const file = await disk.open(at.name, 'read');
+/**
+ * The names of the segments in order. A folder is listed twice, because a running node may seal a segment while it is listed: then the first list lacks the
+ * one file and the second the other. Where both are there, the raw one counts, as for recovery.
+ */
+async function segmentNames(disk: Disk): Promise<string[]> {
+  const names = new Set([...(await disk.list('')), ...(await disk.list(''))]);
+  const isCounted = (name: string) =>
+    name.endsWith(SEGMENT_SUFFIX) || (name.endsWith(SEALED_SUFFIX) && !names.has(rawNameOf(name)));
+  return [...names].filter(isCounted).toSorted();
+}
+
+interface NamedFile {
+  readonly name: string;
+  readonly firstPosition: Position;
+}
+
+async function readFile(disk: Disk, at: NamedFile): Promise<InspectedFile> {
+  const file = await openSealedMeanwhile(disk, at);
+  const isSealed = file.name.endsWith(SEALED_SUFFIX);
   try {
-    const fileBytes = await file.size();
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    const read = await new TolerantSource(file).read(bytes, 0);
-    const decoded = decodeSegmentHeader(bytes.subarray(0, read));
+    const fileBytes = await file.opened.size();
+    const headerBytes = isSealed ? SEALED_HEADER_BYTES : SEGMENT_HEADER_BYTES;
+    const bytes = Buffer.alloc(headerBytes);
+    const read = await new TolerantSource(file.opened).read(bytes, 0);
+    const decoded = decodeHeader(bytes.subarray(0, read), isSealed);
+    const named = { name: file.name, firstPosition: at.firstPosition, fileBytes, headerBytes };
     if (decoded.kind === 'damaged')
-      return { ...at, fileBytes, header: null, headerFault: decoded.reason };
-    const { header } = decoded;
-    if (header.firstPosition === at.firstPosition)
-      return { ...at, fileBytes, header, headerFault: null };
-    const headerFault = `it says that the segment begins at position ${header.firstPosition}`;
-    return { ...at, fileBytes, header: null, headerFault };
+      return { ...named, header: null, sealed: null, headerFault: decoded.reason };
+    const headerFault = headerFaultOf(decoded, named);
+    if (headerFault !== null) return { ...named, header: null, sealed: null, headerFault };
+    return { ...named, header: decoded.header, sealed: decoded.sealed, headerFault: null };
   } finally {
-    await file.close();
+    await file.opened.close();
   }
+}
+
+async function openSealedMeanwhile(
+  disk: Disk,
+  { name }: NamedFile,
+): Promise<{ readonly name: string; readonly opened: DiskFile }> {
+  try {
+    return { name, opened: await disk.open(name, 'read') };
+  } catch (thrown) {
+    if (diskErrorCode(thrown) !== 'ENOENT' || name.endsWith(SEALED_SUFFIX)) throw thrown;
+    const sealed = sealedNameOf(name);
+    return { name: sealed, opened: await disk.open(sealed, 'read') };
+  }
+}
+
+type HeaderDecode =
+  | {
+      readonly kind: 'header';
+      readonly header: SegmentHeader;
+      readonly sealed: SealedHeader | null;
+    }
+  | { readonly kind: 'damaged'; readonly reason: string };
+
+function decodeHeader(bytes: Buffer, isSealed: boolean): HeaderDecode {
+  if (!isSealed) {
+    const decoded = decodeSegmentHeader(bytes);
+    return decoded.kind === 'damaged' ? decoded : { ...decoded, sealed: null };
+  }
+  const decoded = decodeSealedHeader(bytes);
+  if (decoded.kind === 'damaged') return decoded;
+  return { kind: 'header', header: decoded.header.segment, sealed: decoded.header };
+}
+
+function headerFaultOf(
+  { header, sealed }: Extract<HeaderDecode, { kind: 'header' }>,
+  file: NamedFile & { readonly fileBytes: number },
+): string | null {
+  if (header.firstPosition !== file.firstPosition)
+    return `it says that the segment begins at position ${header.firstPosition}`;
+  if (sealed !== null && sealed.fileBytes !== file.fileBytes)
+    return `it says ${sealed.fileBytes} bytes and the file has ${file.fileBytes}`;
+  return null;
 }
 
 // With every header lost, the frames still say which log they are of.
@@ -95,16 +168,17 @@ async function logIdOfFrames(disk: Disk, files: readonly InspectedFile[]): Promi
 }
 
 async function firstFrame(disk: Disk, file: InspectedFile): Promise<Frame | null> {
-  const source = await disk.open(file.name, 'read');
+  if (isSealedFile(file)) return null;
+  const bytes = await openSegmentBytes(disk, file);
   try {
-    const range = { source, start: SEGMENT_HEADER_BYTES, end: file.fileBytes };
+    const range = { source: bytes.source, start: SEGMENT_HEADER_BYTES, end: bytes.end };
     for await (const pieces of segmentPieces(range)) {
       const found = pieces.find((piece) => piece.kind === 'frame');
       if (found !== undefined) return found.frame;
     }
     return null;
   } finally {
-    await source.close();
+    await bytes.close();
   }
 }
 
@@ -118,6 +192,9 @@ async function durableToldBy(
   logId: Buffer | null,
 ): Promise<Position> {
   if (last === undefined || logId === null) return POSITION_ZERO;
+  // A segment is sealed when one behind it holds a durable frame.
+  if (last.sealed !== null) return positionAfter(last.sealed.lastPosition, 1);
+  if (isSealedFile(last)) return POSITION_ZERO;
   const file = await disk.open(last.name, 'read');
   try {
     const survey = await surveyTail({

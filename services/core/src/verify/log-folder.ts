@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { firstPositionOf, SEALED_SUFFIX } from '../log/sealed-format.ts';
 import { SEGMENT_SUFFIX } from '../log/segment.ts';
 
 /** Where the log of a folder lies. */
@@ -19,6 +20,10 @@ export function findLogFolder(folder: string): LogFolder | null {
     return { coreFolder: join(path, 'core'), logFolder: join(path, 'core', 'log') };
   if (existsSync(join(path, 'log'))) return { coreFolder: path, logFolder: join(path, 'log') };
   if (!existsSync(path)) return null;
-  const hasSegments = readdirSync(path).some((name) => name.endsWith(SEGMENT_SUFFIX));
+  const hasSegments = readdirSync(path).some(
+    (name) =>
+      (name.endsWith(SEGMENT_SUFFIX) || name.endsWith(SEALED_SUFFIX)) &&
+      firstPositionOf(name) !== null,
+  );
   return hasSegments ? { coreFolder: resolve(path, '..'), logFolder: path } : null;
 }

@@ -8,7 +8,6 @@
  */
 import { must } from '@allsource/shared/lang';
 import { decodeFrame, FRAME_ALIGNMENT, FRAME_MAGIC, type Frame } from '@allsource/shared/protocol';
-import { TolerantSource } from './tolerant-source.ts';
 import type { ByteSource } from '../log/frame-walk.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -35,7 +34,7 @@ interface Stretch {
 
 /** The pieces of a range of a file in order, in groups of about a mebibyte. Zeros up to the end of the range are no piece. */
 export async function* segmentPieces(range: Stretch): AsyncGenerator<readonly SegmentPiece[]> {
-  const source = new TolerantSource(range.source);
+  const { source } = range;
   let end = alignedDown(range.end);
   let window: Buffer = Buffer.allocUnsafeSlow(windowBytes(range));
   let offset = range.start;
@@ -59,7 +58,7 @@ export async function* segmentPieces(range: Stretch): AsyncGenerator<readonly Se
     // A running writer may have finished here meanwhile, so the place is looked at once more.
     if ((await wholeFrameAt({ source, start: offset, end })) !== null) continue;
     const bad = await unreadableStretch({ source, start: offset, end: next ?? end }, next !== null);
-    if (bad !== null) yield [withReason(bad, reasonOf(stop, end - offset), source)];
+    if (bad !== null) yield [{ kind: 'unreadable', ...bad, reason: reasonOf(stop, end - offset) }];
     if (next === null) return;
     offset = next;
   }
@@ -109,19 +108,6 @@ function reasonOf(stop: Stop, bytesLeft: number): string {
   return stop.kind === 'bad'
     ? stop.reason
     : `a frame of ${stop.bytesNeeded} bytes starts where ${bytesLeft} are left`;
-}
-
-function withReason(
-  bad: { readonly offset: number; readonly endOffset: number },
-  reason: string,
-  source: TolerantSource,
-): SegmentPiece {
-  const isUnreadable = source.isUnreadable(bad.offset, bad.endOffset);
-  return {
-    kind: 'unreadable',
-    ...bad,
-    reason: isUnreadable ? 'the disk answers reads here with an error (EIO)' : reason,
-  };
 }
 
 /** The offset of the first whole frame of a range, or null. */

@@ -7,6 +7,7 @@ import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { HeadMarker } from '../log/head-marker.ts';
 import type { Findings } from './findings.ts';
+import type { BadBytes } from './segment-bytes.ts';
 import type { SegmentPiece } from './segment-pieces.ts';
 
 /** Where the log stands between two frames. */
@@ -28,6 +29,8 @@ export interface SegmentRules {
   /** Positions after this one are not looked at. */
   readonly upTo: number;
   readonly findings: Findings;
+  /** Where bad bytes lie in the file; see `SegmentBytes`. */
+  readonly placeOf: (bad: BadBytes) => BadBytes;
   readonly onFrame: (frame: Frame, offset: number) => void;
 }
 
@@ -153,8 +156,9 @@ export class SegmentWalk {
     }
   }
 
-  #addGap({ offset, endOffset, reason }: Gap, lastPosition: number | null): void {
-    const { name, findings } = this.#rules;
+  #addGap(gap: Gap, lastPosition: number | null): void {
+    const { name, findings, placeOf } = this.#rules;
+    const { offset, endOffset, reason } = placeOf(gap);
     const firstPosition = this.#place.position;
     const bytes = { offset, endOffset };
     // Bytes between two frames that follow each other held no event.

@@ -3,7 +3,7 @@ import { diskErrorCode } from '../storage/disk.ts';
 
 const PAGE_BYTES = 4096;
 /** What stands in for bytes that cannot be read: no frame holds a page of it, so it is never taken for content. */
-const UNREADABLE = 0xff;
+export const UNREADABLE = 0xff;
 
 /**
  * Reads on where the disk has bad places. A page that answers with an input/output error is read as 0xff and remembered, so that an inspection

@@ -9,19 +9,18 @@
  * In the folder of a running node the frames up to the newest durable position that the files tell of are held to account. What lies behind may be in
  * the middle of being written, and is judged by nobody. A running core names the position itself (`upTo`).
  *
- * Sealed segments of another form join here: `openPieces` says how a file is taken to pieces.
+ * Segments are inspected one after the other (`segment-inspection.ts`): sealed ones through their blocks, and their digests are computed again.
  */
-import { formatTimestamp, type Micros } from '@allsource/shared/model';
-import type { Frame, InspectionRecord, InspectionSummary } from '@allsource/shared/protocol';
-import { INTACT_RANGES_MAX } from '@allsource/shared/protocol';
-import { SEGMENT_HEADER_BYTES } from '../log/segment.ts';
+import { formatTimestamp } from '@allsource/shared/model';
+import {
+  type InspectionRecord,
+  type InspectionSummary,
+  INTACT_RANGES_MAX,
+} from '@allsource/shared/protocol';
 import type { Disk } from '../storage/disk.ts';
-import { EventLaws } from './event-laws.ts';
 import { Findings } from './findings.ts';
-import { type InspectedFile, type LogFiles, readLogFiles } from './log-files.ts';
-import { contentEnd, segmentPieces } from './segment-pieces.ts';
-import { type LogPlace, SegmentWalk } from './segment-walk.ts';
-import { TolerantSource } from './tolerant-source.ts';
+import { type LogFiles, readLogFiles } from './log-files.ts';
+import { SegmentInspection } from './segment-inspection.ts';
 
 export interface VerifyOptions {
   readonly disk: Disk;
@@ -48,33 +47,37 @@ class LogVerification {
   readonly #options: VerifyOptions;
   readonly #files: LogFiles;
   readonly #findings: Findings;
-  readonly #laws: EventLaws;
-  readonly #place: LogPlace = { position: 1, checksum: 0 };
+  readonly #segments: SegmentInspection;
   readonly #isLive: boolean;
   readonly #upTo: number;
-  #recordedAt: Micros | null = null;
-  #frames = 0;
-  #events = 0;
   #bytes = 0;
 
   constructor(options: VerifyOptions, files: LogFiles) {
     this.#options = options;
     this.#files = files;
     this.#findings = new Findings(options.emit);
-    this.#laws = new EventLaws(this.#findings.unread);
     this.#isLive = options.owner !== null || options.upTo !== null;
     const durable = this.#isLive ? files.durablePosition : Number.MAX_SAFE_INTEGER;
     this.#upTo = options.upTo ?? durable;
+    this.#segments = new SegmentInspection({
+      disk: options.disk,
+      files,
+      findings: this.#findings,
+      upTo: this.#upTo,
+      durablePosition: Math.max(files.durablePosition, options.upTo ?? 0),
+      onlyNewest: options.onlyNewest === true,
+      onProgress: (bytes) => this.#progress(bytes),
+    });
   }
 
   async run(startedAtMs: number): Promise<InspectionSummary> {
     this.#start();
     const { files, strangers } = this.#files;
     for (const name of strangers)
-      this.#addHeaderFault(name, 'its name is not a position in 20 digits');
+      this.#segments.addHeaderFault(name, 'its name is not a position in 20 digits');
     for (const [ordinal, file] of files.entries()) {
       const next = files[ordinal + 1] ?? null;
-      if (file.firstPosition <= this.#upTo) await this.#verifySegment(file, next);
+      if (file.firstPosition <= this.#upTo) await this.#segments.inspect(file, next);
       this.#bytes += file.fileBytes;
       this.#progress();
     }
@@ -102,158 +105,12 @@ class LogVerification {
     return this.#files.files.reduce((sum, file) => sum + file.fileBytes, 0);
   }
 
-  async #verifySegment(file: InspectedFile, next: InspectedFile | null): Promise<void> {
-    if (file.headerFault !== null)
-      this.#addHeaderFault(file.name, file.headerFault, {
-        offset: 0,
-        endOffset: SEGMENT_HEADER_BYTES,
-      });
-    if (!this.#fits(file)) return;
-    this.#beginAt(file);
-    if (this.#options.onlyNewest === true && next !== null) this.#skipTo(next);
-    else await this.#walkSegment(file, next);
-  }
-
-  #skipTo(next: InspectedFile): void {
-    this.#place.position = next.firstPosition;
-    this.#place.checksum = null;
-  }
-
-  async #walkSegment(file: InspectedFile, next: InspectedFile | null): Promise<void> {
-    const source = await this.#options.disk.open(file.name, 'read');
-    try {
-      const walk = this.#walkOf(file, next);
-      const end = file.fileBytes;
-      for await (const pieces of segmentPieces({ source, start: SEGMENT_HEADER_BYTES, end })) {
-        for (const piece of pieces) walk.take(piece);
-        if (walk.isOver) break;
-        this.#progress(pieces.at(-1)?.offset);
-      }
-      walk.finish();
-      if (next !== null && this.#place.position === next.firstPosition)
-        await this.#lookBehind(file, {
-          source: new TolerantSource(source),
-          start: walk.endOffset,
-          end,
-        });
-    } finally {
-      await source.close();
-    }
-  }
-
-  /** A file of another log, or one that begins inside the segment before it, is named and not walked. */
-  #fits(file: InspectedFile): boolean {
-    const { header } = file;
-    const { logId, partitionCount } = this.#files;
-    if (header !== null && logId !== null && !header.logId.equals(logId)) {
-      this.#addHeaderFault(file.name, 'it belongs to another log than the segments before it');
-      return false;
-    }
-    if (header !== null && header.partitionCount !== partitionCount)
-      this.#addHeaderFault(
-        file.name,
-        `it says ${header.partitionCount} partitions and the segments before it say ${partitionCount}`,
-      );
-    if (file.firstPosition >= this.#place.position) return true;
-    this.#addHeaderFault(
-      file.name,
-      `it begins at position ${file.firstPosition}, and the segments before it reach to ${this.#place.position - 1}`,
-    );
-    return false;
-  }
-
-  #addHeaderFault(
-    segment: string,
-    reason: string,
-    bytes: { readonly offset: number; readonly endOffset: number } | null = null,
-  ): void {
-    this.#findings.add({
-      kind: 'damaged_header',
-      segment,
-      reason,
-      ...(bytes === null ? {} : { bytes }),
-    });
-  }
-
-  /** Moves the place to where the segment begins, and names what is missing before it. */
-  #beginAt(file: InspectedFile): void {
-    const place = this.#place;
-    const named = file.header?.previousChecksum ?? null;
-    if (file.firstPosition > place.position) {
-      this.#findings.add({
-        kind: 'missing_positions',
-        segment: file.name,
-        firstPosition: place.position,
-        lastPosition: file.firstPosition - 1,
-        reason: 'no segment before this one holds them',
-      });
-    } else if (named !== null && place.checksum !== null && named !== place.checksum) {
-      this.#findings.add({
-        kind: 'broken_chain',
-        segment: file.name,
-        bytes: { offset: 0, endOffset: SEGMENT_HEADER_BYTES },
-        reason: 'its header does not name the last frame of the segment before it',
-      });
-    }
-    place.position = file.firstPosition;
-    place.checksum = named;
-  }
-
-  #walkOf(file: InspectedFile, next: InspectedFile | null): SegmentWalk {
-    const { logId, marker, durablePosition } = this.#files;
-    return new SegmentWalk(
-      {
-        name: file.name,
-        logId,
-        marker,
-        nextPosition: next?.firstPosition ?? null,
-        durablePosition: Math.max(durablePosition, this.#options.upTo ?? 0),
-        upTo: this.#upTo,
-        findings: this.#findings,
-        onFrame: (frame, offset) => this.#takeFrame(frame, { segment: file.name, offset }),
-      },
-      this.#place,
-    );
-  }
-
-  #takeFrame(frame: Frame, at: { readonly segment: string; readonly offset: number }): void {
-    this.#frames += 1;
-    this.#events += frame.eventCount;
-    this.#recordedAt = frame.recordedAt;
-    if (this.#options.onlyNewest === true) return;
-    const bytes = { offset: at.offset, endOffset: at.offset + frame.bytes.length };
-    for (const { position, reason } of this.#laws.brokenBy(frame, this.#files.partitionCount))
-      this.#findings.add({
-        kind: 'broken_law',
-        segment: at.segment,
-        bytes,
-        firstPosition: position,
-        lastPosition: position,
-        reason,
-      });
-  }
-
-  /** Behind the last frame of a sealed segment lie zeros. Anything else is of no event, and a sign that something wrote where it should not. */
-  async #lookBehind(
-    file: InspectedFile,
-    rest: { readonly source: TolerantSource; readonly start: number; readonly end: number },
-  ): Promise<void> {
-    const endOffset = await contentEnd(rest);
-    if (endOffset === null) return;
-    this.#findings.add({
-      kind: 'stray_bytes',
-      segment: file.name,
-      bytes: { offset: rest.start, endOffset },
-      reason: 'bytes behind the last frame that should be zero; no event needs them',
-    });
-  }
-
   /** What was durable and lies behind the last frame is missing. */
   #verifyEnd(): void {
     const { marker, files } = this.#files;
     const known = Math.min(this.#files.durablePosition, this.#upTo);
     const durable = Math.max(known, this.#options.upTo ?? 0);
-    const { position } = this.#place;
+    const { position } = this.#segments.place;
     if (durable >= position) {
       this.#findings.add({
         kind: 'missing_positions',
@@ -262,7 +119,7 @@ class LogVerification {
         lastPosition: durable,
         reason: 'they were durable, and the log ends before them',
       });
-      this.#place.position = durable + 1;
+      this.#segments.place.position = durable + 1;
     }
     if (marker === null && files.length > 0 && !this.#isLive)
       this.#findings.add({
@@ -277,25 +134,26 @@ class LogVerification {
       record: 'progress',
       bytes: this.#bytes + offset,
       bytes_total: this.#bytesTotal,
-      position: this.#place.position - 1,
-      events: this.#events,
+      position: this.#segments.place.position - 1,
+      events: this.#segments.events,
     });
   }
 
   #summary(startedAtMs: number): InspectionSummary {
     const { damages, notices, notIntact } = this.#findings;
-    const head = this.#place.position - 1;
+    const { recordedAt } = this.#segments;
+    const head = this.#segments.place.position - 1;
     const intact = notIntact.complement(head);
     return {
       record: 'summary',
       log_id: this.#logId,
       segments: this.#files.files.length,
       bytes: this.#bytesTotal,
-      frames: this.#frames,
-      events: this.#events,
-      entities: this.#laws.entityCount,
+      frames: this.#segments.frames,
+      events: this.#segments.events,
+      entities: this.#segments.entityCount,
       head,
-      recorded_at: this.#recordedAt === null ? null : formatTimestamp(this.#recordedAt),
+      recorded_at: recordedAt === null ? null : formatTimestamp(recordedAt),
       damages,
       notices,
       intact: intact.slice(0, INTACT_RANGES_MAX),

@@ -7,9 +7,11 @@ import type {
   InspectionSummary,
 } from '@allsource/shared/protocol';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
+import { InProcessSealer } from '../../src/log/in-process-sealer.ts';
 import { NodeDisk } from '../../src/storage/node-disk.ts';
 import { ReadOnlyDisk } from '../../src/verify/read-only-disk.ts';
 import { type VerifyOptions, verifyLog } from '../../src/verify/verify-log.ts';
+import { settled } from '../log/sealing-world.ts';
 import { SAMPLE_LOG_ID, SampleFrames, type SampleShape } from '../log/sample-frames.ts';
 
 /** Where a frame lies. */
@@ -25,6 +27,8 @@ export interface SampleLogOptions {
   readonly frames?: number;
   readonly shape?: SampleShape;
   readonly segmentBytes?: number;
+  /** True: the full segments are sealed before the store is closed. */
+  readonly isSealed?: boolean;
 }
 
 /** Writes a log of frames of three events and returns where each lies. The store is closed as after a clean stop. */
@@ -34,6 +38,7 @@ export async function writeSampleLog(
     frames = 40,
     shape = { events: 3, payloadBytes: 200 },
     segmentBytes = 16_384,
+    isSealed = false,
   }: SampleLogOptions = {},
 ): Promise<PlacedFrame[]> {
   const disk = new NodeDisk(folder);
@@ -42,9 +47,11 @@ export async function writeSampleLog(
     segmentBytes,
     partitionCount: 256,
     makeLogId: () => Buffer.from(SAMPLE_LOG_ID),
+    sealer: isSealed ? new InProcessSealer(disk) : null,
   });
   const samples = new SampleFrames(await store.open());
   for (let n = 0; n < frames; n++) await store.append([samples.next(shape)]);
+  if (isSealed) await settled(store);
   await store.close();
   const all = new SampleFrames({ logId: SAMPLE_LOG_ID, position: POSITION_ZERO, checksum: 0 });
   const names = (await disk.list('')).filter((name) => name.endsWith('.seg')).toSorted();

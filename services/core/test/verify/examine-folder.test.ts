@@ -159,6 +159,8 @@ describe('the doctor of a machine', () => {
       firstPosition: position(first),
       fileBytes,
       headerFault: null,
+      sealed: null,
+      headerBytes: 4096,
       header: {
         logId: Buffer.alloc(8),
         partitionCount: 256,
