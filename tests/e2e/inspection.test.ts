@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { run } from '../support/command.ts';
 import { reportNotTested } from '../support/fault-run.ts';
 import { RunningStore } from '../support/running-store.ts';
@@ -43,16 +43,21 @@ interface Check {
 
 let store: RunningStore;
 
-beforeEach(async () => {
-  store = await RunningStore.start({ ALLSOURCE_SEGMENT_BYTES: String(SEGMENT_BYTES) });
-});
+/** Full segments stay raw where a test changes their bytes. */
+async function start(sealBytesPerSecond: number): Promise<void> {
+  store = await RunningStore.start({
+    ALLSOURCE_SEGMENT_BYTES: String(SEGMENT_BYTES),
+    ALLSOURCE_SEAL_BYTES_PER_S: String(sealBytesPerSecond),
+  });
+}
+
 afterEach(() => store.remove());
 
 const logFolder = () => join(store.dataDir, 'core/log');
 
 function segments(): string[] {
   return readdirSync(logFolder())
-    .filter((name) => name.endsWith('.seg'))
+    .filter((name) => /^\d{20}\.(seg|sealed)$/.test(name))
     .toSorted();
 }
 
@@ -95,7 +100,8 @@ function flip(segment: string, byte: number): void {
 }
 
 describe('a healthy store', () => {
-  it('verifies as intact from its folder and by itself, also while it appends and rolls segments', async () => {
+  it('verifies as intact from its folder and by itself, also while it appends, rolls segments and seals them', async () => {
+    await start(64 * SEGMENT_BYTES);
     const appending = append(40);
     const results = [];
     for (let round = 0; round < 3; round++) {
@@ -104,17 +110,26 @@ describe('a healthy store', () => {
     }
     await appending;
     results.push(await verified(['--url', store.url]));
+    for (
+      let waitedMs = 0;
+      waitedMs < 20_000 && !(segments()[1] ?? '').endsWith('.sealed');
+      waitedMs += 20
+    )
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(segments()[1]).toMatch(/sealed$/);
+    results.push(await verified([store.dataDir]));
     expect(segments().length).toBeGreaterThan(3);
     for (const { code, result } of results) {
       expect(result.findings).toEqual([]);
       expect(code).toBe(0);
     }
-    expect(results.at(-1)?.result.head).toBeGreaterThan(20_000);
+    expect(Math.max(...results.map(({ result }) => result.head))).toBeGreaterThan(20_000);
     expect(await doctored([store.dataDir])).toMatchObject({ code: 0, wrong: [] });
     expect(await doctored(['--url', store.url])).toMatchObject({ code: 0, wrong: [] });
   }, 60_000);
 
   it('killed at work, verifies as intact: what the crash left is no damage', async () => {
+    await start(64 * SEGMENT_BYTES);
     const appending = append(1000).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 300));
     await store.killAll();
@@ -133,6 +148,7 @@ describe('a healthy store', () => {
 
 describe('a damaged folder', () => {
   it('is named at every place with exit code 7, the first being where core refuses to start, and is left as it is', async () => {
+    await start(0);
     await append(20);
     await store.stop();
     const [first = '', second = '', third = ''] = segments();
@@ -166,6 +182,7 @@ describe('a damaged folder', () => {
   }, 60_000);
 
   it('shows in a running node too, which serves the rest', async () => {
+    await start(0);
     await append(20);
     const [first = ''] = segments();
     flip(first, HEADER_BYTES + 3000);
@@ -176,6 +193,7 @@ describe('a damaged folder', () => {
   }, 60_000);
 
   it('of which a segment was deleted is missing exactly its positions', async () => {
+    await start(0);
     await append(20);
     await store.stop();
     const [, second = '', third = ''] = segments();
@@ -194,6 +212,7 @@ describe('a damaged folder', () => {
 
 describe('a verification in a running node', () => {
   it('needs an admin key, and runs once at a time', async () => {
+    await start(0);
     const statusWith = async (key: string) => {
       const response = await fetch(`${store.url}/api/v1/operations/verify`, {
         method: 'POST',
@@ -218,6 +237,7 @@ const traced = noTracer === null ? describe : describe.skip;
 
 traced('a store whose writer a disk error has stopped', () => {
   it('is diagnosed with the reason and what to do', async () => {
+    await start(0);
     const tracer = await Tracer.attach({
       pid: store.pidOf('core'),
       call: 'fdatasync',
