@@ -270,6 +270,7 @@ class Core {
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     await closeServer(server, config.shutdownGraceMs);
     this.#query?.close();
+    await parts.checkpointer?.close();
     await parts.journal.close();
     await releaseLock();
   }

@@ -17,7 +17,7 @@
  * shares of the hashes that grow by 2^(1/16) from lane to lane. At any time the lanes stand at evenly spread points between two splits, so that the
  * splits come evenly spread too, and the table takes a constant 32 / 0.83 / ln 2 = 56 bytes an entity at any size.
  */
-import { DIRECTORY, LANES, PAGE_BYTES, segmentsAt, SPLIT_SCRATCH } from './layout';
+import { answerAt, DIRECTORY, INPUT, LANES, PAGE_BYTES, segmentsAt, SPLIT_SCRATCH } from './layout';
 
 const SLOT_BYTES: usize = 32;
 const SLOT_MASK: u32 = 2047;
@@ -64,6 +64,38 @@ export function entityCount(): u32 {
 /** Bytes of the table: its segments and its directory. */
 export function tableBytes(): f64 {
   return <f64>(nextSegment - segmentsAt()) + <f64>((<usize>4) << depth);
+}
+
+export function segmentCount(): u32 {
+  return <u32>((nextSegment - segmentsAt()) / PAGE_BYTES);
+}
+
+/**
+ * Copies the entities of the segments from `first` to `end`, as their slots are, end to end to where answers are made, which must have room for as
+ * many pages. Returns the number of bytes. A segment that is split while others are copied loses entities only to one that comes behind.
+ */
+export function copyEntities(first: u32, end: u32): usize {
+  let target = answerAt();
+  for (let ordinal = first; ordinal < end; ordinal++) {
+    const segment = segmentsAt() + <usize>ordinal * PAGE_BYTES;
+    for (let slot = segment + SLOT_BYTES; slot < segment + PAGE_BYTES; slot += SLOT_BYTES) {
+      if (load<u64>(slot) == 0) continue;
+      v128.store(target, v128.load(slot));
+      v128.store(target, v128.load(slot, 16), 16);
+      target += SLOT_BYTES;
+    }
+  }
+  return target - answerAt();
+}
+
+/** Takes in `bytes` bytes of copied slots, which stand where requests do. A later slot of an entity replaces an earlier one. Returns false when memory is used up. */
+export function addEntities(bytes: usize): bool {
+  for (let from = INPUT; from < INPUT + bytes; from += SLOT_BYTES) {
+    const slot = findOrAddEntity(from);
+    if (slot == 0) return false;
+    v128.store(slot, v128.load(from, 16), 16);
+  }
+  return true;
 }
 
 function takeSegment(): usize {

@@ -43,6 +43,10 @@ export interface KernelExports {
   lookedUpPosition(): number;
   entityCount(): number;
   tableBytes(): number;
+  segmentCount(): number;
+  copyEntities(first: number, end: number): number;
+  addEntities(bytes: number): number;
+  setHashKey(a: bigint, b: bigint): void;
   hashInto(target: number, at: number, bytes: number): void;
   eventTable(): number;
   frameAt(): number;
