@@ -6,9 +6,11 @@ import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
 export {
-  addEntities,
-  copyEntities,
+  beginLoading,
+  copySegments,
+  endLoading,
   entityCount,
+  loadSegments,
   segmentCount,
   tableBytes,
 } from './entity-table';

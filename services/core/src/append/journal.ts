@@ -156,6 +156,7 @@ export class Journal implements DurableLog, SystemAppender {
     let bytes = 0;
     const head = await store.open({
       ...(saved === null ? {} : { after: saved.anchor }),
+      keepsFrames: false,
       onFrame: (frame) => {
         if (frame.lastPosition === through?.position)
           isThrough = frame.checksum === through.checksum;

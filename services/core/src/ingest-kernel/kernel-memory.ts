@@ -44,8 +44,10 @@ export interface KernelExports {
   entityCount(): number;
   tableBytes(): number;
   segmentCount(): number;
-  copyEntities(first: number, end: number): number;
-  addEntities(bytes: number): number;
+  copySegments(first: number, end: number): number;
+  beginLoading(): void;
+  loadSegments(bytes: number): number;
+  endLoading(): number;
   setHashKey(a: bigint, b: bigint): void;
   hashInto(target: number, at: number, bytes: number): void;
   eventTable(): number;
