@@ -1,7 +1,7 @@
 /**
  * Sealing beside the appends: turns segments that are full into sealed ones (`sealed-format.ts`), the oldest first and one at a time, and takes the raw files away.
  *
- * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both. A raw file goes only
+ * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both (I-31). A raw file goes only
  * after its sealed file was synced, read back, compared byte for byte, named and its name synced.
  *
  * Order for one segment: the draft, by the sealer (`seal-segment.ts`); its name; sync of the folder; readers are led to it; the raw file is unlinked; sync of
@@ -161,14 +161,14 @@ export class Sealing {
         ordinal === 0 ? NO_DIGEST : must(segments.at(ordinal - 1).digest, 'a sealed segment'),
     });
     const header = headerOf(draft);
-    await this.#stopUnlessDone(() => this.#name(segment, { draftName, header }));
+    await this.#orStop(() => this.#name(segment, { draftName, header }));
     const sealedBytes = segment.fileBytes;
     this.#done.segments += 1;
     this.#done.rawBytes += rawBytes;
     this.#done.sealedBytes += sealedBytes;
     const tookMs = nowMs() - startedMs;
     onNotice({ kind: 'segment_sealed', segment: segment.name, rawBytes, sealedBytes, tookMs });
-    await this.#stopUnlessDone(() => this.#removeRaw(rawName));
+    await this.#orStop(() => this.#removeRaw(rawName));
   }
 
   /** Gives the draft its name and leads readers to it. */
@@ -194,7 +194,7 @@ export class Sealing {
     await files.forget(rawName);
   }
 
-  async #stopUnlessDone(change: () => Promise<void>): Promise<void> {
+  async #orStop(change: () => Promise<void>): Promise<void> {
     try {
       await change();
     } catch (thrown) {
