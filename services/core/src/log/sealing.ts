@@ -26,8 +26,9 @@ import { decodeSealedHeader, NO_DIGEST, type SealedHeader, sealedNameOf } from '
 import type { SegmentFiles } from './segment-files.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
-/** How long a failed sealing waits before it is tried again. */
+/** How long a failed sealing waits before it is tried again; after each further failure twice as long, up to an hour. */
 export const SEALING_RETRY_MS = 60_000;
+const RETRY_DOUBLINGS_MAX = 6;
 
 const DRAFT_NAME = /^sealing-\d+-\d+\.tmp$/;
 
@@ -82,6 +83,7 @@ export class Sealing {
   #retry: NodeJS.Timeout | null = null;
   #isStopped = false;
   #drafts = 0;
+  #failuresInARow = 0;
   #done = { segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0 };
 
   constructor(parts: SealingParts) {
@@ -108,7 +110,8 @@ export class Sealing {
   }
 
   #mayGoOn(): boolean {
-    return !this.#isStopped && this.#retry === null && this.#candidates() > 0;
+    const isFree = !this.#isStopped && this.#retry === null;
+    return isFree && this.#candidates() > 0 && this.#parts.isOwner();
   }
 
   /** Sealed segments come first in the list, so that each digest rests on the one before. */
@@ -163,6 +166,7 @@ export class Sealing {
     const header = headerOf(draft);
     await this.#orStop(() => this.#name(segment, { draftName, header }));
     const sealedBytes = segment.fileBytes;
+    this.#failuresInARow = 0;
     this.#done.segments += 1;
     this.#done.rawBytes += rawBytes;
     this.#done.sealedBytes += sealedBytes;
@@ -181,9 +185,19 @@ export class Sealing {
     this.#requireOwnership();
     await disk.rename(made.draftName, name);
     await disk.syncFolder('');
-    await disk.protect(name);
+    await this.#protect(name);
     segment.becomeSealed(made.header);
     segments.noteSealed();
+  }
+
+  // A guard only, so a file system that knows no read-only files is no reason to stop.
+  async #protect(name: string): Promise<void> {
+    const { disk, onNotice } = this.#parts;
+    try {
+      await disk.protect(name);
+    } catch (thrown) {
+      onNotice({ kind: 'chore_failed', chore: 'protect_segment', cause: asError(thrown) });
+    }
   }
 
   async #removeRaw(rawName: string): Promise<void> {
@@ -225,10 +239,14 @@ export class Sealing {
   }
 
   #retryLater(): void {
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.#start();
-    }, this.#parts.retryMs);
+    this.#retry = setTimeout(
+      () => {
+        this.#retry = null;
+        this.#start();
+      },
+      this.#parts.retryMs * 2 ** Math.min(this.#failuresInARow, RETRY_DOUBLINGS_MAX),
+    );
+    this.#failuresInARow += 1;
     this.#retry.unref();
   }
 
