@@ -27,8 +27,9 @@ export class EntityTableSection implements CheckpointSection {
   }
 
   *save(): Generator<Buffer> {
-    yield this.#hashKey;
     const { exports, answerAt } = this.#memory;
+    const hashKey = this.#hashKey;
+    yield hashKey;
     const room = Math.floor((exports.segmentsAt() - answerAt) / PAGE_BYTES);
     const step = Math.min(PAGES_AT_ONCE, room);
     for (let first = 0; first < exports.segmentCount(); first += step) {

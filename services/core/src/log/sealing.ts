@@ -1,7 +1,7 @@
 /**
  * Sealing beside the appends: turns segments that are full into sealed ones (`sealed-format.ts`), the oldest first and one at a time, and takes the raw files away.
  *
- * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both (I-31). A raw file goes only
+ * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both (I-32). A raw file goes only
  * after its sealed file was synced, read back, compared byte for byte, named and its name synced.
  *
  * Order for one segment: the draft, by the sealer (`seal-segment.ts`); its name; sync of the folder; readers are led to it; the raw file is unlinked; sync of
