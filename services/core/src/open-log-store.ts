@@ -51,6 +51,21 @@ function logNotice(logger: Logger, notice: LogNotice): void {
     case 'chore_failed':
       logger.warn({ chore: notice.chore, err: notice.cause }, 'work beside the log failed');
       return;
+    case 'writer_poisoned':
+      logger.error(
+        { err: notice.cause },
+        'the writer has stopped: no append is taken until core is started again, which verifies the log first; reads go on',
+      );
+      return;
+    case 'disk_full':
+      logger.error(
+        { err: notice.cause },
+        'the disk is full: appends are refused until there is space; reads go on',
+      );
+      return;
+    case 'space_again':
+      logger.info('there is space again: appends are taken');
+      return;
     case 'segment_sealed':
       logger.info(notice, 'a full segment has been compressed');
       return;

@@ -47,6 +47,8 @@ export class FileLogStore implements LogStore {
   #appending: Promise<StoreAppendOutcome> | null = null;
   /** Why the store takes no appends. */
   #poison: Error | null = null;
+  /** True from an append that found no space to the next one that did. */
+  #isFull = false;
 
   constructor(options: FileLogOptions) {
     const pages = Math.max(2, Math.ceil(options.segmentBytes / SEGMENT_HEADER_BYTES));
@@ -113,8 +115,12 @@ export class FileLogStore implements LogStore {
     switch (outcome.kind) {
       case 'appended':
         this.#head = headAfter(head, frames);
+        if (this.#isFull) this.#settings.onNotice({ kind: 'space_again' });
+        this.#isFull = false;
         return outcome;
       case 'full':
+        if (!this.#isFull) this.#settings.onNotice({ kind: 'disk_full', cause: outcome.cause });
+        this.#isFull = true;
         return outcome;
       case 'fenced':
         this.#stopWith(log, new FencedFailure());
@@ -128,6 +134,7 @@ export class FileLogStore implements LogStore {
   #stopWith(log: OpenLog, poison: Error): void {
     this.#poison = poison;
     log.sealing?.stop();
+    this.#settings.onNotice({ kind: 'writer_poisoned', cause: poison });
   }
 
   read(from: Position): AsyncIterable<Frame> {

@@ -14,6 +14,11 @@ export type LogNotice =
       readonly chore: 'prepare_segment' | 'protect_segment' | 'mark_head' | 'remove_file';
       readonly cause: Error;
     }
+  /** A disk error has stopped the writer, or another writer has: no append is taken until the log is opened again; reads go on. */
+  | { readonly kind: 'writer_poisoned'; readonly cause: Error }
+  /** An append found no space. Told once, until there is space again. */
+  | { readonly kind: 'disk_full'; readonly cause: Error }
+  | { readonly kind: 'space_again' }
   /** A segment has been compressed; the sealed file has taken the raw one's place. */
   | {
       readonly kind: 'segment_sealed';

@@ -84,13 +84,14 @@ class LogOpening {
     this.#preparer = new SegmentPreparer({ disk, segmentBytes, onNotice, epoch: epoch.value });
   }
 
-  async open({ onFrame = () => undefined, after }: ReplayOnOpen): Promise<OpenLog> {
+  async open(replay: ReplayOnOpen): Promise<OpenLog> {
+    const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
     const { disk, onNotice } = this.#settings;
     await this.#preparer.removeLeftovers();
     await settleSealedLeftovers(disk, onNotice);
-    const recovered = await recoverLog({ disk, onFrame, onNotice, after: after ?? null });
+    const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });
     if (recovered === null) {
-      if (after !== undefined) throw new MissingAnchor(after, 'the log is empty');
+      if (after !== null) throw new MissingAnchor(after, 'the log is empty');
       return this.#make();
     }
     const { head, segments, durablePosition } = recovered;

@@ -38,6 +38,8 @@ const WINDOW_BYTES = 1024 * 1024;
 export interface RecoveryOptions {
   readonly disk: Disk;
   readonly onFrame: (frame: Frame) => void;
+  /** False: `onFrame` keeps no byte of a frame, so all of them are read into the same memory. */
+  readonly keepsFrames: boolean;
   readonly onNotice: NoticeListener;
   /** The frame behind which the replay begins; null = with the first. */
   readonly after: LogAnchor | null;
@@ -104,6 +106,8 @@ class LogRecovery {
   #durablePosition: Position = POSITION_ZERO;
   /** The frame behind which the replay begins, until it is found; null when there is none or it was found. */
   #missing: LogAnchor | null;
+  /** Read into again and again; null when frames are kept. */
+  readonly #window: Buffer | null;
 
   constructor(
     options: RecoveryOptions,
@@ -115,6 +119,7 @@ class LogRecovery {
     this.#logId = logId;
     this.#partitionCount = partitionCount;
     this.#missing = options.after;
+    this.#window = options.keepsFrames ? null : Buffer.allocUnsafeSlow(WINDOW_BYTES);
   }
 
   /** Takes the segments before the replay's start on trust. Returns the ordinal of the first one to walk over. */
@@ -194,11 +199,20 @@ class LogRecovery {
     const source = await this.#openSource(file);
     try {
       const logId = this.#logId;
-      const walk = new FrameWalk({ source, logId, start: segment.start, end: file.end });
+      const window = this.#window;
+      const walk = new FrameWalk({
+        source,
+        logId,
+        start: segment.start,
+        end: file.end,
+        window,
+      });
+      // The first window of each segment is waited for, so that a signal or a timer has its turn in a long recovery.
+      await walk.fill(WINDOW_BYTES);
       while (!isDone(walk)) {
         const step = walk.step();
         if (step.kind === 'frame') this.#take(segment, step);
-        else if (step.kind === 'more') await walk.fill(Math.max(WINDOW_BYTES, step.bytesNeeded));
+        else if (step.kind === 'more') await this.#fill(walk, step.bytesNeeded);
         else return { walk, step };
       }
       return { walk, step: null };
@@ -212,6 +226,13 @@ class LogRecovery {
     return sealed === null
       ? disk.open(name, 'read')
       : SealedFile.open(disk, name, new BlockCache(0));
+  }
+
+  // Memory that was read into a moment ago is in the processor's cache, and a blocking read into it takes less time than the way to another thread.
+  async #fill(walk: FrameWalk, bytesNeeded: number): Promise<void> {
+    const bytes = Math.max(WINDOW_BYTES, bytesNeeded);
+    if (this.#window === null) await walk.fill(bytes);
+    else walk.fillNow(bytes);
   }
 
   #addSegment(file: SegmentFile, { isIndexed }: { readonly isIndexed: boolean }): Segment {

@@ -3,7 +3,7 @@
  * each time it is read from the disk; one that does not verify is a `log_damaged` problem that names the bytes of the file and the positions, and the blocks
  * around it stay readable (I-10).
  *
- * Small reads go through the cache of blocks and are blocking: 10 KB from the page cache and their decompression take less than the hop to the thread pool
+ * Small reads go through the cache of blocks and are blocking: 5 KB from the page cache and their decompression take less than the hop to the thread pool
  * and back. Long reads fetch many blocks at once and leave the cache alone, so a scan of the log does not push out what the entity reads need.
  */
 import { crc32, zstdDecompressSync } from 'node:zlib';
@@ -25,6 +25,9 @@ import { SEGMENT_HEADER_BYTES } from './segment.ts';
 
 /** A block is decompressed in one step when the chunk has room for it, which takes half of the time. Node allows no chunk below 64 bytes. */
 const CHUNK_SLACK_BYTES = 64;
+
+/** The compressed bytes of a block, from its read to its decompression in the same turn. No block is larger compressed than raw. */
+const SCRATCH = Buffer.alloc(BLOCK_BYTES);
 
 /** A damaged block, before it is told of: what is wrong with it. */
 class BlockFault extends Error {
@@ -118,7 +121,7 @@ export class SealedFile implements ByteSource {
     const kept = this.#cache.get(this.name, block);
     if (kept !== null) return kept;
     const { offset, bytes } = this.#index.place(block);
-    const stored = Buffer.allocUnsafe(bytes);
+    const stored = SCRATCH.subarray(0, bytes);
     const read = this.#verified(block, stored.subarray(0, this.#file.readNow(stored, offset)));
     this.#cache.keep({ name: this.name, block }, read);
     return read;

@@ -26,6 +26,7 @@ export class SealedIndex {
   readonly #offsets: Float64Array;
   readonly #checksums: Uint32Array;
   readonly #marks: Uint32Array;
+  #largestBlock = 0;
 
   /** Reads an index whose checksum has been verified. */
   constructor(header: SealedHeader, bytes: Buffer) {
@@ -36,7 +37,9 @@ export class SealedIndex {
     this.#marks = new Uint32Array(markCount * MARK_FIELDS);
     this.#offsets[0] = SEALED_HEADER_BYTES;
     for (let block = 0, at = 0; block < blockCount; block++, at += BLOCK_ENTRY_BYTES) {
-      this.#offsets[block + 1] = (this.#offsets[block] as number) + bytes.readUInt32LE(at);
+      const blockBytes = bytes.readUInt32LE(at);
+      this.#largestBlock = Math.max(this.#largestBlock, blockBytes);
+      this.#offsets[block + 1] = (this.#offsets[block] as number) + blockBytes;
       this.#checksums[block] = bytes.readUInt32LE(at + 4);
     }
     const marksAt = blockCount * BLOCK_ENTRY_BYTES;
@@ -44,11 +47,12 @@ export class SealedIndex {
       this.#marks[i] = bytes.readUInt32LE(marksAt + i * 4);
   }
 
-  /** False when the blocks do not end where the index begins, or the first mark is not the first frame. */
+  /** False when the blocks do not end where the index begins, or are larger than raw, or the first mark is not the first frame. */
   get isWhole(): boolean {
     const { blockCount, indexOffset } = this.#header;
     return (
       this.#offsets[blockCount] === indexOffset &&
+      this.#largestBlock <= BLOCK_BYTES &&
       this.#marks[0] === 0 &&
       this.#marks[1] === SEGMENT_HEADER_BYTES
     );

@@ -1,7 +1,7 @@
 /**
  * Sealing beside the appends: turns segments that are full into sealed ones (`sealed-format.ts`), the oldest first and one at a time, and takes the raw files away.
  *
- * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both. A raw file goes only
+ * Promise: at every moment, and after a crash at any moment, each segment is whole on the disk as a raw file, as a sealed file, or as both (I-32). A raw file goes only
  * after its sealed file was synced, read back, compared byte for byte, named and its name synced.
  *
  * Order for one segment: the draft, by the sealer (`seal-segment.ts`); its name; sync of the folder; readers are led to it; the raw file is unlinked; sync of
@@ -26,8 +26,9 @@ import { decodeSealedHeader, NO_DIGEST, type SealedHeader, sealedNameOf } from '
 import type { SegmentFiles } from './segment-files.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
-/** How long a failed sealing waits before it is tried again. */
+/** How long a failed sealing waits before it is tried again; after each further failure twice as long, up to an hour. */
 export const SEALING_RETRY_MS = 60_000;
+const RETRY_DOUBLINGS_MAX = 6;
 
 const DRAFT_NAME = /^sealing-\d+-\d+\.tmp$/;
 
@@ -82,6 +83,7 @@ export class Sealing {
   #retry: NodeJS.Timeout | null = null;
   #isStopped = false;
   #drafts = 0;
+  #failuresInARow = 0;
   #done = { segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0 };
 
   constructor(parts: SealingParts) {
@@ -108,7 +110,8 @@ export class Sealing {
   }
 
   #mayGoOn(): boolean {
-    return !this.#isStopped && this.#retry === null && this.#candidates() > 0;
+    const isFree = !this.#isStopped && this.#retry === null;
+    return isFree && this.#candidates() > 0 && this.#parts.isOwner();
   }
 
   /** Sealed segments come first in the list, so that each digest rests on the one before. */
@@ -161,14 +164,15 @@ export class Sealing {
         ordinal === 0 ? NO_DIGEST : must(segments.at(ordinal - 1).digest, 'a sealed segment'),
     });
     const header = headerOf(draft);
-    await this.#stopUnlessDone(() => this.#name(segment, { draftName, header }));
+    await this.#orStop(() => this.#name(segment, { draftName, header }));
     const sealedBytes = segment.fileBytes;
+    this.#failuresInARow = 0;
     this.#done.segments += 1;
     this.#done.rawBytes += rawBytes;
     this.#done.sealedBytes += sealedBytes;
     const tookMs = nowMs() - startedMs;
     onNotice({ kind: 'segment_sealed', segment: segment.name, rawBytes, sealedBytes, tookMs });
-    await this.#stopUnlessDone(() => this.#removeRaw(rawName));
+    await this.#orStop(() => this.#removeRaw(rawName));
   }
 
   /** Gives the draft its name and leads readers to it. */
@@ -181,9 +185,19 @@ export class Sealing {
     this.#requireOwnership();
     await disk.rename(made.draftName, name);
     await disk.syncFolder('');
-    await disk.protect(name);
+    await this.#protect(name);
     segment.becomeSealed(made.header);
     segments.noteSealed();
+  }
+
+  // A guard only, so a file system that knows no read-only files is no reason to stop.
+  async #protect(name: string): Promise<void> {
+    const { disk, onNotice } = this.#parts;
+    try {
+      await disk.protect(name);
+    } catch (thrown) {
+      onNotice({ kind: 'chore_failed', chore: 'protect_segment', cause: asError(thrown) });
+    }
   }
 
   async #removeRaw(rawName: string): Promise<void> {
@@ -194,7 +208,7 @@ export class Sealing {
     await files.forget(rawName);
   }
 
-  async #stopUnlessDone(change: () => Promise<void>): Promise<void> {
+  async #orStop(change: () => Promise<void>): Promise<void> {
     try {
       await change();
     } catch (thrown) {
@@ -225,10 +239,14 @@ export class Sealing {
   }
 
   #retryLater(): void {
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.#start();
-    }, this.#parts.retryMs);
+    this.#retry = setTimeout(
+      () => {
+        this.#retry = null;
+        this.#start();
+      },
+      this.#parts.retryMs * 2 ** Math.min(this.#failuresInARow, RETRY_DOUBLINGS_MAX),
+    );
+    this.#failuresInARow += 1;
     this.#retry.unref();
   }
 

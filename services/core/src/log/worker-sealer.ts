@@ -3,9 +3,8 @@
  * draft as a crash does. It reads raw segments and writes drafts, and gives nothing a name, so it needs no epoch.
  */
 import { join } from 'node:path';
-import { type Deferred, deferred } from '@allsource/shared/lang';
-import { assert } from '@allsource/shared/lang';
 import { Worker } from 'node:worker_threads';
+import { assert, type Deferred, deferred } from '@allsource/shared/lang';
 import type { SealedDraft, SealJob } from './seal-segment.ts';
 import type { SegmentSealer } from './sealing.ts';
 

@@ -46,6 +46,8 @@ export interface ReplayOnOpen {
    * the log twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
    */
   readonly onFrame?: (frame: Frame) => void;
+  /** False: `onFrame` keeps no byte of a frame beyond the call, so the store may read the next ones into the same memory. Default true. */
+  readonly keepsFrames?: boolean;
   /**
    * Where the replay begins: behind this frame, whose effect the caller has already. What lies before it need not be read now; it is verified
    * when it is read, as always. Without it the replay begins with the first frame.
