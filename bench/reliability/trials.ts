@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { SeededRandom } from '@allsource/testkit';
+import { SeededNumbers } from './seeded-numbers.ts';
 import { sleep } from '../subjects/server-process.ts';
 import { type ReliabilitySubject, type RunningStore, type StoredEvent, textOf } from './subject.ts';
 
@@ -38,7 +38,7 @@ export async function killTrial(
   { subject, folder, seed }: TrialRun,
   kills: number,
 ): Promise<KillResult> {
-  const random = new SeededRandom(seed);
+  const random = new SeededNumbers(seed);
   const acknowledged = new Set<string>();
   let unknown: string[] = [];
   for (let round = 0; round < kills; round++) {
@@ -157,10 +157,10 @@ function contentBytes(path: string): number {
 
 async function damaged(
   run: TrialRun & { readonly times: number; readonly base: string },
-  harm: (files: readonly string[], random: SeededRandom) => void,
+  harm: (files: readonly string[], random: SeededNumbers) => void,
 ): Promise<DamageResult> {
   const { subject, folder, times, base, seed } = run;
-  const random = new SeededRandom(seed);
+  const random = new SeededNumbers(seed);
   const acknowledged = new Set(Array.from({ length: BASE_EVENTS }, (_, n) => `base-${n}`));
   const result = { detected: 0, harmless: 0, shortened: 0, servedWrong: 0 };
   let lostInAll = 0;
