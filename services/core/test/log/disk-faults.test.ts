@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { micros, position, positionAfter } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { SeededRandom } from '@allsource/testkit';
+import { type DiskCall, diskError, SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import type { LogHead } from '../../src/storage/log-store.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
-import { type DiskCall, diskError, SimulatedDisk } from './simulated-disk.ts';
 
 function storeOn(disk: SimulatedDisk, segmentBytes: number): FileLogStore {
   return new FileLogStore({

@@ -3,11 +3,10 @@ import type { Problem } from '@allsource/shared/errors';
 import { must as mustBe } from '@allsource/shared/lang';
 import { position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { SeededRandom } from '@allsource/testkit';
+import { diskError, SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
-import { diskError, SimulatedDisk } from './simulated-disk.ts';
 
 const SEGMENT_BYTES = 4 * 4096;
 const FIRST_SEGMENT = '00000000000000000001.seg';
