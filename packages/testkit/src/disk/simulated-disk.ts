@@ -115,20 +115,21 @@ export class SimulatedDisk implements FileHost {
   async create(name: string): Promise<SimulatedFile> {
     await this.#meetAndWait('create', name);
     if (this.names.has(name)) throw diskError('EEXIST', name);
-    const inode = new SimulatedInode();
+    const inode = new SimulatedInode(name);
     this.#change((names) => names.set(name, inode));
-    return new SimulatedFile(this, name, inode);
+    return new SimulatedFile(this, inode);
   }
 
   async open(name: string, _mode: 'read' | 'write'): Promise<SimulatedFile> {
     await this.#meetAndWait('open', name);
-    return new SimulatedFile(this, name, this.inode(name));
+    return new SimulatedFile(this, this.inode(name));
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#meetAndWait('rename', from);
     const inode = this.inode(from);
     this.#remember(this.names.get(to));
+    inode.name = to;
     this.#change((names) => {
       names.delete(from);
       names.set(to, inode);
@@ -167,7 +168,7 @@ export class SimulatedDisk implements FileHost {
 
   /** Puts a durable file on the disk, beside all calls. */
   place(name: string, content: Buffer): void {
-    const inode = new SimulatedInode(content);
+    const inode = new SimulatedInode(name, content);
     this.names.set(name, inode);
     this.#durableNames.set(name, inode);
   }

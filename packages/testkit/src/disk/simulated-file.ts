@@ -12,22 +12,20 @@ export interface FileHost {
   inode(name: string): SimulatedInode;
 }
 
-/** An open file of a simulated disk. */
+/** An open file of a simulated disk. Its calls are shown under the name that the file has at that moment. */
 export class SimulatedFile {
   readonly #disk: FileHost;
-  readonly #name: string;
   readonly #inode: SimulatedInode;
   #isClosed = false;
 
-  constructor(disk: FileHost, name: string, inode: SimulatedInode) {
+  constructor(disk: FileHost, inode: SimulatedInode) {
     this.#disk = disk;
-    this.#name = name;
     this.#inode = inode;
   }
 
   #meet(call: DiskCall): DiskFault | undefined {
-    assert(!this.#isClosed, `${this.#name} is open`);
-    return this.#disk.meet(call, this.#name);
+    assert(!this.#isClosed, `${this.#inode.name} is open`);
+    return this.#disk.meet(call, this.#inode.name);
   }
 
   async size(): Promise<number> {

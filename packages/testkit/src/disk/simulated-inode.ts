@@ -29,6 +29,8 @@ interface LengthChange {
 const NO_BYTES = Buffer.alloc(0);
 
 export class SimulatedInode {
+  /** The name it has, or had last. */
+  name: string;
   #room: Buffer;
   #length: number;
   #durableLength: number;
@@ -38,7 +40,8 @@ export class SimulatedInode {
   #lengths: LengthChange[] = [];
 
   /** A file whose content is durable. The bytes become the inode's own. */
-  constructor(content: Buffer = NO_BYTES) {
+  constructor(name: string, content: Buffer = NO_BYTES) {
+    this.name = name;
     this.#room = content;
     this.#length = content.length;
     this.#durableLength = content.length;
