@@ -16,9 +16,11 @@ import { seededSurvival, type Survival } from './survival.ts';
 
 type Names = Map<string, SimulatedInode>;
 
+/** A file made, renamed or removed. */
 interface NameChange {
   readonly number: number;
-  readonly apply: (names: Names) => void;
+  readonly removes: string | null;
+  readonly adds: { readonly name: string; readonly inode: SimulatedInode } | null;
 }
 
 /** How many removed files a disk remembers, as what a reused block may hold. */
@@ -32,16 +34,32 @@ export class SimulatedDisk implements FileHost {
   #operations = 0;
   onCall: DiskHook = () => undefined;
 
-  /** The disk of a machine whose process was killed: nothing that was written is lost. */
+  /** The disk of a machine whose process was killed: all that was written is there, and what was not synced may still be lost with the power. */
   afterKill(): SimulatedDisk {
-    return diskOf([...this.names].map(([name, inode]) => [name, Buffer.from(inode.content)]));
+    const clones = new Map<SimulatedInode, SimulatedInode>();
+    const cloneOf = (inode: SimulatedInode) => {
+      const clone = clones.get(inode) ?? inode.clone();
+      clones.set(inode, clone);
+      return clone;
+    };
+    const disk = new SimulatedDisk();
+    for (const [name, inode] of this.names) disk.names.set(name, cloneOf(inode));
+    for (const [name, inode] of this.#durableNames) disk.#durableNames.set(name, cloneOf(inode));
+    disk.#changes = this.#changes.map(({ adds, ...change }) => ({
+      ...change,
+      adds: adds === null ? null : { name: adds.name, inode: cloneOf(adds.inode) },
+    }));
+    disk.#removed = [...this.#removed];
+    disk.#operations = this.#operations;
+    return disk;
   }
 
   /** One of the many disks that a loss of power can leave, by chance or by the rule given. */
   afterPowerLoss(how: SeededRandom | Survival): SimulatedDisk {
     const survival = 'keepsSector' in how ? how : seededSurvival(how, this.#oldContents());
     const names: Names = new Map(this.#durableNames);
-    for (const { number, apply } of this.#changes) if (survival.keepsName(number)) apply(names);
+    for (const change of this.#changes)
+      if (survival.keepsName(change.number)) applyChange(names, change);
     return diskOf([...names].map(([name, inode]) => [name, inode.afterPowerLoss(survival)]));
   }
 
@@ -116,7 +134,7 @@ export class SimulatedDisk implements FileHost {
     await this.#meetAndWait('create', name);
     if (this.names.has(name)) throw diskError('EEXIST', name);
     const inode = new SimulatedInode(name);
-    this.#change((names) => names.set(name, inode));
+    this.#change({ removes: null, adds: { name, inode } });
     return new SimulatedFile(this, inode);
   }
 
@@ -130,16 +148,13 @@ export class SimulatedDisk implements FileHost {
     const inode = this.inode(from);
     this.#remember(this.names.get(to));
     inode.name = to;
-    this.#change((names) => {
-      names.delete(from);
-      names.set(to, inode);
-    });
+    this.#change({ removes: from, adds: { name: to, inode } });
   }
 
   async unlink(name: string): Promise<void> {
     await this.#meetAndWait('unlink', name);
     this.#remember(this.inode(name));
-    this.#change((names) => names.delete(name));
+    this.#change({ removes: name, adds: null });
   }
 
   async protect(name: string): Promise<void> {
@@ -151,7 +166,8 @@ export class SimulatedDisk implements FileHost {
     const fault = this.meet('syncFolder', folder);
     if (fault?.kind === 'stalled') await fault.until;
     if (fault?.kind === 'dropped') return;
-    for (const { number, apply } of this.#changes) if (number <= upTo) apply(this.#durableNames);
+    for (const change of this.#changes)
+      if (change.number <= upTo) applyChange(this.#durableNames, change);
     this.#changes = this.#changes.filter(({ number }) => number > upTo);
   }
 
@@ -161,9 +177,10 @@ export class SimulatedDisk implements FileHost {
     if (this.#removed.length > REMOVED_FILES_MAX) this.#removed.shift();
   }
 
-  #change(apply: (names: Names) => void): void {
-    apply(this.names);
-    this.#changes.push({ number: this.nextOperation(), apply });
+  #change(what: Omit<NameChange, 'number'>): void {
+    const change = { ...what, number: this.nextOperation() };
+    applyChange(this.names, change);
+    this.#changes.push(change);
   }
 
   /** Puts a durable file on the disk, beside all calls. */
@@ -178,6 +195,11 @@ export class SimulatedDisk implements FileHost {
     this.names.delete(name);
     this.#durableNames.delete(name);
   }
+}
+
+function applyChange(names: Names, { removes, adds }: NameChange): void {
+  if (removes !== null) names.delete(removes);
+  if (adds !== null) names.set(adds.name, adds.inode);
 }
 
 function diskOf(files: Iterable<[string, Buffer]>): SimulatedDisk {

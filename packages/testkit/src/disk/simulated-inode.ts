@@ -52,6 +52,16 @@ export class SimulatedInode {
     return this.#room.subarray(0, this.#length);
   }
 
+  /** The same file on the disk of another life: what is not synced is not synced there either. */
+  clone(): SimulatedInode {
+    const clone = new SimulatedInode(this.name, Buffer.from(this.content));
+    clone.#durableLength = this.#durableLength;
+    for (const [sector, bytes] of this.#durable) clone.#durable.set(sector, bytes);
+    for (const [sector, versions] of this.#unsynced) clone.#unsynced.set(sector, [...versions]);
+    clone.#lengths = [...this.#lengths];
+    return clone;
+  }
+
   /** The numbers of the writes that are not durable and not lost. */
   unsyncedWrites(): number[] {
     const writes = this.#lengths.map(({ write }) => write);
