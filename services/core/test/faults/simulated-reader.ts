@@ -1,0 +1,138 @@
+/**
+ * Readers of a simulated core, one for each way out of the log: they keep all they were ever shown, over all its lives, and go on behind it. A frame must begin right behind the one before
+ * and must not pass the watermark of the moment.
+ */
+import { isNativeError } from 'node:util/types';
+import { type Position, position } from '@allsource/shared/model';
+import { FeedDecoder, type Frame } from '@allsource/shared/protocol';
+import type { Journal } from '../../src/append/journal.ts';
+import { CommitFeed } from '../../src/feed/commit-feed.ts';
+import { LogTail } from '../../src/read/log-tail.ts';
+import type { WorldHistory } from './world-history.ts';
+
+export const READER_KINDS = ['tail', 'feed', 'poll', 'listener'] as const;
+export type ReaderKind = (typeof READER_KINDS)[number];
+
+/** A reader for one life of core. Its promise resolves when it was stopped. */
+interface Reading {
+  stop(): Promise<void>;
+}
+
+export class SimulatedReader {
+  readonly kind: ReaderKind;
+  /** What it was shown, in the order in which it was shown. */
+  readonly seen: { readonly position: Position; readonly bytes: Buffer }[] = [];
+  readonly faults: string[] = [];
+  readonly #history: WorldHistory;
+  #next = 1;
+
+  constructor(kind: ReaderKind, history: WorldHistory) {
+    this.kind = kind;
+    this.#history = history;
+  }
+
+  /** How what it was shown breaks with what the log holds; null when it does not. */
+  breachAgainst(frames: readonly Frame[]): string | null {
+    if (this.faults.length > 0) return `${this.kind}: ${this.faults[0]}`;
+    const byPosition = new Map(frames.map((frame) => [frame.position, frame]));
+    const lost = this.seen.find(
+      ({ position: at, bytes }) => byPosition.get(at)?.bytes.equals(bytes) !== true,
+    );
+    return lost === undefined ? null : `${this.kind} was shown ${lost.position}, which is lost`;
+  }
+
+  start(journal: Journal): Reading {
+    const kinds: Record<ReaderKind, () => Reading> = {
+      tail: () => this.#readTail(journal),
+      feed: () => this.#readFeed(journal),
+      poll: () => this.#readPolling(journal),
+      listener: () => this.#listen(journal),
+    };
+    return kinds[this.kind]();
+  }
+
+  #take(journal: Journal, frame: Frame): void {
+    if (frame.lastPosition > journal.head)
+      this.faults.push(`${frame.lastPosition} was shown beyond the head ${journal.head}`);
+    if (frame.position !== this.#next)
+      this.faults.push(`${frame.position} was shown where ${this.#next} belongs`);
+    this.#next = frame.lastPosition + 1;
+    this.seen.push({ position: frame.position, bytes: Buffer.from(frame.bytes) });
+    this.#history.note(`${this.kind} sees ${frame.position}`);
+  }
+
+  #readTail(journal: Journal): Reading {
+    const tail = new LogTail({ log: journal, from: position(this.#next), queueBytesMax: 4000 });
+    const done = untilStopped(async () => {
+      for (;;) {
+        const frame = await tail.next();
+        if (frame === null) return;
+        this.#take(journal, frame);
+      }
+    });
+    return {
+      stop: async () => {
+        await tail.close();
+        await done;
+      },
+    };
+  }
+
+  #readFeed(journal: Journal): Reading {
+    // Without notices by time the feed depends on the log alone.
+    const feed = new CommitFeed(journal, { idleNoticeMs: Number.POSITIVE_INFINITY });
+    const decoder = new FeedDecoder();
+    const write = async (bytes: Buffer) => {
+      for (const message of decoder.push(Buffer.from(bytes)))
+        if (message.kind === 'frame') this.#take(journal, message.frame);
+      return true;
+    };
+    const request = { from: position(this.#next), to: null, onlySystem: false };
+    const gone = new AbortController();
+    const done = untilStopped(() => feed.send(request, { write }, gone.signal));
+    return {
+      stop: async () => {
+        gone.abort();
+        await feed.close();
+        await done;
+      },
+    };
+  }
+
+  #readPolling(journal: Journal): Reading {
+    let isStopped = false;
+    const poll = async () => {
+      if (this.#next > journal.head) return;
+      for await (const frame of journal.read(position(this.#next))) this.#take(journal, frame);
+    };
+    const done = (async () => {
+      while (!isStopped) {
+        await untilStopped(poll);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    return {
+      stop: async () => {
+        isStopped = true;
+        await done;
+      },
+    };
+  }
+
+  /** Only what comes live: it begins where the log stands. */
+  #listen(journal: Journal): Reading {
+    this.#next = journal.head + 1;
+    const unsubscribe = journal.subscribe((frame) => this.#take(journal, frame));
+    return { stop: async () => unsubscribe() };
+  }
+}
+
+/** A read may fail because the disk does; the reader then goes on later. Anything but an error of the disk or the log is a fault of the test. */
+async function untilStopped(read: () => Promise<void>): Promise<void> {
+  try {
+    await read();
+  } catch (thrown) {
+    if (!isNativeError(thrown) || !('code' in thrown)) throw thrown;
+    if (thrown.code === 'log_damaged') throw thrown;
+  }
+}
