@@ -152,16 +152,16 @@ async function tornDisk(log: {
   readonly random: SeededRandom;
 }): Promise<SimulatedDisk> {
   const { disk, writer, random } = log;
-  let torn: SimulatedDisk | null = null;
+  const power: { left: SimulatedDisk | null } = { left: null };
   disk.onCall = (call, name) => {
-    if (call !== 'datasync' || !name.endsWith('.seg') || torn !== null) return;
+    if (call !== 'datasync' || !name.endsWith('.seg') || power.left !== null) return;
     const survival = { ...survivalOf(() => true), keepsSector: () => random.below(3) > 0 };
-    torn = disk.afterPowerLoss(survival);
+    power.left = disk.afterPowerLoss(survival);
     throw diskError('EIO', name);
   };
-  for (let i = 0; i < 20 && torn === null; i++) await writer.append();
+  for (let i = 0; i < 20 && power.left === null; i++) await writer.append();
   disk.onCall = () => undefined;
-  return must<SimulatedDisk>(torn, 'the power was lost');
+  return must(power.left, 'the power was lost');
 }
 
 describe('R3: a crash at every point', () => {

@@ -100,20 +100,20 @@ export class SimulatedReader {
   }
 
   #readPolling(journal: Journal): Reading {
-    let isStopped = false;
+    const stopped = new AbortController();
     const poll = async () => {
       if (this.#next > journal.head) return;
       for await (const frame of journal.read(position(this.#next))) this.#take(journal, frame);
     };
     const done = (async () => {
-      while (!isStopped) {
+      while (!stopped.signal.aborted) {
         await untilStopped(poll);
         await new Promise((resolve) => setImmediate(resolve));
       }
     })();
     return {
       stop: async () => {
-        isStopped = true;
+        stopped.abort();
         await done;
       },
     };

@@ -17,6 +17,7 @@ import type { CommitBuilder } from '../../src/append/commit-builder.ts';
 import { IngestKernel } from '../../src/ingest-kernel/ingest-kernel.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { SequencingBuilder } from '../../src/append/sequencing-builder.ts';
+import { asError } from '../../src/storage/disk.ts';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import { SAMPLE_LOG_ID } from '../log/sample-frames.ts';
 import { PAGE_BYTES } from './sample-writer.ts';
@@ -193,7 +194,7 @@ class World {
     const opening = settled(this.#open());
     await this.#turnUntil(() => opening.isSettled());
     const { value, failure } = opening;
-    if (value !== undefined) return value;
+    if (failure === undefined) return must(value, 'a journal');
     // A start may fail because the disk does. Anything but an error of the disk is a breach.
     if (!isDiskTrouble(failure)) throw failure;
     this.#history.note('core does not start');
@@ -310,7 +311,7 @@ class World {
 
 interface Settled<T> {
   value: T | undefined;
-  failure: unknown;
+  failure: Error | undefined;
   isSettled(): boolean;
 }
 
@@ -322,9 +323,10 @@ function settled<T>(promise: Promise<T>): Settled<T> {
     (value) => {
       state.value = value;
       isDone = true;
+      return value;
     },
-    (failure: unknown) => {
-      state.failure = failure;
+    (thrown: unknown) => {
+      state.failure = asError(thrown);
       isDone = true;
     },
   );

@@ -10,7 +10,7 @@ import { diskError, isLong, report, seed, SeededRandom, SimulatedDisk } from '@a
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import { SAMPLE_LOG_ID, SampleFrames } from '../log/sample-frames.ts';
-import { expectRecovers, expectSound, openedLog, PAGE_BYTES, storeOn } from './sample-writer.ts';
+import { breachOf, expectRecovers, openedLog, PAGE_BYTES, storeOn } from './sample-writer.ts';
 
 const SEGMENT_BYTES = 16 * PAGE_BYTES;
 const SEGMENT = '00000000000000000001.seg';
@@ -51,14 +51,24 @@ function bytesIn(frames: readonly Frame[]): number {
 /** What a block may hold that another file, or an earlier life of this one, has left: whole frames at the very places where frames belong. */
 async function oldSegments(log: KilledLog): Promise<Buffer[]> {
   const lastOfLog = must(log.acknowledged.at(-1), 'a frame');
-  const head = { logId: SAMPLE_LOG_ID, position: position(5), checksum: lastOfLog.checksum ^ 1 };
+  const head = {
+    logId: SAMPLE_LOG_ID,
+    position: position(5),
+    checksum: (lastOfLog.checksum ^ 1) >>> 0,
+  };
   const otherHistory = new SampleFrames(head);
   const otherLog = new SampleFrames({
     logId: Buffer.from('otherlog'),
     position: position(5),
     checksum: lastOfLog.checksum,
   });
-  const shapes = EVENTS_OF_LAST.map((events) => ({ events, payloadBytes: PAYLOAD_BYTES }));
+  // A log that was never at these positions cannot hold a frame that says they were durable.
+  const durablePosition = position(5);
+  const shapes = EVENTS_OF_LAST.map((events) => ({
+    events,
+    payloadBytes: PAYLOAD_BYTES,
+    durablePosition,
+  }));
   return [
     segmentWith(
       log,
@@ -92,15 +102,17 @@ function wholeFrames(log: KilledLog, bytes: Buffer): Frame[] {
   return whole;
 }
 
-async function expectOpensWith(disk: SimulatedDisk, frames: Frame[], ordinal: number) {
-  const expected = { acknowledged: frames, attempted: [] };
-  if (ordinal % FULL_CHECK_EVERY === 0) {
-    expect(await expectRecovers(disk, SEGMENT_BYTES, expected)).toHaveLength(frames.length);
-    return;
-  }
-  const log = await openedLog(disk, SEGMENT_BYTES);
-  expectSound(log.frames, expected);
-  expect(log.frames).toHaveLength(frames.length);
+/** Opens a disk; of every seventh case shows too that the log goes on. Returns how what is found breaks with what is expected, or null. */
+async function openingBreach(
+  disk: SimulatedDisk,
+  expected: Frame[],
+  ordinal: number,
+): Promise<string | null> {
+  const expectation = { acknowledged: expected, attempted: [] };
+  if (ordinal % FULL_CHECK_EVERY === 0)
+    await expectRecovers(disk.afterKill(), SEGMENT_BYTES, expectation);
+  const { frames } = await openedLog(disk, SEGMENT_BYTES);
+  return breachOf(frames, expectation);
 }
 
 type Fill = (rest: Buffer, from: number) => void;
@@ -129,7 +141,7 @@ describe('R4: a torn tail', () => {
         const disk = log.disk.afterKill();
         const bytes = disk.bytes(SEGMENT);
         fill(bytes.subarray(from, log.groupEnd), from);
-        await expectOpensWith(disk, wholeFrames(log, bytes), from);
+        expect(await openingBreach(disk, wholeFrames(log, bytes), from)).toBeNull();
         counts[name] += 1;
       }
     }
@@ -142,7 +154,7 @@ describe('R4: a torn tail', () => {
     for (let length = log.groupOffset; length <= log.groupEnd; length++, cases++) {
       const disk = log.disk.afterKill();
       disk.cut(SEGMENT, length);
-      await expectOpensWith(disk, wholeFrames(log, disk.bytes(SEGMENT)), length);
+      expect(await openingBreach(disk, wholeFrames(log, disk.bytes(SEGMENT)), length)).toBeNull();
     }
     report('R4 file cut short', { cases });
   }, 1_200_000);
@@ -155,7 +167,7 @@ describe('R4: a torn tail', () => {
       const bytes = disk.bytes(SEGMENT);
       bytes.fill(0, log.groupOffset, log.groupEnd);
       bytes.copy(bytes, log.groupOffset, PAGE_BYTES + from, log.groupOffset);
-      await expectOpensWith(disk, [...log.acknowledged], cases);
+      expect(await openingBreach(disk, [...log.acknowledged], cases)).toBeNull();
     }
     report('R4 stale frames behind the end', { cases });
   });
@@ -171,7 +183,7 @@ describe('R4: a torn tail', () => {
     });
     other.bytes.copy(log.disk.bytes(SEGMENT), log.groupOffset);
     expect(other.bytes.length).toBe(log.group[0]?.bytes.length);
-    await expectOpensWith(log.disk, [...log.acknowledged, other], 0);
+    expect(await openingBreach(log.disk, [...log.acknowledged, other], 0)).toBeNull();
   });
 
   it('is kept in a file of its own, also when an earlier attempt left one', async () => {
