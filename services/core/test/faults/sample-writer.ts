@@ -4,6 +4,7 @@ import { micros } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
+import type { LogNotice, NoticeListener } from '../../src/log/log-notice.ts';
 import type { LogHead } from '../../src/storage/log-store.ts';
 import { SAMPLE_LOG_ID, SampleFrames } from '../log/sample-frames.ts';
 
@@ -22,11 +23,17 @@ export interface OpenedLog {
   readonly head: LogHead;
   /** What `open` has handed to the folds. */
   readonly frames: readonly Frame[];
+  readonly notices: readonly LogNotice[];
 }
 
 /** A file log on a disk; its clock stands still. */
-export function storeOn(disk: SimulatedDisk, segmentBytes: number): FileLogStore {
+export function storeOn(
+  disk: SimulatedDisk,
+  segmentBytes: number,
+  onNotice: NoticeListener = () => undefined,
+): FileLogStore {
   return new FileLogStore({
+    onNotice,
     disk,
     segmentBytes,
     partitionCount: 256,
@@ -37,10 +44,11 @@ export function storeOn(disk: SimulatedDisk, segmentBytes: number): FileLogStore
 }
 
 export async function openedLog(disk: SimulatedDisk, segmentBytes: number): Promise<OpenedLog> {
-  const store = storeOn(disk, segmentBytes);
+  const notices: LogNotice[] = [];
+  const store = storeOn(disk, segmentBytes, (notice) => notices.push(notice));
   const frames: Frame[] = [];
   const head = await store.open({ onFrame: (frame) => frames.push(frame) });
-  return { store, head, frames };
+  return { store, head, frames, notices };
 }
 
 /** Appends random groups to a log. */
@@ -122,6 +130,7 @@ export async function expectRecovers(
   await store.close();
   const again = await openedLog(disk, segmentBytes);
   expectSound(again.frames, { acknowledged: [...frames, ...more], attempted: [] });
+  expect(again.notices).toEqual([]);
   await again.store.close();
   return frames;
 }
