@@ -5,13 +5,18 @@
 import { isNativeError } from 'node:util/types';
 import { type Position, position } from '@allsource/shared/model';
 import { FeedDecoder, type Frame } from '@allsource/shared/protocol';
+import type { SeededRandom } from '@allsource/testkit';
 import type { Journal } from '../../src/append/journal.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
 import { LogTail } from '../../src/read/log-tail.ts';
 import type { WorldHistory } from './world-history.ts';
 
-export const READER_KINDS = ['tail', 'feed', 'poll', 'listener'] as const;
+export const READER_KINDS = ['tail', 'feed', 'poll', 'again', 'listener'] as const;
 export type ReaderKind = (typeof READER_KINDS)[number];
+/** How far behind the head those begin who read again and again. */
+const BEHIND_MAX = 30;
+/** How many turns of the event loop a slow reader takes for a frame. */
+const SLOW_TURNS_MAX = 12;
 
 /** A reader for one life of core. Its promise resolves when it was stopped. */
 interface Reading {
@@ -24,11 +29,21 @@ export class SimulatedReader {
   readonly seen: { readonly position: Position; readonly bytes: Buffer }[] = [];
   readonly faults: string[] = [];
   readonly #history: WorldHistory;
+  readonly #random: SeededRandom;
   #next = 1;
 
-  constructor(kind: ReaderKind, history: WorldHistory) {
+  constructor(
+    kind: ReaderKind,
+    world: { readonly history: WorldHistory; readonly random: SeededRandom },
+  ) {
     this.kind = kind;
-    this.#history = history;
+    this.#history = world.history;
+    this.#random = world.random;
+  }
+
+  /** True for those that see every commit in the end; the others see what comes while they look. */
+  get isComplete(): boolean {
+    return this.kind !== 'listener' && this.kind !== 'again';
   }
 
   /** How what it was shown breaks with what the log holds; null when it does not. */
@@ -45,7 +60,8 @@ export class SimulatedReader {
     const kinds: Record<ReaderKind, () => Reading> = {
       tail: () => this.#readTail(journal),
       feed: () => this.#readFeed(journal),
-      poll: () => this.#readPolling(journal),
+      poll: () => this.#repeat(() => this.#poll(journal)),
+      again: () => this.#repeat(() => this.#readAgain(journal)),
       listener: () => this.#listen(journal),
     };
     return kinds[this.kind]();
@@ -68,6 +84,7 @@ export class SimulatedReader {
         const frame = await tail.next();
         if (frame === null) return;
         this.#take(journal, frame);
+        await this.#dawdle();
       }
     });
     return {
@@ -85,6 +102,7 @@ export class SimulatedReader {
     const write = async (bytes: Buffer) => {
       for (const message of decoder.push(Buffer.from(bytes)))
         if (message.kind === 'frame') this.#take(journal, message.frame);
+      await this.#dawdle();
       return true;
     };
     const request = { from: position(this.#next), to: null, onlySystem: false };
@@ -99,16 +117,34 @@ export class SimulatedReader {
     };
   }
 
-  #readPolling(journal: Journal): Reading {
+  async #poll(journal: Journal): Promise<void> {
+    if (this.#next > journal.head) return;
+    for await (const frame of journal.read(position(this.#next))) this.#take(journal, frame);
+  }
+
+  /** Reads the newest part of the log, most of which it has seen: so reads are under way while appends are. */
+  async #readAgain(journal: Journal): Promise<void> {
+    if (journal.head === 0) return;
+    this.#next = 0;
+    const from = position(Math.max(1, journal.head - this.#random.below(BEHIND_MAX)));
+    for await (const frame of journal.read(from)) {
+      if (this.#next === 0) this.#next = frame.position;
+      this.#take(journal, frame);
+    }
+  }
+
+  /** Sometimes takes a while, so that what waits for it overflows. */
+  async #dawdle(): Promise<void> {
+    if (this.#random.below(4) > 0) return;
+    for (let turns = this.#random.below(SLOW_TURNS_MAX); turns > 0; turns--) await oneTurn();
+  }
+
+  #repeat(read: () => Promise<void>): Reading {
     const stopped = new AbortController();
-    const poll = async () => {
-      if (this.#next > journal.head) return;
-      for await (const frame of journal.read(position(this.#next))) this.#take(journal, frame);
-    };
     const done = (async () => {
       while (!stopped.signal.aborted) {
-        await untilStopped(poll);
-        await new Promise((resolve) => setImmediate(resolve));
+        await untilStopped(read);
+        await oneTurn();
       }
     })();
     return {
@@ -125,6 +161,12 @@ export class SimulatedReader {
     const unsubscribe = journal.subscribe((frame) => this.#take(journal, frame));
     return { stop: async () => unsubscribe() };
   }
+}
+
+function oneTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** A read may fail because the disk does; the reader then goes on later. Anything but an error of the disk or the log is a fault of the test. */

@@ -102,7 +102,7 @@ class World {
     this.#readers = READER_KINDS.flatMap((kind) =>
       Array.from(
         { length: plan.readersOfEachKind },
-        () => new SimulatedReader(kind, this.#history),
+        () => new SimulatedReader(kind, { history: this.#history, random: this.#random }),
       ),
     );
   }
@@ -139,16 +139,14 @@ class World {
   async #liveInPeace(): Promise<Frame[]> {
     const journal = await this.#open();
     await this.#work(journal, 2, () =>
-      this.#readers.every(
-        ({ seen, kind }) => kind === 'listener' || seenEnd(seen) === journal.head,
-      ),
+      this.#readers.every(({ seen, isComplete }) => !isComplete || seenEnd(seen) === journal.head),
     );
     const frames = await framesOf(journal, this.#disk);
     this.#check(frames, 'at the end');
     for (const client of this.#clients)
       if (client.unknownCount > 0) this.#breaches.push('a retry was not answered in peace');
-    for (const { kind, seen } of this.#readers)
-      if (kind !== 'listener' && seen.length !== frames.length)
+    for (const { kind, seen, isComplete } of this.#readers)
+      if (isComplete && seen.length !== frames.length)
         this.#breaches.push(`${kind} was shown ${seen.length} of ${frames.length} commits`);
     await journal.close();
     return frames;

@@ -64,8 +64,15 @@ function argumentsFor(
   writeFileSync(configFile, JSON.stringify(config));
   return [
     join(REPOSITORY, 'node_modules/jest/bin/jest.js'),
-    ...['--config', configFile, '--runInBand', '--json', '--outputFile', run.answerFile],
-    ...['--testNamePattern', caughtBy.title, '--runTestsByPath'],
+    '--config',
+    configFile,
+    '--runInBand',
+    '--json',
+    '--outputFile',
+    run.answerFile,
+    '--testNamePattern',
+    caughtBy.title,
+    '--runTestsByPath',
     relative(REPOSITORY, resolve(TESTS_FOLDER, caughtBy.file)),
   ];
 }
