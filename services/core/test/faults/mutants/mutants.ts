@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a read ends quietly where a frame is damaged',
     file: `${LOG}/log-reader.ts`,
-    edits: [{ find: 'throw readProblem(read, walk, step);', replace: 'return;' }],
+    edits: [{ find: 'throw readProblem(', replace: 'return; throw readProblem(' }],
     caughtBy: FLIPS_READ,
   },
   {
@@ -167,9 +167,14 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: DISK_ERRORS,
   },
   {
-    fault: 'an error of the disk does not poison the writer',
+    fault: 'a store that an error has poisoned takes appends',
     file: `${LOG}/file-log-store.ts`,
-    edits: [{ find: 'this.#poison = outcome.cause;', replace: '' }],
+    edits: [
+      {
+        find: "if (this.#poison !== null) return { kind: 'failed', cause: this.#poison };",
+        replace: '',
+      },
+    ],
     caughtBy: DISK_ERRORS,
   },
   {
@@ -234,12 +239,12 @@ export const MUTANTS: readonly Mutant[] = [
     fault: 'a read goes past the head, to whatever lies in the file',
     file: `${LOG}/log-reader.ts`,
     edits: [
-      { find: 'end: isLast ? range.end : segment.end,', replace: 'end: segment.capacity,' },
-      { find: 'while (walk.position <= read.lastPosition) {', replace: 'for (;;) {' },
       {
-        find: 'throw readProblem(read, walk, step);',
-        replace: 'return;',
+        find: 'const { segment, from, end } = read;',
+        replace: 'const { segment, from } = read;\n  const end = segment.capacity;',
       },
+      { find: 'while (walk.position <= read.lastPosition) {', replace: 'for (;;) {' },
+      { find: 'throw readProblem(', replace: 'return; throw readProblem(' },
     ],
     caughtBy: SHOWN,
   },
@@ -272,8 +277,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${APPEND}/journal.ts`,
     edits: [
       {
-        find: '        journal.#fold(frame);\n',
-        replace: '        for (const fold of options.folds) fold.apply(frame);\n',
+        find: 'this.#idempotency.apply(frame);',
+        replace: 'if (this.#logHead !== null) this.#idempotency.apply(frame);',
       },
     ],
     caughtBy: WHOLE_CORE,
