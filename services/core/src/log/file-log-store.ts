@@ -99,6 +99,7 @@ export class FileLogStore implements LogStore {
         this.#head = headAfter(head, frames);
         return outcome;
       case 'full':
+      case 'busy':
         return outcome;
       case 'fenced':
         this.#poison = new FencedFailure();
