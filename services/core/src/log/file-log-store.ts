@@ -122,6 +122,8 @@ export class FileLogStore implements LogStore {
         if (!this.#isFull) this.#settings.onNotice({ kind: 'disk_full', cause: outcome.cause });
         this.#isFull = true;
         return outcome;
+      case 'busy':
+        return outcome;
       case 'fenced':
         this.#stopWith(log, new FencedFailure());
         return { kind: 'head_moved', head: head.position };

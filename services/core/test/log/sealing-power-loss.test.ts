@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { position } from '@allsource/shared/model';
 import { type Frame } from '@allsource/shared/protocol';
-import { SeededRandom } from '@allsource/testkit';
+import { CHANGING_CALLS, diskError, isLong, SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import type { FileLogStore } from '../../src/log/file-log-store.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
 import { framesBehind, openedStore } from './sealing-world.ts';
-import { diskError, SimulatedDisk } from './simulated-disk.ts';
 
-const SEEDS = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 600 : 40;
+const SEEDS = isLong ? 600 : 40;
 const LIVES = 5;
 const SEGMENT_BYTES = 3 * 4096;
 
@@ -79,7 +78,7 @@ async function liveUntilPowerLoss(
   let callsLeft = random.below(250);
   let left: SimulatedDisk | null = null;
   disk.onCall = (call) => {
-    if (callsLeft-- > 0) return;
+    if (!CHANGING_CALLS.includes(call) || callsLeft-- > 0) return;
     left ??= random.below(4) === 0 ? disk.afterKill() : disk.afterPowerLoss(random);
     throw diskError('EIO', call);
   };

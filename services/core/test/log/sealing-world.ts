@@ -3,13 +3,13 @@ import { expect } from '@jest/globals';
 import { must } from '@allsource/shared/lang';
 import { micros } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
+import { SimulatedDisk } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import { InProcessSealer } from '../../src/log/in-process-sealer.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import type { SegmentSealer } from '../../src/log/sealing.ts';
 import type { Disk } from '../../src/storage/disk.ts';
 import { SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
-import { SimulatedDisk } from './simulated-disk.ts';
 
 /** Small enough that a test fills several, and more than one block of a sealed segment. */
 export const SEGMENT_BYTES = 20 * 4096;
