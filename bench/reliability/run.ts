@@ -37,11 +37,15 @@ async function measure(): Promise<void> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const machine = describeMachine(folder);
   const results: SubjectResult[] = [];
-  for (const subject of subjects()) results.push(await tried(subject, folder));
-  const text = reliabilityTable({ takenAt: new Date().toISOString(), machine, results });
-  process.stdout.write(`${text}\n`);
   mkdirSync(values.results, { recursive: true });
-  writeFileSync(join(values.results, 'reliability.md'), `${text}\n`);
+  let text = '';
+  for (const subject of subjects()) {
+    results.push(await tried(subject, folder));
+    text = reliabilityTable({ takenAt: new Date().toISOString(), machine, results });
+    // A long run that is interrupted leaves what it has.
+    writeFileSync(join(values.results, 'reliability.md'), `${text}\n`);
+  }
+  process.stdout.write(`${text}\n`);
 }
 
 function subjects(): ReliabilitySubject[] {

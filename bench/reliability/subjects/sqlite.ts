@@ -50,7 +50,9 @@ class RunningSqlite implements RunningStore {
     const program = resolve(import.meta.dirname, '../sqlite-process.ts');
     const child = fork(program, [join(folder, 'events.db')], { silent: true, execArgv: [] });
     const store = new RunningSqlite(child);
-    process.once('exit', () => child.kill('SIGKILL'));
+    const end = () => child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
     try {
       await store.#ask({ verb: 'ping' });
       return store;
@@ -75,7 +77,9 @@ class RunningSqlite implements RunningStore {
   }
 
   async readAll(): Promise<StoredEvent[]> {
-    return (await this.#ask({ verb: 'read' })).events ?? [];
+    const { events = [] } = await this.#ask({ verb: 'read' });
+    // A damaged page may give back a row of any types.
+    return events.map(({ key, text }) => ({ key: String(key), text: String(text) }));
   }
 
   async kill(): Promise<void> {
