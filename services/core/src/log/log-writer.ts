@@ -198,6 +198,11 @@ export class LogWriter {
     await synced(first.place.file.datasync());
   }
 
+  /** Resolves when the chores of the last roll are done. */
+  async choresDone(): Promise<void> {
+    await this.#parts.chores.done();
+  }
+
   /** Ends the chores and gives the handles back. May be called twice. */
   async close(): Promise<void> {
     await this.#parts.chores.done();

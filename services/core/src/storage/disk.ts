@@ -54,6 +54,8 @@ export interface Disk {
   protect(name: string): Promise<void>;
   /** Makes the names in a folder durable. */
   syncFolder(folder: string): Promise<void>;
+  /** Bytes that may still be written; missing where nobody can tell. */
+  freeBytes?(): Promise<number>;
 }
 
 /** The operating system's code of an error (`ENOENT`, ...), or null for any other thing thrown. */

@@ -8,7 +8,7 @@
  * it is opened again, except for `full` and `busy`, which leave the store as it was before the call.
  */
 import type { Position } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 
 /** Where a log ends, and which log it is. */
 export interface LogHead {
@@ -67,6 +67,11 @@ export interface LogStore {
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
   read(from: Position): AsyncIterable<Frame>;
+  /**
+   * The event at a durable position, where the engine can give one without its whole frame: its frame is then an excerpt with this event alone. Null where
+   * the frame has to be read.
+   */
+  readEvent?(at: Position): Promise<FrameEvent | null>;
   /** Releases everything. May be called twice. */
   close(): Promise<void>;
 }
