@@ -5,6 +5,7 @@ import { HEX_DIGITS, PAGE_BYTES, segmentsAt, setLimits } from './layout';
 import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
+export { checkColumns } from './column-check';
 export { entityCount, tableBytes } from './entity-table';
 export { buildFrame } from './frame-build';
 export { applyFrame, newEntities, undoFrame } from './frame-fold';
@@ -17,7 +18,14 @@ export {
   selectTenant,
   undoEvents,
 } from './placement';
-export { scanBatch, scanSingle, setRules, tenantLength, tenantOffset } from './request-scan';
+export {
+  scanBatch,
+  scanLines,
+  scanSingle,
+  setRules,
+  tenantLength,
+  tenantOffset,
+} from './request-scan';
 export { hashInto } from './sip-hash';
 export { countTypes, typeCountsAt } from './type-counts';
 
