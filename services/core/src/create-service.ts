@@ -12,6 +12,7 @@ import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
 import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
+  allowLongRequests,
   closeServer,
   createApp,
   createGuard,
@@ -32,6 +33,7 @@ import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { INGEST_ROUTES, IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
+import { NdjsonHandler } from './http/ndjson-handler.ts';
 import { StreamSocket } from './http/stream-socket.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
@@ -210,7 +212,7 @@ class Core {
 
   #server(app: Express): Server {
     const { config, logger, httpMetrics, parts } = this.#options;
-    const ingest = new IngestHandler({
+    const appends = {
       guard: this.#guard,
       resolveTenant: this.#resolveTenant,
       logger,
@@ -220,13 +222,17 @@ class Core {
       httpMetrics,
       metrics: parts.metrics,
       closedFor: () => this.#closing,
-    });
+    };
+    const ingest = new IngestHandler(appends);
+    const lines = new NdjsonHandler(appends);
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
-        if (!ingest.handle(request, response)) app(request, response);
+        if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        app(request, response);
       },
     );
+    allowLongRequests(server);
     new StreamSocket({
       log: parts.journal,
       consumers: this.#consumers,

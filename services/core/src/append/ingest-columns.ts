@@ -3,7 +3,12 @@
  * and metadata are JSON documents, kept byte for byte without the white space around them, and metadata that is `null` is none.
  */
 import { isUtf8 } from 'node:buffer';
-import { type ErrorCode, type Problem, type ProblemMembers, problem } from '@allsource/shared/errors';
+import {
+  type ErrorCode,
+  type Problem,
+  type ProblemMembers,
+  problem,
+} from '@allsource/shared/errors';
 import { JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
@@ -117,7 +122,10 @@ class RowReader {
     if (!(error instanceof JsonSyntaxError)) return error;
     const { offset, tooDeep, message } = error;
     if (!tooDeep)
-      return this.#fault('malformed_json', `'${column}' is not JSON: ${message}.`, { column, offset });
+      return this.#fault('malformed_json', `'${column}' is not JSON: ${message}.`, {
+        column,
+        offset,
+      });
     const detail = `'${column}' nests deeper than ${LIMITS.jsonDepthMax} levels.`;
     const facts = { column, limit_depth: LIMITS.jsonDepthMax, offset };
     return this.#fault('json_too_deep', detail, facts);
@@ -129,7 +137,9 @@ class RowReader {
     if (Number.isNaN(value)) return null;
     const column = 'timestamp';
     if (!Number.isSafeInteger(value) || value < EVENT_TIMESTAMP_MIN)
-      throw this.#fault('invalid_timestamp', `'timestamp' lies before 1700 or beyond all dates.`, { column });
+      throw this.#fault('invalid_timestamp', `'timestamp' lies before 1700 or beyond all dates.`, {
+        column,
+      });
     if (value <= context.now + LIMITS.clockSkewMs * 1000) return micros(value);
     const detail = `'timestamp' is in the future; the server's clock says ${formatTimestamp(context.now)}.`;
     throw this.#fault('future_timestamp', detail, { column });

@@ -29,7 +29,7 @@ import type { AppendOutcome, Journal } from '../append/journal.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
 
 const SINGLE_PATH = '/api/v1/events';
-const BATCH_PATH = '/api/v1/events/batch';
+export const BATCH_PATH = '/api/v1/events/batch';
 
 /** The routes this handler serves and what they need, for the route list and the test that walks it. */
 export const INGEST_ROUTES = [
@@ -141,7 +141,8 @@ export class IngestHandler {
   }
 }
 
-function pathOf(url: string): string {
+/** The path of a request target, without its query. */
+export function pathOf(url: string): string {
   const end = url.indexOf('?');
   return end === -1 ? url : url.slice(0, end);
 }
@@ -162,7 +163,8 @@ function answerBytes(text: string): AnswerBytes {
   return { bytes: Buffer.from(text, 'utf8'), release: () => {} };
 }
 
-function requireAppended(outcome: AppendOutcome): Appended {
+/** The outcome of an append that took place; throws `version_conflict` for the other. */
+export function requireAppended(outcome: AppendOutcome): Appended {
   if (outcome.kind === 'appended') return outcome;
   const { index, expected, current } = outcome;
   throw problem(
@@ -176,17 +178,25 @@ function requireAppended(outcome: AppendOutcome): Appended {
   );
 }
 
-function idempotencyKey(request: IncomingMessage): string | null {
+/** The Idempotency-Key of a stream, which is shorter: group-stream.ts adds the number of the group. */
+export function streamKey(request: IncomingMessage): string | null {
+  return idempotencyKey(request, LIMITS.streamKeyBytesMax);
+}
+
+function idempotencyKey(
+  request: IncomingMessage,
+  bytesMax: number = LIMITS.idempotencyKeyBytesMax,
+): string | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
   const text = Array.isArray(key) ? key.join(',') : key;
   const bytes = Buffer.byteLength(text);
-  if (bytes >= 1 && bytes <= LIMITS.idempotencyKeyBytesMax) return text;
+  if (bytes >= 1 && bytes <= bytesMax) return text;
   throw problem(
     'invalid_idempotency_key',
-    `The Idempotency-Key is ${bytes} bytes; allowed are 1 to ${LIMITS.idempotencyKeyBytesMax}.`,
+    `The Idempotency-Key is ${bytes} bytes; allowed are 1 to ${bytesMax}.`,
     {
-      limit_bytes: LIMITS.idempotencyKeyBytesMax,
+      limit_bytes: bytesMax,
     },
   );
 }

@@ -3,7 +3,11 @@
  * typed arrays row by row, without an object for a row. What the record cannot hold, and what is unusual, is left to ingest-columns.ts.
  */
 import { isUtf8 } from 'node:buffer';
-import { ENTITY_ID_BYTES_MAX, EVENT_TIMESTAMP_MIN, EVENT_TYPE_BYTES_MAX } from '@allsource/shared/model';
+import {
+  ENTITY_ID_BYTES_MAX,
+  EVENT_TIMESTAMP_MIN,
+  EVENT_TYPE_BYTES_MAX,
+} from '@allsource/shared/model';
 import { type EventColumns, isValid, type TextColumn } from '../append/event-columns.ts';
 import { EVENT_BYTES, INPUT } from './kernel-memory.ts';
 

@@ -44,8 +44,8 @@ it('the published JSON parsing suite is judged alike inside requests', () => {
   if (!isThere) console.warn('json-parsing-suite is not beside this clone: own cases are used');
   const cases = isThere
     ? readdirSync(SUITE).map((name) => readFileSync(join(SUITE, name)))
-    : ['{}', '[1,]', '{"a":1}', '01', '"\\x"', 'nul', '[', '-', '1e', '"\t"'].map((text) =>
-        Buffer.from(text),
+    : ['{}', '[1,]', '{"a":1}', '01', '"\\x"', 'nul', '[', '-', '1e', '"\t"'].map((bad) =>
+        Buffer.from(bad),
       );
   const wrappings = ['payload', 'metadata', 'unknown'].flatMap(
     (member): [string, string, BodyShape][] => {
@@ -71,7 +71,6 @@ it('the published JSON parsing suite is judged alike inside requests', () => {
   expect(outcomes['by the kernel']).toBeGreaterThan(0);
   console.info(`json-parsing-suite: ${cases.length} documents, ${JSON.stringify(outcomes)}`);
 });
-
 
 it('limits are those of the slow path', () => {
   const batch = (count: number) =>
