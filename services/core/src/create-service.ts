@@ -167,6 +167,7 @@ class Core {
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
       },
       feed: { log: journal, feed },
+      arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
       states: {
         states: new ProjectionStateService(states),
@@ -210,18 +211,21 @@ class Core {
     });
   }
 
+  /** What every way to append rests on. */
+  #appends() {
+    const { config, logger, parts } = this.#options;
+    const { journal, metrics } = parts;
+    const closedFor = () => this.#closing;
+    return { journal, metrics, logger, clock: systemClock, limits: config, closedFor };
+  }
+
   #server(app: Express): Server {
     const { config, logger, httpMetrics, parts } = this.#options;
     const appends = {
+      ...this.#appends(),
       guard: this.#guard,
       resolveTenant: this.#resolveTenant,
-      logger,
-      journal: parts.journal,
-      clock: systemClock,
-      limits: config,
       httpMetrics,
-      metrics: parts.metrics,
-      closedFor: () => this.#closing,
     };
     const ingest = new IngestHandler(appends);
     const lines = new NdjsonHandler(appends);

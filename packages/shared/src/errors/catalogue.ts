@@ -16,6 +16,7 @@ function kind(status: number, title: string, corePrefix: string, retryable = fal
 
 export const ERROR_CATALOGUE = {
   malformed_json: kind(400, 'The body is not JSON', 'Invalid input: '),
+  malformed_arrow: kind(400, 'The body is not an Arrow IPC stream', 'Invalid input: '),
   invalid_body: kind(422, 'The body has the wrong shape', 'Validation error: '),
   invalid_event_type: kind(400, 'The event type breaks the naming rules', 'Invalid input: '),
   invalid_entity_id: kind(400, 'The entity id breaks the naming rules', 'Invalid input: '),

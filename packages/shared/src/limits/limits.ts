@@ -25,6 +25,8 @@ export const LIMITS = {
   streamSilenceMs: 60_000,
   /** Bytes of the Idempotency-Key of a stream. The number of the group is added to it, and needs the rest of the 255. */
   streamKeyBytesMax: 239,
+  /** Values of the dictionary of an Arrow column. */
+  arrowDictionaryMax: 1_000_000,
   /** Bytes of the metadata of one Arrow message, which describes columns and buffers. */
   arrowMetadataBytesMax: 1 * MIB,
   /** Bytes of a refused request that are read and thrown away, so that its client can read the answer. Four full bodies. */

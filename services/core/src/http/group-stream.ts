@@ -18,34 +18,14 @@ import type { Clock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { discardBody, toProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
-import type { PlacementEvent, ScannedRequest } from '../append/commit-builder.ts';
-import type { IngestContext, IngestLimits } from '../append/ingest-request.ts';
+import type { EventGroup } from '../append/event-group.ts';
+import type { IngestLimits } from '../append/ingest-request.ts';
 import type { AppendOutcome, Journal } from '../append/journal.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
 import { requireAppended } from './ingest-handler.ts';
 
 export const NDJSON_CONTENT_TYPE = 'application/x-ndjson';
-
-/** A group that has been read; its events are to be appended before anything is awaited. */
-export interface ReadGroup {
-  /** The tenant that its events name; null when they name none. */
-  readonly tenant: string | null;
-  readonly eventCount: number;
-  readonly events: readonly PlacementEvent[] | ScannedRequest;
-}
-
-/** One group of a stream. Its places are those of its lines or rows in the stream. */
-export interface EventGroup {
-  readonly first: number;
-  readonly last: number;
-  /** Reads the events. Throws a problem that names the first bad one. */
-  read(context: IngestContext): ReadGroup;
-  /** The place of the event at `index`. */
-  placeOf(index: number): number;
-  /** A digest of the group as it was sent. */
-  digest(): Buffer;
-}
 
 /** What every streamed append of core rests on. */
 export interface GroupStreamParts {

@@ -21,16 +21,12 @@ import {
   toProblem,
 } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
+import type { EventGroup, ReadGroup } from '../append/event-group.ts';
 import { lineOfEvent, parseLines } from '../append/ingest-lines.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
 import { type CutGroup, LineCutter } from '../append/line-cutter.ts';
 import { bodyChunks, requireIdentityEncoding } from './body-chunks.ts';
-import {
-  type EventGroup,
-  GroupStream,
-  type GroupStreamParts,
-  type ReadGroup,
-} from './group-stream.ts';
+import { GroupStream, type GroupStreamParts } from './group-stream.ts';
 import { BATCH_PATH, pathOf, streamKey } from './ingest-handler.ts';
 
 export interface NdjsonHandlerOptions extends GroupStreamParts {

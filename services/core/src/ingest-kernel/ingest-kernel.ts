@@ -26,7 +26,7 @@ import {
 import type { EventColumns } from '../append/event-columns.ts';
 import { AnswerBuffers } from './answer-buffers.ts';
 import { enterColumns } from './enter-columns.ts';
-import { type EventSpans, readEventRecord, writeEventRecord } from './event-record.ts';
+import { type EventSpans, readEventRecord, type Span, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
   CONTEXT_KEY,
@@ -177,6 +177,11 @@ export class IngestKernel {
     this.#requireCurrent(request);
     assert(index >= 0 && index < request.eventCount, 'an event of the request');
     return readEventRecord(this.#memory.bytes, this.#memory.eventTable + index * EVENT_BYTES);
+  }
+
+  /** A copy of the text of a span. */
+  textOf({ start, bytes }: Span): Buffer {
+    return this.#memory.copy(INPUT + start, bytes);
   }
 
   #requireCurrent({ generation }: ScannedRequest): void {

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { problem } from '@allsource/shared/errors';
 import { SeededRandom } from '@allsource/testkit';
 import { LineCutter } from '../../src/append/line-cutter.ts';
-import { type EventGroup, GroupStream } from '../../src/http/group-stream.ts';
+import type { EventGroup } from '../../src/append/event-group.ts';
+import { GroupStream } from '../../src/http/group-stream.ts';
 import { eventLine, eventLines, LaneWorld, type LaneWorldOptions } from '../support/lane-world.ts';
 
 let world: LaneWorld | null = null;
@@ -20,6 +21,7 @@ afterEach(async () => {
   world = null;
 });
 
+const expecting = (version: number) => eventLine('a', 1, `,"expected_version":${version}`);
 const path = (query: string) => `/api/v1/events/batch?${query}`;
 
 describe.each([
@@ -110,7 +112,6 @@ describe.each([
 
   it('that expect another version stop the stream at their line', async () => {
     const { send, stored } = bound(await start({ withKernel }));
-    const expecting = (version: number) => eventLine('a', 1, `,"expected_version":${version}`);
     const body = `${expecting(0)}\n${expecting(1)}\n\n${expecting(2)}\n${expecting(2)}\n`;
     const { lines } = await send(body, { path: path('group_lines=2') });
     expect(lines).toMatchObject([
@@ -286,10 +287,10 @@ it('lines are cut into the same groups however the bytes arrive', () => {
     }
     expect([seed, cut(chunks, limits)]).toEqual([seed, whole]);
     expect(whole.map(({ text: part }) => part).join('')).toBe(bytes.toString());
-    for (const group of whole) {
-      expect(group.feeds).toBe(group.text.split('\n').length - 1);
-      expect(group.lines).toBeLessThanOrEqual(5);
-      expect(group.lines === 1 || group.text.length <= 300).toBe(true);
+    for (const one of whole) {
+      expect(one.feeds).toBe(one.text.split('\n').length - 1);
+      expect(one.lines).toBeLessThanOrEqual(5);
+      expect(one.lines === 1 || one.text.length <= 300).toBe(true);
     }
   }
 });

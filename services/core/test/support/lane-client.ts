@@ -43,7 +43,7 @@ export class LaneClient {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       if (/ndjson/.test(answer.headers['content-type'] ?? ''))
-        this.lines.push(...lines.map((line) => JSON.parse(line) as LaneLine));
+        this.lines.push(...lines.map((line) => JSON.parse(line)));
       this.#note();
     });
     answer.once('end', () => this.#end(null));

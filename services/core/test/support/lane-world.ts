@@ -5,9 +5,11 @@ import type { Principal } from '@allsource/shared/access';
 import { type Problem, problem } from '@allsource/shared/errors';
 import { position, systemClock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
+import { createApp } from '@allsource/service-kit/http';
 import { HttpMetrics } from '@allsource/service-kit/observability';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Journal } from '../../src/append/journal.ts';
+import { arrowRoutes } from '../../src/http/arrow-routes.ts';
 import { NdjsonHandler } from '../../src/http/ndjson-handler.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { CoreMetrics } from '../../src/observability/core-metrics.ts';
@@ -55,6 +57,8 @@ export interface LaneWorldOptions {
   readonly silenceMs?: number;
 }
 
+const zero = () => 0;
+
 export const TENANT = 'acme';
 
 export class LaneWorld {
@@ -93,8 +97,14 @@ export class LaneWorld {
         : {}),
     });
     const lines = new NdjsonHandler(this.parts());
+    const app = createApp({
+      ...this.parts(),
+      edge: 'core',
+      metrics: new HttpMetrics('test'),
+      routes: arrowRoutes({ ...this.parts(), hasTenant: (tenant) => tenant === TENANT }),
+    });
     this.#server = createServer((request, response) => {
-      if (!lines.handle(request, response)) response.writeHead(404).end();
+      if (!lines.handle(request, response)) app(request, response);
     });
     await new Promise<void>((resolve) => {
       this.#server.listen(0, '127.0.0.1', resolve);
@@ -104,7 +114,6 @@ export class LaneWorld {
   parts() {
     const { payloadBytesMax = 4000, batchEventsMax = 1000, silenceMs } = this.options;
     const httpMetrics = new HttpMetrics('test');
-    const zero = () => 0;
     const gauges = { head: zero, entities: zero, events: zero, storageBytes: zero };
     const note = (_facts: object, text: string) => void this.logged.push(text);
     return {
