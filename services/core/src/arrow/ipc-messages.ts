@@ -11,6 +11,7 @@ import { type Problem, problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { BODY_DIGEST_BYTES } from '@allsource/shared/protocol';
 import type { Arrow } from './arrow-library.ts';
+import { metadataFault } from './check-metadata.ts';
 
 const CONTINUATION = 0xffffffff;
 const PREFIX_BYTES = 8;
@@ -24,21 +25,29 @@ export interface IpcMessagesOptions {
   readonly isDigested: boolean;
 }
 
+interface IpcMessage {
+  /** Whole, with its prefix. */
+  readonly bytes: Buffer;
+  readonly isBatch: boolean;
+}
+
 export class IpcMessages implements AsyncIterable<Uint8Array> {
   readonly #options: IpcMessagesOptions;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #hash: Hash = newHash();
+  readonly #digests: Buffer[] = [];
 
   constructor(options: IpcMessagesOptions) {
     this.#options = options;
   }
 
-  /** A digest of the messages since the last call. */
+  /**
+   * A digest of the next record batch that was not asked for yet, with the schema and the dictionaries in front of it. The library reads a message
+   * ahead, so the digests are made here, where each message passes.
+   */
   takeDigest(): Buffer {
-    const digest = this.#hash.digest().subarray(0, BODY_DIGEST_BYTES);
-    this.#hash = newHash();
-    return digest;
+    return this.#digests.shift() ?? Buffer.alloc(0);
   }
 
   /** The messages, each whole and with its prefix. */
@@ -48,15 +57,15 @@ export class IpcMessages implements AsyncIterable<Uint8Array> {
       for (;;) {
         const message = await this.#next(chunks);
         if (message === null) return;
-        if (this.#options.isDigested) this.#hash.update(message);
-        yield message;
+        if (this.#options.isDigested) this.#digest(message);
+        yield message.bytes;
       }
     } finally {
       await chunks.return?.();
     }
   }
 
-  async #next(chunks: AsyncIterator<Buffer>): Promise<Buffer | null> {
+  async #next(chunks: AsyncIterator<Buffer>): Promise<IpcMessage | null> {
     if (!(await this.#hold(chunks, PREFIX_BYTES))) {
       if (this.#heldBytes === 0) return null;
       throw cutOff();
@@ -70,21 +79,33 @@ export class IpcMessages implements AsyncIterable<Uint8Array> {
       throw tooLarge('metadata', metadataBytes, LIMITS.arrowMetadataBytesMax);
     const headBytes = PREFIX_BYTES + metadataBytes;
     if (!(await this.#hold(chunks, headBytes))) throw cutOff();
-    const bodyBytes = this.#bodyBytes(this.#peek(headBytes).subarray(PREFIX_BYTES));
+    const { bodyBytes, isBatch } = this.#head(this.#peek(headBytes).subarray(PREFIX_BYTES));
     if (!(await this.#hold(chunks, headBytes + bodyBytes))) throw cutOff();
-    return this.#take(headBytes + bodyBytes);
+    return { bytes: this.#take(headBytes + bodyBytes), isBatch };
   }
 
-  #bodyBytes(metadata: Buffer): number {
+  #digest({ bytes, isBatch }: IpcMessage): void {
+    this.#hash.update(bytes);
+    if (!isBatch) return;
+    this.#digests.push(this.#hash.digest().subarray(0, BODY_DIGEST_BYTES));
+    this.#hash = newHash();
+  }
+
+  #head(metadata: Buffer): { readonly bodyBytes: number; readonly isBatch: boolean } {
     const { arrow, bodyBytesMax } = this.#options;
+    const fault = metadataFault(metadata);
+    if (fault !== null) throw notArrow(fault);
     let bytes = Number.NaN;
+    let isBatch = false;
     try {
-      bytes = arrow.Message.decode(metadata).bodyLength;
+      const message = arrow.Message.decode(metadata);
+      bytes = message.bodyLength;
+      isBatch = message.isRecordBatch();
     } catch (error) {
       throw notArrow(`the metadata of a message cannot be read (${String(error)})`);
     }
     if (bytes > bodyBytesMax) throw tooLarge('body', bytes, bodyBytesMax);
-    if (Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+    if (Number.isSafeInteger(bytes) && bytes >= 0) return { bodyBytes: bytes, isBatch };
     throw notArrow(`a message states a body of ${bytes} bytes`);
   }
 
