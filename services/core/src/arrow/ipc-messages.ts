@@ -15,6 +15,7 @@ import { metadataFault } from './check-metadata.ts';
 
 const CONTINUATION = 0xffffffff;
 const PREFIX_BYTES = 8;
+const NOTHING = new Uint8Array(0);
 
 export interface IpcMessagesOptions {
   readonly arrow: Arrow;
@@ -43,8 +44,8 @@ export class IpcMessages implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * A digest of the next record batch that was not asked for yet, with the schema and the dictionaries in front of it. The library reads a message
-   * ahead, so the digests are made here, where each message passes.
+   * A digest of the next record batch that was not asked for yet, with the schema and the dictionaries in front of it. When the library reads
+   * is its own affair, so the digests are made here, where each message passes.
    */
   takeDigest(): Buffer {
     return this.#digests.shift() ?? Buffer.alloc(0);
@@ -59,6 +60,8 @@ export class IpcMessages implements AsyncIterable<Uint8Array> {
         if (message === null) return;
         if (this.#options.isDigested) this.#digest(message);
         yield message.bytes;
+        // The library asks for more before it hands out the last of what it has; with nothing it is content, and the client need not send more first.
+        yield NOTHING;
       }
     } finally {
       await chunks.return?.();

@@ -75,6 +75,18 @@ function stream(batches: readonly (readonly Row[])[], form: Texts = 'utf8'): Buf
   return Buffer.from(arrow.tableToIPC(all, 'stream'));
 }
 
+/** Where each record batch of a stream ends. */
+function batchEnds(bytes: Buffer): number[] {
+  const ends: number[] = [];
+  for (let at = 0; bytes.readUInt32LE(at + 4) > 0; ) {
+    const metadataEnd = at + 8 + bytes.readUInt32LE(at + 4);
+    const message = arrow.Message.decode(bytes.subarray(at + 8, metadataEnd));
+    at = metadataEnd + message.bodyLength;
+    if (message.isRecordBatch()) ends.push(at);
+  }
+  return ends;
+}
+
 function rowsOf(count: number, from = 0): Row[] {
   return Array.from({ length: count }, (_, i) => ({
     entity: `e-${i % 5}`,
@@ -167,6 +179,23 @@ describe('record batches', () => {
       expect(world.log.frames[0]?.event(0).timestamp).toBe(5000);
     },
   );
+
+  it('are acknowledged while the stream is being sent', async () => {
+    const client = world.client({
+      path: `${PATH}?tenant_id=acme`,
+      headers: { 'content-type': ARROW_CONTENT_TYPE },
+    });
+    const bytes = stream([rowsOf(3), rowsOf(2, 3)]);
+    // The bytes behind the second batch: 8 that end the stream.
+    const ends = batchEnds(bytes);
+    await client.write(bytes.subarray(0, ends[0]));
+    await client.until(1);
+    await client.write(bytes.subarray(ends[0], ends[1]));
+    await client.until(2);
+    expect(client.lines).toHaveLength(2);
+    await client.end(bytes.subarray(ends[1]));
+    expect(client.lines.at(-1)).toMatchObject({ kind: 'summary', rows: 5 });
+  });
 
   it('that are none, or empty, give a summary of nothing', async () => {
     const { lines } = await send(stream([[]]));
