@@ -1,4 +1,5 @@
 /** The streamed lanes over a real server, on a journal over a memory store whose appends can be held back, counted and made to fail. */
+import { LaneClient, type LaneRequest } from '@allsource/testkit';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Principal } from '@allsource/shared/access';
@@ -20,7 +21,6 @@ import type {
   StoreAppendOutcome,
 } from '../../src/storage/log-store.ts';
 import { MemoryLog, MemoryLogStore } from '../../src/storage/memory-log-store.ts';
-import { LaneClient, type LaneRequest } from './lane-client.ts';
 import { testKernel } from './test-kernel.ts';
 
 export class HeldStore implements LogStore {
