@@ -59,12 +59,9 @@ describe('a stream of lines, sent again with its key after each of many kills', 
         }
         await sending;
         for (const line of client.lines.filter(({ kind }) => kind === 'group')) {
-          const before = promised.get(line.group);
-          if (before !== undefined)
-            expect([line.first_position, line.last_position]).toEqual([
-              before.first_position,
-              before.last_position,
-            ]);
+          const { first_position: first, last_position: end } = line;
+          const before = promised.get(line.group) ?? line;
+          expect([first, end]).toEqual([before.first_position, before.last_position]);
           promised.set(line.group, line);
           counts.groups += 1;
           if (line.replayed === true) counts.replayed += 1;

@@ -11,9 +11,9 @@ import { allowLongRequest, type Call, type Route } from '@allsource/service-kit/
 import type { IngestLimits } from '../append/ingest-request.ts';
 import { arrowBatches } from '../arrow/arrow-batches.ts';
 import { loadArrow } from '../arrow/arrow-library.ts';
+import { streamKey } from './append-route.ts';
 import { bodyChunks, requireIdentityEncoding } from './body-chunks.ts';
 import { GroupStream, type GroupStreamParts } from './group-stream.ts';
-import { streamKey } from './ingest-handler.ts';
 
 export const ARROW_PATH = '/internal/v1/events/arrow';
 export const ARROW_CONTENT_TYPE = 'application/vnd.apache.arrow.stream';
@@ -42,7 +42,7 @@ async function append(call: Call, options: ArrowRoutesOptions): Promise<void> {
   const tenant = tenantOf(call, options);
   requireArrow(request);
   requireIdentityEncoding(request);
-  const key = streamKey(request);
+  const key = streamKey(request.headers);
   requireOpen(options);
   allowLongRequest(request);
   const arrow = await loadArrow();

@@ -23,7 +23,8 @@ import type { IngestLimits } from '../append/ingest-request.ts';
 import type { AppendOutcome, Journal } from '../append/journal.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
-import { requireAppended } from './ingest-handler.ts';
+import { requireAppended } from './append-route.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 export const NDJSON_CONTENT_TYPE = 'application/x-ndjson';
 
@@ -34,6 +35,7 @@ export interface GroupStreamParts {
   readonly limits: IngestLimits;
   readonly metrics: CoreMetrics;
   readonly logger: Logger;
+  readonly youngCollector: YoungCollector;
 }
 
 export interface GroupStreamOptions extends GroupStreamParts {
@@ -121,8 +123,10 @@ export class GroupStream {
     outcome: ReturnType<typeof requireAppended>,
   ): Promise<void> {
     const { frame, notes, isReplay } = outcome;
-    const { metrics, response } = this.#options;
+    const { metrics, youngCollector, response } = this.#options;
     if (notes !== null) metrics.countIngested(frame.eventCount, notes.types);
+    // The group was about as large as its frame.
+    youngCollector.note(frame.bytes.length * 2);
     this.#count(group, frame, isReplay);
     this.#startAnswer();
     const line = `${this.#groupLine(group, frame, isReplay)}\n`;

@@ -25,9 +25,9 @@ import type { EventGroup, ReadGroup } from '../append/event-group.ts';
 import { lineOfEvent, parseLines } from '../append/ingest-lines.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
 import { type CutGroup, LineCutter } from '../append/line-cutter.ts';
+import { appendTarget, BATCH_PATH, streamKey } from './append-route.ts';
 import { bodyChunks, requireIdentityEncoding } from './body-chunks.ts';
 import { GroupStream, type GroupStreamParts } from './group-stream.ts';
-import { BATCH_PATH, pathOf, streamKey } from './ingest-handler.ts';
 
 export interface NdjsonHandlerOptions extends GroupStreamParts {
   readonly guard: Guard;
@@ -49,7 +49,7 @@ export class NdjsonHandler {
   /** Serves the request if it is a batch of lines; returns false, and leaves it alone, otherwise. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     if (request.method !== 'POST' || !isNdjson(request)) return false;
-    if (pathOf(request.url ?? '') !== BATCH_PATH) return false;
+    if (appendTarget(request.url ?? '')?.path !== BATCH_PATH) return false;
     this.#options.httpMetrics.observe(request, response, `${BATCH_PATH} (ndjson)`);
     void this.#serve(request, response);
     return true;
@@ -67,7 +67,7 @@ export class NdjsonHandler {
     const principal = this.#requireOpen(request);
     requireIdentityEncoding(request);
     const query = Parameters.ofUrl(request.url ?? '');
-    const key = streamKey(request);
+    const key = streamKey(request.headers);
     const cutter = this.#cutter(query);
     allowLongRequest(request);
     await new GroupStream({

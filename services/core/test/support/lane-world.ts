@@ -12,6 +12,7 @@ import type { Logger } from '@allsource/service-kit/observability';
 import { Journal } from '../../src/append/journal.ts';
 import { arrowRoutes } from '../../src/http/arrow-routes.ts';
 import { NdjsonHandler } from '../../src/http/ndjson-handler.ts';
+import { YoungCollector } from '../../src/http/young-collector.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { CoreMetrics } from '../../src/observability/core-metrics.ts';
 import type {
@@ -122,6 +123,7 @@ export class LaneWorld {
       limits: { payloadBytesMax, batchEventsMax, bodyBytesMax: 16 * 1024 * 1024 },
       httpMetrics,
       metrics: new CoreMetrics(httpMetrics, { ...gauges, connections: zero }),
+      youngCollector: new YoungCollector(),
       logger: { info: note, error: note } as unknown as Logger,
       guard: () => this.#principal(),
       resolveTenant: (_principal: Principal, asked: string | null) => asked ?? TENANT,
