@@ -289,6 +289,7 @@ class Core {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     this.#query?.close();
+    await parts.checkpointer?.close();
     await parts.journal.close();
     await releaseLock();
   }

@@ -6,7 +6,15 @@ import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
 export { checkColumns } from './column-check';
-export { entityCount, tableBytes } from './entity-table';
+export {
+  beginLoading,
+  copySegments,
+  endLoading,
+  entityCount,
+  loadSegments,
+  segmentCount,
+  tableBytes,
+} from './entity-table';
 export { buildFrame } from './frame-build';
 export { applyFrame, newEntities, undoFrame } from './frame-fold';
 export { answerAt, eventTable, frameAt, segmentsAt } from './layout';
@@ -26,7 +34,7 @@ export {
   tenantLength,
   tenantOffset,
 } from './request-scan';
-export { hashInto } from './sip-hash';
+export { hashInto, setHashKey } from './sip-hash';
 export { countTypes, typeCountsAt } from './type-counts';
 
 /** Lays out the memory. Key and seed are random. Returns false when there is not enough memory. */

@@ -26,6 +26,7 @@ import {
 import type { EventColumns } from '../append/event-columns.ts';
 import { AnswerBuffers } from './answer-buffers.ts';
 import { enterColumns } from './enter-columns.ts';
+import { EntityTableSection } from './entity-table-section.ts';
 import { type EventSpans, readEventRecord, type Span, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
@@ -80,6 +81,8 @@ const CHECKSUM_AT = 8;
 const CHECKSUM_FROM = 12;
 
 export class IngestKernel {
+  /** The entity table as a checkpoint keeps it. */
+  readonly entityTable: EntityTableSection;
   readonly #memory: KernelMemory;
   readonly #answers = new AnswerBuffers();
   readonly #inputBytesMax: number;
@@ -89,6 +92,7 @@ export class IngestKernel {
 
   constructor(options: KernelMemoryOptions) {
     this.#memory = new KernelMemory(options);
+    this.entityTable = new EntityTableSection(this.#memory, options.hashKey);
     this.#inputBytesMax = options.inputBytesMax;
     this.#eventsMax = options.eventsMax;
   }

@@ -26,9 +26,12 @@ const READ_ONLY = 0o444;
 /** A {@link Disk} in a folder, which is made by `makeFolder('')` if it is missing. */
 export class NodeDisk implements Disk {
   readonly #root: string;
+  readonly #fileMode: number;
 
-  constructor(root: string) {
+  /** `fileMode`: who may do what with the files that are made; the process's mask applies. */
+  constructor(root: string, { fileMode = 0o666 }: { readonly fileMode?: number } = {}) {
     this.#root = root;
+    this.#fileMode = fileMode;
   }
 
   async list(folder: string): Promise<string[]> {
@@ -48,7 +51,7 @@ export class NodeDisk implements Disk {
   }
 
   async create(name: string): Promise<DiskFile> {
-    return new NodeDiskFile(this.#path(name), 'wx+');
+    return new NodeDiskFile(this.#path(name), 'wx+', this.#fileMode);
   }
 
   async open(name: string, mode: OpenMode): Promise<DiskFile> {
@@ -93,9 +96,9 @@ class NodeDiskFile implements DiskFile {
   readonly #pending = new Set<Promise<unknown>>();
   #isClosed = false;
 
-  constructor(path: string, flags: string) {
+  constructor(path: string, flags: string, mode?: number) {
     this.#path = path;
-    this.#openDescriptor = fs.openSync(path, flags);
+    this.#openDescriptor = fs.openSync(path, flags, mode);
   }
 
   get #descriptor(): number {
