@@ -26,7 +26,7 @@ export interface BenchOptions {
 /** How to call it. */
 export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--event-bytes=N]
   [--events=N] [--entities=N] [--run-folder=PATH] [--results=PATH]
-Cases: P1 P3 P4 P5 P12 follow P10 restart memory`;
+Cases: P1 P3 P4 P5 lanes P12 follow P10 restart memory`;
 
 const FULL = { repetitions: 5, seconds: 5, warmupMs: 1000, stored: 2_000_000, entities: 1_000_000 };
 const QUICK = { repetitions: 2, seconds: 0.3, warmupMs: 100, stored: 100_000, entities: 100_000 };

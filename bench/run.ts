@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
 import { runLiveLatency, runMemory, runStored } from './cases/core-alone.ts';
+import { runLanes } from './cases/lanes.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
 import { chartSvg } from './chart.ts';
 import { describeMachine, loadAverage } from './environment.ts';
@@ -50,6 +51,7 @@ async function measure(chosen: BenchOptions): Promise<void> {
 async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<ComparisonResult> {
   const result = await runComparisons(bench, subjects);
   const { measurements } = result;
+  if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
   if (['follow', 'P10', 'restart'].some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench)));
