@@ -13,6 +13,7 @@ export interface LoopOptions {
   readonly eventsPerCall: number;
   readonly warmupMs: number;
   readonly durationMs: number;
+  readonly eventsMax?: number;
 }
 
 /**
@@ -21,11 +22,15 @@ export interface LoopOptions {
  */
 export async function runClosedLoop(options: LoopOptions): Promise<LoadResult> {
   const { clients, eventsPerCall, warmupMs, durationMs } = options;
+  const callsMax = (options.eventsMax ?? Number.POSITIVE_INFINITY) / eventsPerCall;
   const measureFrom = performance.now() + warmupMs;
   const latenciesMs: number[] = [];
+  const eventsEachSecond: number[] = [];
   let retries = 0;
   let measuredMs = 0;
-  const isOver = () => measuredMs >= durationMs && latenciesMs.length >= clients.length;
+  const isOver = () =>
+    (measuredMs >= durationMs || latenciesMs.length >= callsMax) &&
+    latenciesMs.length >= clients.length;
   const run = async (client: LoopClient): Promise<void> => {
     for (let startedAt = performance.now(); !isOver(); ) {
       const tries = await client.call();
@@ -33,6 +38,8 @@ export async function runClosedLoop(options: LoopOptions): Promise<LoadResult> {
       if (endedAt >= measureFrom && !isOver()) {
         latenciesMs.push(endedAt - startedAt);
         measuredMs = endedAt - measureFrom;
+        const second = Math.floor(measuredMs / 1000);
+        eventsEachSecond[second] = (eventsEachSecond[second] ?? 0) + eventsPerCall;
         retries += tries;
       }
       startedAt = endedAt;
@@ -49,5 +56,9 @@ export async function runClosedLoop(options: LoopOptions): Promise<LoadResult> {
     seconds: measuredMs / 1000,
     retries,
     latency: summarize(latenciesMs),
+    eventsEachSecond: Array.from(
+      eventsEachSecond.slice(0, Math.floor(measuredMs / 1000)),
+      (events: number | undefined) => events ?? 0,
+    ),
   };
 }

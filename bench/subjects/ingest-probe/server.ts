@@ -25,18 +25,29 @@ const HEADER_BYTES = 32;
 const START_BYTES = 16;
 const SEED_STEP = 977n;
 
+/** An exported constant of the kernel: an address, or a number of bytes. */
+interface KernelConstant {
+  readonly value: number;
+}
+
 interface Kernel {
-  readonly memory: WebAssembly.Memory;
-  readonly INPUT_AT: WebAssembly.Global;
-  readonly INPUT_BYTES_MAX: WebAssembly.Global;
-  readonly STARTS_AT: WebAssembly.Global;
-  readonly ANSWER_AT: WebAssembly.Global;
-  readonly TIMESTAMP_AT: WebAssembly.Global;
-  readonly ID_TEXT_AT: WebAssembly.Global;
-  readonly TIMESTAMP_TEXT_AT: WebAssembly.Global;
-  readonly VERSION_TEXT_AT: WebAssembly.Global;
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly INPUT_AT: KernelConstant;
+  readonly INPUT_BYTES_MAX: KernelConstant;
+  readonly STARTS_AT: KernelConstant;
+  readonly ANSWER_AT: KernelConstant;
+  readonly TIMESTAMP_AT: KernelConstant;
+  readonly ID_TEXT_AT: KernelConstant;
+  readonly TIMESTAMP_TEXT_AT: KernelConstant;
+  readonly VERSION_TEXT_AT: KernelConstant;
   scan(bytes: number, isBatch: boolean): number;
   answer(count: number, milliseconds: bigint, seed: bigint): number;
+}
+
+/** The part of the WebAssembly interface that is needed; it is no part of the language's types. */
+interface WebAssemblyInterface {
+  readonly Module: new (bytes: Buffer) => object;
+  readonly Instance: new (module: object) => { readonly exports: Kernel };
 }
 
 interface Waiting {
@@ -46,17 +57,18 @@ interface Waiting {
 }
 
 const [port = '0', folder = '.', wasm = ''] = process.argv.slice(2);
-const module = new WebAssembly.Module(readFileSync(wasm));
-const kernel = new WebAssembly.Instance(module).exports as unknown as Kernel;
+const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyInterface })
+  .WebAssembly;
+const kernel = new Instance(new Module(readFileSync(wasm))).exports;
 const memory = Buffer.from(kernel.memory.buffer);
-const INPUT_AT = addressOf(kernel.INPUT_AT);
-const INPUT_BYTES_MAX = addressOf(kernel.INPUT_BYTES_MAX);
-const STARTS_AT = addressOf(kernel.STARTS_AT);
-const ANSWER_AT = addressOf(kernel.ANSWER_AT);
-const TIMESTAMP_AT = addressOf(kernel.TIMESTAMP_AT);
-memory.write('{"event_id":"', addressOf(kernel.ID_TEXT_AT));
-memory.write('","timestamp":"', addressOf(kernel.TIMESTAMP_TEXT_AT));
-memory.write('","version":', addressOf(kernel.VERSION_TEXT_AT));
+const INPUT_AT = kernel.INPUT_AT.value;
+const INPUT_BYTES_MAX = kernel.INPUT_BYTES_MAX.value;
+const STARTS_AT = kernel.STARTS_AT.value;
+const ANSWER_AT = kernel.ANSWER_AT.value;
+const TIMESTAMP_AT = kernel.TIMESTAMP_AT.value;
+memory.write('{"event_id":"', kernel.ID_TEXT_AT.value);
+memory.write('","timestamp":"', kernel.TIMESTAMP_TEXT_AT.value);
+memory.write('","version":', kernel.VERSION_TEXT_AT.value);
 
 const file = openSync(join(folder, 'ingest-probe.log'), 'w');
 for (let offset = 0; offset < FILE_BYTES; offset += ZEROS.length) writeSync(file, ZEROS);
@@ -126,10 +138,6 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     take(body, request.url?.endsWith('/batch') ?? false, response);
   });
-}
-
-function addressOf(global: WebAssembly.Global): number {
-  return Number(global.value);
 }
 
 createServer({ highWaterMark: 1024 * 1024 }, receive).listen(Number(port), '127.0.0.1');
