@@ -53,12 +53,12 @@ const QUICK = {
   repetitions: 1,
   seconds: 0.3,
   sustain: 2,
-  jitWarmupMs: 200,
+  jitWarmupMs: 150,
   warmupMs: 30,
-  stored: 50_000,
-  restart: 50_000,
-  tailBytes: 16 * MIB,
-  entities: 50_000,
+  stored: 30_000,
+  restart: 30_000,
+  tailBytes: 8 * MIB,
+  entities: 20_000,
 };
 
 /** Reads the command line. Throws a TypeError that names an unknown option. */

@@ -163,5 +163,5 @@ function wrkFor(bench: Bench, { wrk }: Comparison): string | null {
 export function outcomeOf({ events, seconds, latency, retries, calls }: LoadResult): Outcome {
   const outcome = { value: events / seconds, latency };
   if (retries === 0) return outcome;
-  return { ...outcome, note: `${(retries / calls).toFixed(1)} retries per append` };
+  return { ...outcome, note: `${(retries / calls).toFixed(1)} conflicts per append` };
 }

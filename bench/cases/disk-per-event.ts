@@ -10,12 +10,12 @@ import { EVENTS_TABLE } from '../subjects/postgres-stores.ts';
 import { sleep } from '../subjects/server-process.ts';
 import { type LoggedEvent, loggedEvents } from './logged-events.ts';
 
-const EVENTS_MAX_QUICK = 10_000;
+const EVENTS_MAX_QUICK = 5000;
 const BATCH_EVENTS = 1000;
 /** Small, so that little of the log is in the segment that is still open. */
 const SEGMENT_BYTES = 2 * 1024 * 1024;
 const SETTLE_POLL_MS = 100;
-const SETTLED_MS = 1500;
+const SETTLED_MS = 1000;
 const SETTLE_TIMEOUT_MS = 60_000;
 const CHUNK_BYTES = 1024 * 1024;
 

@@ -1,11 +1,14 @@
 /**
- * How every subject's clients try again after a conflict: exponential backoff with full jitter, that is a wait of random length up to a bound that doubles
- * with each conflict. Clients that all come back at once would only make conflicts. The next try expects the version that the refusal named.
+ * How every subject's clients try again after a conflict. A refusal tells the version, so the next try follows at once; when somebody was faster again, the
+ * client waits: a random time up to a bound that doubles each time (exponential backoff with full jitter). Then what it knows of the version is
+ * old, and its first try is mostly a question for the newer one. Clients that never waited would only make conflicts for each other; clients that
+ * waited after every conflict would always come with an old version, and the one that was first would be the only one to append.
  */
 import type { LoopClient } from './closed-loop.ts';
 
-const FIRST_BOUND_MS = 1;
-const BOUND_MS_MAX = 64;
+const FIRST_BOUND_MS = 16;
+const BOUND_MS_MAX = 1024;
+const TRIES_PER_WAIT = 2;
 
 /** What became of an append with an expected version: done, or refused because the entity is elsewhere. */
 export interface ConditionalOutcome {
@@ -24,24 +27,26 @@ export interface ConditionalAppender {
 export function retrying(appender: ConditionalAppender): LoopClient {
   let version = 0;
   return {
-    async call() {
-      for (let conflicts = 0; ; conflicts += 1) {
+    async call(mayRetry) {
+      for (let conflicts = 1; ; conflicts += 1) {
         const outcome = await appender.appendAt(version);
         version = outcome.version;
-        if (outcome.isAppended) return conflicts;
-        await wait(Math.random() * backoffBoundMs(conflicts));
+        if (outcome.isAppended || !mayRetry()) return;
+        await wait(Math.random() * waitBoundMs(conflicts));
       }
     },
     close: () => appender.close(),
   };
 }
 
-/** The longest wait after a conflict that had `conflicts` before it. */
-export function backoffBoundMs(conflicts: number): number {
-  return Math.min(BOUND_MS_MAX, FIRST_BOUND_MS * 2 ** conflicts);
+/** The longest wait after so many conflicts of one append: 0, 16, 0, 32, 0, 64, ... milliseconds. */
+export function waitBoundMs(conflicts: number): number {
+  if (conflicts % TRIES_PER_WAIT !== 0) return 0;
+  return Math.min(BOUND_MS_MAX, FIRST_BOUND_MS * 2 ** (conflicts / TRIES_PER_WAIT - 1));
 }
 
 function wait(durationMs: number): Promise<void> {
+  if (durationMs === 0) return Promise.resolve();
   return new Promise((resolve) => {
     setTimeout(resolve, durationMs);
   });

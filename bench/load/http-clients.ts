@@ -18,7 +18,6 @@ export async function httpAppender(job: AppendJob, index: number): Promise<LoopC
   return {
     async call() {
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
-      return 0;
     },
     close: () => Promise.resolve(connection.close()),
   };
@@ -58,7 +57,6 @@ export async function entityReader(job: ReadJob, index: number): Promise<LoopCli
   return {
     async call() {
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
-      return 0;
     },
     close: () => Promise.resolve(connection.close()),
   };

@@ -51,7 +51,6 @@ async function redisAppender(job: AppendJob, events: () => BenchEvent[]): Promis
       const pipeline = client.pipeline();
       for (const event of events()) pipeline.xadd('events', '*', 'event', eventJson(event));
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
-      return 0;
     },
     close: () => Promise.resolve(client.disconnect()),
   };
@@ -65,7 +64,6 @@ async function natsAppender(job: AppendJob, events: () => BenchEvent[]): Promise
       await Promise.all(
         events().map((event) => stream.publish(`events.${event.entity}`, eventJson(event))),
       );
-      return 0;
     },
     close: () => connection.close(),
   };
@@ -104,7 +102,7 @@ function sqliteAppender(job: AppendJob, events: () => BenchEvent[]): LoopClient 
   return {
     call() {
       insertAll(events());
-      return Promise.resolve(0);
+      return Promise.resolve();
     },
     close() {
       database.close();

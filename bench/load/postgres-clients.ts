@@ -28,7 +28,6 @@ export async function postgresAppender(
         const values = columns.map(([value]) => value);
         await client.query({ name: 'one', text: INSERT, values });
       } else await client.query({ name: 'many', text: INSERT_MANY, values: columns });
-      return 0;
     },
     close: () => client.end(),
   };
@@ -84,7 +83,6 @@ export async function messageDbAppender(
         const values = [streams?.[0], types?.[0], payloads?.[0], metadatas?.[0], null];
         await client.query({ name: 'write', text: WRITE, values });
       }
-      return 0;
     },
     close: () => client.end(),
   };
@@ -128,7 +126,6 @@ export async function emmettAppender(
       const batch = events();
       const stream = ownStream(batch[0] as BenchEvent, index);
       await store.appendToStream(stream, batch.map(emmettEvent));
-      return 0;
     },
     close,
   };

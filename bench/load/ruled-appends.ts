@@ -28,7 +28,6 @@ export async function ruledAppender(job: RuledAppendJob): Promise<LoopClient> {
       request.write(randomUUID(), keyAt, 'latin1');
       requireSuccess(await connection.send(request));
       version += 1;
-      return 0;
     },
     close: () => Promise.resolve(connection.close()),
   };

@@ -19,7 +19,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
-const FILE_BYTES = 512 * 1024 * 1024;
+const FILE_BYTES = 256 * 1024 * 1024;
 const ZEROS = Buffer.alloc(4 * 1024 * 1024);
 const HEADER_BYTES = 32;
 const START_BYTES = 16;
