@@ -43,7 +43,7 @@ const FULL = {
   seconds: 5,
   sustain: 60,
   jitWarmupMs: 2000,
-  warmupMs: 500,
+  warmupMs: 1000,
   stored: 2_000_000,
   restart: 10_000_000,
   tailBytes: 1024 * MIB,

@@ -77,8 +77,8 @@ const COLUMNS = [
   'p99 ms',
   'max ms',
   'floor ms',
-  'p50/floor',
-  'runs',
+  'x floor',
+  'valid',
 ];
 
 function tableText(measurements: readonly Measurement[]): string {
@@ -109,8 +109,7 @@ function row(measurement: Measurement): string[] {
   const values = range(counted.map(({ value }) => value));
   const floorMs = median(counted.flatMap((one) => [one.floorBeforeMs, one.floorAfterMs]));
   const p50Ms = median(counted.map(({ latency }) => latency?.p50Ms ?? Number.NaN));
-  const voids = samples.filter((sample) => sample.isVoid).length;
-  const runs = voids === 0 ? `${samples.length}` : `${samples.length}, ${voids} void`;
+  const valid = samples.filter((sample) => !sample.isVoid).length;
   return [
     subject,
     client,
@@ -121,7 +120,7 @@ function row(measurement: Measurement): string[] {
     milliseconds(median(counted.map(({ latency }) => latency?.maxMs ?? Number.NaN))),
     milliseconds(floorMs),
     Number.isNaN(p50Ms) ? '' : (p50Ms / floorMs).toFixed(1),
-    runs,
+    `${valid}/${samples.length}`,
   ];
 }
 
