@@ -51,9 +51,9 @@ const FULL = {
 };
 const QUICK = {
   repetitions: 1,
-  seconds: 0.3,
+  seconds: 0.25,
   sustain: 2,
-  jitWarmupMs: 150,
+  jitWarmupMs: 100,
   warmupMs: 30,
   stored: 30_000,
   restart: 30_000,

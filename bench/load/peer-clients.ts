@@ -43,13 +43,17 @@ function eventSource(job: AppendJob, index: number): () => BenchEvent[] {
 
 const COLUMNS = 'events (event_type, entity_id, payload, metadata)';
 
+/** Redis keeps all of a stream in memory. */
+const REDIS_EVENTS_MAX = 1_000_000;
+
 async function redisAppender(job: AppendJob, events: () => BenchEvent[]): Promise<LoopClient> {
   const client = new Redis(job.target.url, { lazyConnect: true });
   await client.connect();
   return {
     async call() {
       const pipeline = client.pipeline();
-      for (const event of events()) pipeline.xadd('events', '*', 'event', eventJson(event));
+      for (const event of events())
+        pipeline.xadd('events', 'MAXLEN', '~', REDIS_EVENTS_MAX, '*', 'event', eventJson(event));
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
     },
     close: () => Promise.resolve(client.disconnect()),
