@@ -30,9 +30,12 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { INGEST_ROUTES, IngestHandler } from './http/ingest-handler.ts';
+import { AppendLane } from './http/append-lane/append-lane.ts';
+import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
+import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { StreamSocket } from './http/stream-socket.ts';
+import { YoungCollector } from './http/young-collector.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
@@ -125,14 +128,14 @@ class Core {
     });
     const routes = this.#routes();
     const app = this.#app(routes);
-    const server = this.#server(app);
+    const { server, lane } = this.#server(app);
     const port = await listen(server, {
       host: config.host,
       port: config.corePort,
       portSetting: 'CORE_PORT',
     });
     const url = `http://${config.host}:${port}`;
-    return { url, port, app, routes, createdKeyFile, close: () => this.#close(server) };
+    return { url, port, app, routes, createdKeyFile, close: () => this.#close(server, lane) };
   }
 
   #routes(): Route[] {
@@ -208,19 +211,20 @@ class Core {
     });
   }
 
-  #server(app: Express): Server {
+  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
     const { config, logger, httpMetrics, parts } = this.#options;
-    const ingest = new IngestHandler({
+    const route = new AppendRoute({
       guard: this.#guard,
       resolveTenant: this.#resolveTenant,
       logger,
       journal: parts.journal,
       clock: systemClock,
       limits: config,
-      httpMetrics,
       metrics: parts.metrics,
+      youngCollector: new YoungCollector(),
       closedFor: () => this.#closing,
     });
+    const ingest = new IngestHandler(route, httpMetrics);
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
@@ -237,7 +241,8 @@ class Core {
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
     }).attach(server);
-    return server;
+    const lane = new AppendLane({ server, route, httpMetrics });
+    return { server, lane };
   }
 
   #readinessChecks(): ReadinessCheck[] {
@@ -261,15 +266,17 @@ class Core {
     ];
   }
 
-  async #close(server: Server): Promise<void> {
+  async #close(server: Server, lane: AppendLane): Promise<void> {
     const { config, parts, releaseLock } = this.#options;
     this.#closing = problem(
       'shutting_down',
       'Core is shutting down and takes no appends. Try again in a moment.',
     );
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
-    await closeServer(server, config.shutdownGraceMs);
+    const { shutdownGraceMs } = config;
+    await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     this.#query?.close();
+    await parts.checkpointer?.close();
     await parts.journal.close();
     await releaseLock();
   }

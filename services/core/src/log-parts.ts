@@ -1,35 +1,18 @@
 /** The log and everything that is folded from it: the part of core that knows no HTTP. */
-import { randomInt } from 'node:crypto';
-import { AccessDirectory } from '@allsource/shared/access';
-import { systemClock } from '@allsource/shared/model';
 import type { HttpMetrics, Logger } from '@allsource/service-kit/observability';
-import type { CommitBuilder } from './append/commit-builder.ts';
-import { Journal } from './append/journal.ts';
-import { SequencingBuilder } from './append/sequencing-builder.ts';
+import type { Journal } from './append/journal.ts';
 import type { CoreConfig } from './config/core-config.ts';
-import { ConsumerFold } from './consumers/consumer-fold.ts';
 import { NatsFanOut } from './fan-out/nats-fan-out.ts';
 import { registerFanOutMetrics } from './fan-out/fan-out-metrics.ts';
 import { CommitFeed } from './feed/commit-feed.ts';
-import { KernelBuilder } from './ingest-kernel/kernel-builder.ts';
-import { loadIngestKernel } from './ingest-kernel/load-kernel.ts';
 import { LiveConnections } from './http/live-connections.ts';
 import { CoreMetrics } from './observability/core-metrics.ts';
-import { openLogStore } from './open-log-store.ts';
-import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
+import { type OpenedJournal, openJournal } from './open-journal.ts';
 
-/** Random bits of an event id, see shared/model/event-id.ts. */
-const ID_RANDOM_LIMIT = 2 ** 22;
-
-export interface LogParts {
-  readonly journal: Journal;
-  readonly directory: AccessDirectory;
-  readonly consumers: ConsumerFold;
-  readonly states: ProjectionStateFold;
+export interface LogParts extends OpenedJournal {
   readonly feed: CommitFeed;
   readonly connections: LiveConnections;
   readonly metrics: CoreMetrics;
-  readonly storageBytes: () => number;
   /** Null without NATS. */
   readonly fanOut: NatsFanOut | null;
 }
@@ -40,50 +23,24 @@ export async function openLogParts(
   logger: Logger,
   httpMetrics: HttpMetrics,
 ): Promise<LogParts> {
-  const directory = new AccessDirectory();
-  const consumers = new ConsumerFold();
-  const states = new ProjectionStateFold();
   const connections = new LiveConnections();
-  const { store, storageBytes } = openLogStore(config, logger);
   const metrics = new CoreMetrics(httpMetrics, {
     head: () => journal.head,
     entities: () => journal.entities.totalEntityCount,
     events: () => journal.entities.totalEventCount,
-    storageBytes,
+    storageBytes: () => opened.storageBytes(),
     connections: () => connections.count,
   });
-  const journal = await Journal.open({
-    store,
-    clock: systemClock,
-    random,
-    builder: createBuilder(config, logger),
-    folds: [directory, consumers, states],
+  const opened = await openJournal({
+    config,
+    logger,
+    httpMetrics,
     onGroup: (group) => metrics.observeGroup(group),
   });
+  const { journal } = opened;
   const feed = new CommitFeed(journal);
   const fanOut = startFanOut({ config, logger, httpMetrics, journal });
-  return {
-    journal,
-    directory,
-    consumers,
-    states,
-    feed,
-    connections,
-    metrics,
-    storageBytes,
-    fanOut,
-  };
-}
-
-function random(): number {
-  return randomInt(ID_RANDOM_LIMIT);
-}
-
-function createBuilder({ batchEventsMax }: CoreConfig, logger: Logger): CommitBuilder {
-  const kernel = loadIngestKernel(batchEventsMax);
-  if (kernel !== null) return new KernelBuilder({ kernel, clock: systemClock });
-  logger.warn('the ingest kernel is not built (npm run build); appends take the slower path');
-  return new SequencingBuilder({ clock: systemClock, random });
+  return { ...opened, feed, connections, metrics, fanOut };
 }
 
 interface FanOutParts {

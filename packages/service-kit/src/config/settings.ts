@@ -125,6 +125,14 @@ export const SETTINGS = {
     min: 1 * MIB,
     max: 1024 * MIB,
   }),
+  checkpointBytes: integerSetting({
+    name: 'ALLSOURCE_CHECKPOINT_BYTES',
+    description:
+      'Bytes of log after which core writes a checkpoint of what it keeps in memory, so that a start replays only what came since. 0: none is written or used.',
+    defaultValue: 256 * MIB,
+    min: 0,
+    max: 64 * 1024 * MIB,
+  }),
   partitionCount: integerSetting({
     name: 'ALLSOURCE_PARTITIONS',
     description: 'Number of partitions; fixed when the log is made.',

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type Authenticator, isPermitted, type Principal } from '@allsource/shared/access';
 import { problem } from '@allsource/shared/errors';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
@@ -11,8 +11,13 @@ export interface GuardOptions {
   readonly internalToken: string | null;
 }
 
+/** The part of a request that says who it comes from. */
+export interface Credentials {
+  readonly headers: IncomingHttpHeaders;
+}
+
 /** Lets a request in or throws `unauthenticated` or `forbidden`. Returns who it is; null on public and internal routes. */
-export type Guard = (request: IncomingMessage, needs: RouteNeed) => Principal | null;
+export type Guard = (request: Credentials, needs: RouteNeed) => Principal | null;
 
 /** Creates the one guard of a service. */
 export function createGuard({ authenticator, internalToken }: GuardOptions): Guard {
@@ -37,7 +42,7 @@ export function createGuard({ authenticator, internalToken }: GuardOptions): Gua
   };
 }
 
-function requireInternal(request: IncomingMessage, internalToken: string | null): void {
+function requireInternal(request: Credentials, internalToken: string | null): void {
   const presented = request.headers[INTERNAL_TOKEN_HEADER];
   if (
     internalToken !== null &&

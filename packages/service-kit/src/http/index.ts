@@ -20,4 +20,4 @@ export {
   type RouteNeed,
   type TenantResolver,
 } from './route.ts';
-export { sendProblem, toProblem } from './send-problem.ts';
+export { problemBody, type ProblemPlace, sendProblem, toProblem } from './send-problem.ts';

@@ -64,7 +64,7 @@ function bodyTooLarge(bytesMax: number): Error {
 }
 
 /** Refuses a request whose content type is not JSON; none at all is taken as JSON. */
-export function requireJson(request: IncomingMessage): void {
+export function requireJson(request: Pick<IncomingMessage, 'headers'>): void {
   const type = request.headers['content-type'];
   if (type === undefined || /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return;
   throw problem(

@@ -22,17 +22,24 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
+/** Where a problem is answered. */
+export interface ProblemPlace {
+  readonly edge: ErrorEdge;
+  readonly context?: ProblemContext;
+}
+
+/** The JSON text that answers a problem at an edge. */
+export function problemBody(failure: Problem, { edge, context }: ProblemPlace): string {
+  return JSON.stringify(problemToWire(failure, edge, context));
+}
+
 /** Answers a problem in the form of this edge. Does nothing when the answer has begun: the socket is closed instead. */
-export function sendProblem(
-  response: ServerResponse,
-  failure: Problem,
-  where: { readonly edge: ErrorEdge; readonly context?: ProblemContext },
-): void {
+export function sendProblem(response: ServerResponse, failure: Problem, where: ProblemPlace): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const body = JSON.stringify(problemToWire(failure, where.edge, where.context));
+  const body = problemBody(failure, where);
   response.statusCode = failure.status;
   response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
   response.setHeader('content-length', Buffer.byteLength(body));

@@ -33,8 +33,20 @@ export class HttpMetrics {
     const startedAt = performance.now();
     const method = request.method ?? 'UNKNOWN';
     response.once('close', () => {
-      this.#requests.inc({ method, route, status: response.statusCode });
-      this.#duration.observe({ method, route }, (performance.now() - startedAt) / 1000);
+      const durationMs = performance.now() - startedAt;
+      this.count({ method, route, status: response.statusCode, durationMs });
     });
+  }
+
+  /** Counts a request that was answered. `route` is the path pattern. */
+  count(request: {
+    readonly method: string;
+    readonly route: string;
+    readonly status: number;
+    readonly durationMs: number;
+  }): void {
+    const { method, route, status, durationMs } = request;
+    this.#requests.inc({ method, route, status });
+    this.#duration.observe({ method, route }, durationMs / 1000);
   }
 }

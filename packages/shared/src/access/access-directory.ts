@@ -24,7 +24,15 @@ export interface TenantRecord extends TenantCreated {
   readonly createdAt: Micros;
 }
 
+interface SavedDirectory {
+  readonly position: Position;
+  readonly keys: readonly ApiKeyRecord[];
+  readonly tenants: readonly TenantRecord[];
+}
+
 export class AccessDirectory {
+  /** Names the form of what `save` makes. */
+  readonly sectionName = 'access/1';
   readonly #keysByHash = new Map<string, ApiKeyRecord>();
   readonly #hashById = new Map<string, string>();
   readonly #tenants = new Map<string, TenantRecord>();
@@ -55,6 +63,27 @@ export class AccessDirectory {
       } else if (parsed?.type === '_system.api_key.created')
         this.#addKey(parsed.payload, frame.recordedAt);
       else if (parsed?.type === '_system.api_key.revoked') this.#revokeKey(parsed.payload.id);
+    }
+  }
+
+  /** The directory as bytes for a checkpoint, which are as secret as the hashes of the keys. */
+  save(): Buffer[] {
+    const saved: SavedDirectory = {
+      position: this.#appliedPosition,
+      keys: this.keys(),
+      tenants: this.tenants(),
+    };
+    return [Buffer.from(JSON.stringify(saved))];
+  }
+
+  /** Takes in what `save` has made. The directory is empty before. */
+  load(part: Buffer): void {
+    const saved = JSON.parse(part.toString()) as SavedDirectory;
+    this.#appliedPosition = saved.position;
+    for (const tenant of saved.tenants) this.#tenants.set(tenant.id, tenant);
+    for (const key of saved.keys) {
+      this.#keysByHash.set(key.key_hash, key);
+      this.#hashById.set(key.id, key.key_hash);
     }
   }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 const PREFIX = 'ask_';
 const SECRET_BYTES = 32;
@@ -10,7 +10,7 @@ export function generateApiKey(): string {
 
 /** The SHA-256 of a key's text in hex: what is stored and looked up, so that a lookup compares no secret byte by byte. */
 export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return hash('sha256', key, 'hex');
 }
 
 /** The part of a key that lists may show. Short literal keys show nothing. */

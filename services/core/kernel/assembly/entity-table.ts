@@ -5,7 +5,8 @@
  *     hash A, 64 bits: [lane 8][directory 28][.....]      hash B: [...][place in the segment 11]
  *
  *     directory: 2^depth entries       segment: 2048 slots of 32 bytes = one page of memory
- *     +-----------------+              slot 0      8 mark (1)  4 entities  4 depth of the segment  16 zero
+ *     +-----------------+              slot 0      8 mark (1)  4 entities  4 depth of the segment
+ *                                                4 address of the segment  12 zero
  *     | page number     |--+           slot 1..    8 hash A  8 hash B  8 version  8 position;  hash A 0 = free
  *     | page number     |--+--> page               linear probing from the place that B names
  *     | page number     |-----> page
@@ -17,7 +18,7 @@
  * shares of the hashes that grow by 2^(1/16) from lane to lane. At any time the lanes stand at evenly spread points between two splits, so that the
  * splits come evenly spread too, and the table takes a constant 32 / 0.83 / ln 2 = 56 bytes an entity at any size.
  */
-import { DIRECTORY, LANES, PAGE_BYTES, segmentsAt, SPLIT_SCRATCH } from './layout';
+import { answerAt, DIRECTORY, INPUT, LANES, PAGE_BYTES, segmentsAt, SPLIT_SCRATCH } from './layout';
 
 const SLOT_BYTES: usize = 32;
 const SLOT_MASK: u32 = 2047;
@@ -28,6 +29,9 @@ const DIRECTORY_DEPTH_MAX: u32 = 20;
 /** Memory is taken in steps, for each step makes JavaScript renew its views. */
 const GROWTH_PAGES: i32 = 256;
 const HEADER_MARK: u64 = 1;
+const HEADER_COUNT: usize = 8;
+const HEADER_DEPTH: usize = 12;
+const HEADER_ADDRESS: usize = 16;
 const LANE_STARTS: usize = memory.data<u8>([
   12, 24, 36, 49, 62, 76, 91, 107, 123, 139, 157, 175, 194, 214, 235,
 ]);
@@ -51,7 +55,7 @@ export function makeTable(): bool {
   for (let lane: usize = 0; lane < 1 << LANE_BITS; lane++) {
     const segment = takeSegment();
     if (segment == 0) return false;
-    clearSegment(segment, LANE_BITS);
+    clearSegment(segment, LANE_BITS, (<u32>lane) << 28);
     store<u32>(DIRECTORY + lane * 4, <u32>(segment / PAGE_BYTES));
   }
   return true;
@@ -64,6 +68,107 @@ export function entityCount(): u32 {
 /** Bytes of the table: its segments and its directory. */
 export function tableBytes(): f64 {
   return <f64>(nextSegment - segmentsAt()) + <f64>((<usize>4) << depth);
+}
+
+export function segmentCount(): u32 {
+  return <u32>((nextSegment - segmentsAt()) / PAGE_BYTES);
+}
+
+/**
+ * Copies the segments from `first` to `end` without their free slots, end to end to where answers are made, which must have room for as many
+ * pages. Returns the number of bytes. A segment that is split while others are copied loses entities only to one that comes behind.
+ */
+export function copySegments(first: u32, end: u32): usize {
+  let target = answerAt();
+  for (let ordinal = first; ordinal < end; ordinal++) {
+    const segment = segmentsAt() + <usize>ordinal * PAGE_BYTES;
+    for (let slot = segment; slot < segment + PAGE_BYTES; slot += SLOT_BYTES) {
+      if (load<u64>(slot) == 0) continue;
+      copySlot(target, slot);
+      target += SLOT_BYTES;
+    }
+  }
+  return target - answerAt();
+}
+
+/** Makes the table one without segments, which is good for loading only. */
+export function beginLoading(): void {
+  nextSegment = segmentsAt();
+  depth = LANE_BITS;
+  entities = 0;
+  memory.fill(DIRECTORY, 0, (<usize>4) << LANE_BITS);
+}
+
+/**
+ * Takes in `bytes` bytes of copied segments, which stand where requests do, in the order they were copied in; a later slot of an entity replaces an earlier
+ * one. Returns false when they make no sense or memory is used up.
+ */
+export function loadSegments(bytes: usize): bool {
+  let from = INPUT;
+  while (from < INPUT + bytes) {
+    const count = load<u32>(from, HEADER_COUNT);
+    const end = from + SLOT_BYTES + <usize>count * SLOT_BYTES;
+    if (load<u64>(from) != HEADER_MARK || count > SEGMENT_ENTITIES_MAX || end > INPUT + bytes)
+      return false;
+    if (!loadSegment(from, end)) return false;
+    from = end;
+  }
+  return true;
+}
+
+/** Ends the loading. Returns false when segments are missing. */
+export function endLoading(): bool {
+  for (let entry: usize = 0; entry < (<usize>1) << depth; entry++)
+    if (load<u32>(DIRECTORY + entry * 4) == 0) return false;
+  return true;
+}
+
+function loadSegment(header: usize, end: usize): bool {
+  const segmentDepth = load<u32>(header, HEADER_DEPTH);
+  const address = load<u32>(header, HEADER_ADDRESS);
+  if (segmentDepth < LANE_BITS || segmentDepth > DIRECTORY_DEPTH_MAX) return false;
+  while (depth < segmentDepth) if (!doubleDirectory()) return false;
+  const span: usize = 1 << (depth - segmentDepth);
+  const first = <usize>(address >> (32 - segmentDepth)) * span;
+  let known: usize = 0;
+  for (let entry = first; entry < first + span; entry++)
+    known += usize(load<u32>(DIRECTORY + entry * 4) != 0);
+  if (known != 0 && known != span) return false;
+  for (let slot = header + SLOT_BYTES; slot < end; slot += SLOT_BYTES) {
+    const isElsewhere = (addressOf(load<u64>(slot)) ^ address) >> (32 - segmentDepth) != 0;
+    if (load<u64>(slot) <= HEADER_MARK || isElsewhere) return false;
+  }
+  return known == 0 ? placeSegment(header, end, first, span) : addSlots(header, end);
+}
+
+/** A segment that nothing was loaded for yet: its slots are put into a page of their own. */
+function placeSegment(header: usize, end: usize, first: usize, span: usize): bool {
+  const segment = takeSegment();
+  if (segment == 0) return false;
+  clearSegment(segment, load<u32>(header, HEADER_DEPTH), load<u32>(header, HEADER_ADDRESS));
+  const count = load<u32>(header, HEADER_COUNT);
+  store<u32>(segment, count, HEADER_COUNT);
+  entities += count;
+  for (let slot = header + SLOT_BYTES; slot < end; slot += SLOT_BYTES)
+    copySlot(probe(segment, load<u64>(slot), load<u64>(slot, 8)), slot);
+  for (let entry = first; entry < first + span; entry++)
+    store<u32>(DIRECTORY + entry * 4, <u32>(segment / PAGE_BYTES));
+  return true;
+}
+
+/** A segment that was split off while the table was copied: one that was copied before holds older slots of the same entities. */
+function addSlots(header: usize, end: usize): bool {
+  for (let from = header + SLOT_BYTES; from < end; from += SLOT_BYTES) {
+    const slot = findOrAddEntity(from);
+    if (slot == 0) return false;
+    copySlot(slot, from);
+  }
+  return true;
+}
+
+function copySlot(target: usize, source: usize): void {
+  v128.store(target, v128.load(source));
+  v128.store(target, v128.load(source, 16), 16);
 }
 
 function takeSegment(): usize {
@@ -79,10 +184,11 @@ function takeSegment(): usize {
   return segment;
 }
 
-function clearSegment(segment: usize, itsDepth: u32): void {
+function clearSegment(segment: usize, itsDepth: u32, address: u32): void {
   memory.fill(segment, 0, PAGE_BYTES);
   store<u64>(segment, HEADER_MARK);
-  store<u32>(segment, itsDepth, 12);
+  store<u32>(segment, itsDepth, HEADER_DEPTH);
+  store<u32>(segment, address, HEADER_ADDRESS);
 }
 
 /** The bits that lead to a segment, from the highest. */
@@ -109,6 +215,12 @@ function probe(segment: usize, a: u64, b: u64): usize {
     if (found == 0 || (found == a && load<u64>(slot, 8) == b)) return slot;
     place = (place + 1) & SLOT_MASK;
   }
+}
+
+/** The first word of the slot where the entity's search begins: asked for so that it is at hand when the search comes. */
+export function touchEntity(hash: usize): u64 {
+  const segment = segmentOf(addressOf(wordA(hash)));
+  return load<u64>(segment + <usize>(load<u32>(hash, 8) & SLOT_MASK) * SLOT_BYTES);
 }
 
 /** The slot of the entity whose hash stands at `hash`; 0 when it is unknown. */
@@ -164,8 +276,9 @@ function split(segment: usize, address: u32): bool {
   const other = takeSegment();
   if (other == 0) return false;
   memory.copy(SPLIT_SCRATCH, segment, PAGE_BYTES);
-  clearSegment(segment, segmentDepth + 1);
-  clearSegment(other, segmentDepth + 1);
+  const lower = load<u32>(SPLIT_SCRATCH, HEADER_ADDRESS);
+  clearSegment(segment, segmentDepth + 1, lower);
+  clearSegment(other, segmentDepth + 1, lower | (0x80000000 >> segmentDepth));
   for (
     let from = SPLIT_SCRATCH + SLOT_BYTES;
     from < SPLIT_SCRATCH + PAGE_BYTES;

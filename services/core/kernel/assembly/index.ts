@@ -5,7 +5,15 @@ import { HEX_DIGITS, PAGE_BYTES, segmentsAt, setLimits } from './layout';
 import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
-export { entityCount, tableBytes } from './entity-table';
+export {
+  beginLoading,
+  copySegments,
+  endLoading,
+  entityCount,
+  loadSegments,
+  segmentCount,
+  tableBytes,
+} from './entity-table';
 export { buildFrame } from './frame-build';
 export { applyFrame, newEntities, undoFrame } from './frame-fold';
 export { answerAt, eventTable, frameAt, segmentsAt } from './layout';
@@ -18,7 +26,7 @@ export {
   undoEvents,
 } from './placement';
 export { scanBatch, scanSingle, setRules, tenantLength, tenantOffset } from './request-scan';
-export { hashInto } from './sip-hash';
+export { hashInto, setHashKey } from './sip-hash';
 export { countTypes, typeCountsAt } from './type-counts';
 
 /** Lays out the memory. Key and seed are random. Returns false when there is not enough memory. */

@@ -8,6 +8,7 @@
  */
 import type { Micros, Version } from '@allsource/shared/model';
 import type { Frame, IdempotencyMark } from '@allsource/shared/protocol';
+import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import type { EntityDirectory } from './append-port.ts';
 import type { IngestContext } from './ingest-request.ts';
@@ -85,6 +86,8 @@ export interface EntityState extends EntityDirectory {
 
 export interface CommitBuilder {
   readonly entities: EntityState;
+  /** What a checkpoint keeps of the builder. A start loads it before the first `replay`. */
+  readonly sections: readonly CheckpointSection[];
   /** Takes in a durable frame while the log is opened. Frames come in position order. */
   replay(frame: Frame): void;
   /** Says where the log ends, and the recorded_at of its newest frame, or 0. */

@@ -8,13 +8,18 @@
  *
  * After a crash: what was placed and not yet durable was never answered; recovery keeps a frame only whole.
  */
-import type { Clock, Position, Version } from '@allsource/shared/model';
+import type { Clock, Micros, Position, Version } from '@allsource/shared/model';
 import { micros, POSITION_ZERO } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
 import type { Frame } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
-import type { LogHead, LogStore } from '../storage/log-store.ts';
+import {
+  type CheckpointSection,
+  type SavedState,
+  UnusableCheckpoint,
+} from '../storage/checkpoint-port.ts';
+import type { LogAnchor, LogHead, LogStore } from '../storage/log-store.ts';
 import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
 import type {
@@ -31,8 +36,10 @@ import { CommitPipeline, type CommitPipelineOptions } from './commit-pipeline.ts
 import { IdempotencyFold } from './idempotency-fold.ts';
 import { SequencingBuilder } from './sequencing-builder.ts';
 
-/** A fold of the log that core keeps in memory. It gets every durable frame once, in position order. */
-export interface LogFold {
+/**
+ * A fold of the log that core keeps in memory. It gets every durable frame once, in position order, and is kept in checkpoints.
+ */
+export interface LogFold extends CheckpointSection {
   apply(frame: Frame): void;
 }
 
@@ -44,6 +51,8 @@ export interface JournalOptions {
   readonly builder?: CommitBuilder;
   /** Folds beyond the journal's own; they are built during recovery and kept up to date. */
   readonly folds: readonly LogFold[];
+  /** What was folded before. Null or left out: the whole log is replayed. */
+  readonly saved?: SavedState | null;
   readonly onGroup?: NonNullable<CommitPipelineOptions['onGroup']>;
 }
 
@@ -76,6 +85,26 @@ export type AppendOutcome =
       readonly current: Version;
     };
 
+/** Core's state at the watermark of a moment, for a checkpoint. */
+export interface JournalSnapshot {
+  readonly anchor: LogAnchor;
+  readonly recordedAt: Micros;
+  readonly sections: readonly { readonly name: string; readonly parts: Iterable<Buffer> }[];
+  /**
+   * To be called when all parts are drawn. Waits until everything that they may know of is durable and returns the last frame of it, or null when an
+   * append was refused in the meantime: then the parts may know of commits that are not in the log.
+   */
+  readonly settled: () => Promise<LogAnchor | null>;
+}
+
+/** What was replayed when the journal was opened. */
+export interface ReplaySummary {
+  /** The position behind which the replay began; 0 = the beginning of the log. */
+  readonly after: Position;
+  readonly frames: number;
+  readonly bytes: number;
+}
+
 interface PendingKey {
   readonly bodyDigest: Buffer;
   readonly frame: Promise<Frame>;
@@ -90,6 +119,10 @@ export class Journal implements DurableLog, SystemAppender {
   readonly #pipeline: CommitPipeline;
   #logHead: LogHead | null = null;
   #head: Position = POSITION_ZERO;
+  #headChecksum = 0;
+  #recordedAt: Micros = micros(0);
+  #refusals = 0;
+  #replayed: ReplaySummary = { after: POSITION_ZERO, frames: 0, bytes: 0 };
   #lastCommit: Promise<void> = Promise.resolve();
 
   private constructor(options: JournalOptions) {
@@ -103,21 +136,78 @@ export class Journal implements DurableLog, SystemAppender {
     });
   }
 
-  /** Opens the store, recovers, and builds all folds in the same pass. */
+  /**
+   * Opens the store, recovers, and builds all folds in the same pass, from what was saved or from the first frame. Throws `UnusableCheckpoint` or
+   * `MissingAnchor` when the log is not the one that the saved state was folded from: then store, builder and folds are to be made anew.
+   */
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options);
-    let recordedAt = micros(0);
-    const logHead = await options.store.open({
+    await journal.#recover(options.saved ?? null);
+    return journal;
+  }
+
+  async #recover(saved: SavedState | null): Promise<void> {
+    const { store } = this.#options;
+    await saved?.loadInto(this.#sections);
+    this.#recordedAt = saved?.recordedAt ?? this.#recordedAt;
+    const through = saved?.through ?? null;
+    let isThrough = through === null || through.position === saved?.anchor.position;
+    let frames = 0;
+    let bytes = 0;
+    const head = await store.open({
+      ...(saved === null ? {} : { after: saved.anchor }),
+      keepsFrames: false,
       onFrame: (frame) => {
-        recordedAt = frame.recordedAt;
-        journal.#builder.replay(frame);
-        journal.#fold(frame);
+        if (frame.lastPosition === through?.position)
+          isThrough = frame.checksum === through.checksum;
+        this.#recordedAt = frame.recordedAt;
+        this.#builder.replay(frame);
+        this.#fold(frame);
+        frames += 1;
+        bytes += frame.bytes.length;
       },
     });
-    journal.#logHead = logHead;
-    journal.#head = logHead.position;
-    journal.#builder.begin(logHead, recordedAt);
-    return journal;
+    if (!isThrough) {
+      await store.close();
+      throw new UnusableCheckpoint(
+        `the log lacks a frame, up to position ${through?.position}, that it knows of`,
+      );
+    }
+    this.#logHead = head;
+    this.#head = head.position;
+    this.#headChecksum = head.checksum;
+    this.#replayed = { after: saved?.anchor.position ?? POSITION_ZERO, frames, bytes };
+    this.#builder.begin(head, this.#recordedAt);
+  }
+
+  get #sections(): readonly CheckpointSection[] {
+    return [...this.#builder.sections, this.#idempotency, ...this.#options.folds];
+  }
+
+  /** Begins to take the state of now. The parts are drawn in the order of the sections, each to its end. */
+  snapshot(): JournalSnapshot {
+    const refusals = this.#refusals;
+    return {
+      anchor: this.#headAnchor,
+      recordedAt: this.#recordedAt,
+      sections: this.#sections.map((section) => ({
+        name: section.sectionName,
+        parts: section.save(),
+      })),
+      settled: async () => {
+        await Promise.allSettled([this.#lastCommit]);
+        return this.#refusals === refusals ? this.#headAnchor : null;
+      },
+    };
+  }
+
+  get #headAnchor(): LogAnchor {
+    return { logId: this.logId, position: this.#head, checksum: this.#headChecksum };
+  }
+
+  /** What the opening has replayed. */
+  get replayed(): ReplaySummary {
+    return this.#replayed;
   }
 
   get head(): Position {
@@ -237,6 +327,7 @@ export class Journal implements DurableLog, SystemAppender {
   }
 
   #forgetPending(): void {
+    this.#refusals += 1;
     this.#builder.rollBack();
     // Later refusals rest on the durable state again and need not wait for a commit that has failed.
     this.#lastCommit = Promise.resolve();
@@ -246,6 +337,8 @@ export class Journal implements DurableLog, SystemAppender {
     this.#builder.settle(frame);
     this.#fold(frame);
     this.#head = frame.lastPosition;
+    this.#headChecksum = frame.checksum;
+    this.#recordedAt = frame.recordedAt;
     for (const listener of this.#listeners) listener(frame);
   }
 

@@ -2,6 +2,7 @@
 import type { Clock, Micros } from '@allsource/shared/model';
 import { assert } from '@allsource/shared/lang';
 import type { Frame } from '@allsource/shared/protocol';
+import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import {
   type CommitBuilder,
@@ -25,6 +26,10 @@ export class SequencingBuilder implements CommitBuilder {
 
   constructor(options: SequencingBuilderOptions) {
     this.#options = options;
+  }
+
+  get sections(): readonly CheckpointSection[] {
+    return [this.entities];
   }
 
   replay(frame: Frame): void {

@@ -1,5 +1,6 @@
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
 import { type Frame, parseSystemEvent, TypeFilter } from '@allsource/shared/protocol';
+import type { LogFold } from '../append/journal.ts';
 
 /** A named reader with durable progress. */
 export interface Consumer {
@@ -10,6 +11,13 @@ export interface Consumer {
   readonly cursor: Position;
 }
 
+type SavedConsumer = readonly [
+  tenant: string,
+  id: string,
+  patterns: readonly string[],
+  cursor: Position,
+];
+
 /** The consumer that an id stands for before anything was written about it: no filters, no progress. */
 export function unknownConsumer(tenant: string, id: string): Consumer {
   return { tenant, id, filter: new TypeFilter([]), cursor: POSITION_ZERO };
@@ -19,7 +27,8 @@ export function unknownConsumer(tenant: string, id: string): Consumer {
  * The fold of the consumers of all tenants. A registration sets the filters and leaves the cursor; an acknowledgement raises the cursor and
  * never lowers it, so acknowledgements may reach the log in any order.
  */
-export class ConsumerFold {
+export class ConsumerFold implements LogFold {
+  readonly sectionName = 'consumers/1';
   /** By consumer id, then by tenant: a stream with an empty bearer asks which tenants have an id. */
   readonly #consumers = new Map<string, Map<string, Consumer>>();
   #appliedPosition: Position = POSITION_ZERO;
@@ -46,6 +55,25 @@ export class ConsumerFold {
         this.#put({ ...current, cursor });
       }
     }
+  }
+
+  save(): Buffer[] {
+    const saved: SavedConsumer[] = [...this.#consumers.values()].flatMap((byTenant) =>
+      [...byTenant.values()].map(({ tenant, id, filter, cursor }) => [
+        tenant,
+        id,
+        filter.patterns,
+        cursor,
+      ]),
+    );
+    return [Buffer.from(JSON.stringify({ position: this.#appliedPosition, consumers: saved }))];
+  }
+
+  load(part: Buffer): void {
+    const saved = JSON.parse(part.toString()) as { position: Position; consumers: SavedConsumer[] };
+    this.#appliedPosition = saved.position;
+    for (const [tenant, id, patterns, cursor] of saved.consumers)
+      this.#put({ tenant, id, filter: new TypeFilter(patterns), cursor });
   }
 
   #current(tenant: string, id: string): Consumer {

@@ -23,6 +23,7 @@ import {
   type ScannedRequest,
 } from '../append/commit-builder.ts';
 import { AnswerBuffers } from './answer-buffers.ts';
+import { EntityTableSection } from './entity-table-section.ts';
 import { type EventSpans, readEventRecord, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
@@ -77,6 +78,8 @@ const CHECKSUM_AT = 8;
 const CHECKSUM_FROM = 12;
 
 export class IngestKernel {
+  /** The entity table as a checkpoint keeps it. */
+  readonly entityTable: EntityTableSection;
   readonly #memory: KernelMemory;
   readonly #answers = new AnswerBuffers();
   readonly #inputBytesMax: number;
@@ -86,6 +89,7 @@ export class IngestKernel {
 
   constructor(options: KernelMemoryOptions) {
     this.#memory = new KernelMemory(options);
+    this.entityTable = new EntityTableSection(this.#memory, options.hashKey);
     this.#inputBytesMax = options.inputBytesMax;
     this.#eventsMax = options.eventsMax;
   }

@@ -30,6 +30,7 @@ import type {
   ScannedRequest,
 } from '../append/commit-builder.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
+import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import type { FrameSummary, IngestKernel } from './ingest-kernel.ts';
 import { TenantCounts } from './tenant-counts.ts';
@@ -66,6 +67,10 @@ export class KernelBuilder implements CommitBuilder {
   }
 
   readonly entities: EntityState = this.#entities();
+
+  get sections(): readonly CheckpointSection[] {
+    return [this.#kernel.entityTable, this.#counts];
+  }
 
   replay(frame: Frame): void {
     this.#counts.add(frame, this.#kernel.fold(frame));

@@ -43,6 +43,12 @@ export interface KernelExports {
   lookedUpPosition(): number;
   entityCount(): number;
   tableBytes(): number;
+  segmentCount(): number;
+  copySegments(first: number, end: number): number;
+  beginLoading(): void;
+  loadSegments(bytes: number): number;
+  endLoading(): number;
+  setHashKey(a: bigint, b: bigint): void;
   hashInto(target: number, at: number, bytes: number): void;
   eventTable(): number;
   frameAt(): number;

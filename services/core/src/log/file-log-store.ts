@@ -67,10 +67,10 @@ export class FileLogStore implements LogStore {
     return this.#log?.segments.bytes ?? 0;
   }
 
-  async open({ onFrame = () => undefined }: ReplayOnOpen = {}): Promise<LogHead> {
+  async open(replay: ReplayOnOpen = {}): Promise<LogHead> {
     assert(this.#state === 'new', 'a store is opened once');
     this.#state = 'opening';
-    const log = await openLog(this.#settings, onFrame);
+    const log = await openLog(this.#settings, replay);
     this.#log = log;
     this.#head = log.head;
     this.#state = 'open';
@@ -111,8 +111,9 @@ export class FileLogStore implements LogStore {
 
   read(from: Position): AsyncIterable<Frame> {
     const { log, head } = this.#opened();
-    const { segments, files } = log;
-    return readFrames({ segments, files, logId: head.logId, head: head.position }, from);
+    const { segments, files, indexing } = log;
+    const { logId, position: last } = head;
+    return readFrames({ segments, files, indexing, logId, head: last }, from);
   }
 
   #opened(): { readonly log: OpenLog; readonly head: LogHead } {

@@ -4,7 +4,8 @@
  * walk and are never handed on.
  *
  * The walk is in two halves, so that a caller goes through the frames at hand without waiting: `step` looks at the bytes read so far, `fill` reads
- * more. Each fill uses a buffer of its own; a frame stays valid for as long as anybody holds it.
+ * more. Each fill uses a buffer of its own, and a frame stays valid for as long as anybody holds it; unless the caller gives the walk a window to read into, when
+ * a frame is valid until the next fill.
  */
 import { type Position, positionAfter } from '@allsource/shared/model';
 import { decodeFrame, type Frame } from '@allsource/shared/protocol';
@@ -38,6 +39,7 @@ export class FrameWalk {
   #checksum: number;
   #window: Buffer = NO_BYTES;
   #windowOffset: number;
+  readonly #givenWindow: Buffer | null;
 
   /** A walk from a mark to the offset `end`, which no frame may pass. */
   constructor(at: {
@@ -45,6 +47,7 @@ export class FrameWalk {
     readonly logId: Buffer;
     readonly start: Mark;
     readonly end: number;
+    readonly window?: Buffer | null;
   }) {
     this.#source = at.source;
     this.#logId = at.logId;
@@ -53,6 +56,7 @@ export class FrameWalk {
     this.#windowOffset = at.start.offset;
     this.#position = at.start.position;
     this.#checksum = at.start.previousChecksum;
+    this.#givenWindow = at.window ?? null;
   }
 
   /** Where the next frame starts, or should. */
@@ -117,7 +121,11 @@ export class FrameWalk {
   }
 
   #nextWindow(bytes: number): Buffer {
-    return Buffer.allocUnsafeSlow(Math.min(bytes, this.#end - this.#offset));
+    const length = Math.min(bytes, this.#end - this.#offset);
+    const given = this.#givenWindow;
+    return given !== null && given.length >= length
+      ? given.subarray(0, length)
+      : Buffer.allocUnsafeSlow(length);
   }
 
   #accept(window: Buffer, bytes: number): void {

@@ -13,6 +13,7 @@ import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { damageProblem } from './log-damage.ts';
 import type { MarkSpan } from './position-index.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import type { SegmentIndexing } from './segment-indexing.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
 /** A frame larger than this is not likely to be in the page cache whole, nor quick to copy. */
@@ -25,6 +26,7 @@ export interface ReadableLog {
   readonly logId: Buffer;
   readonly segments: SegmentList;
   readonly files: SegmentFiles;
+  readonly indexing: SegmentIndexing;
   /** The last durable position. */
   readonly head: Position;
 }
@@ -39,18 +41,20 @@ interface SegmentRead {
 /** The frames from the one that holds `from` to the log's head, in order. */
 export function readFrames(log: ReadableLog, from: Position): AsyncIterable<Frame> {
   assert(from >= 1, 'positions begin at 1');
-  const end = from > log.head ? 0 : log.segments.at(log.segments.ordinalHolding(log.head)).end;
-  return framesOf(log, { from, end });
+  const last = log.segments.at(log.segments.ordinalHolding(log.head));
+  // A segment that was not read since the start is sealed: its end stays where it is.
+  return framesOf(log, { from, end: last.isIndexed ? last.end : null });
 }
 
 async function* framesOf(
   log: ReadableLog,
-  range: { readonly from: Position; readonly end: number },
+  range: { readonly from: Position; readonly end: number | null },
 ): AsyncGenerator<Frame> {
   if (range.from > log.head) return;
   const { segments, head } = log;
   const last = segments.ordinalHolding(head);
   for (let ordinal = segments.ordinalHolding(range.from); ordinal <= last; ordinal++) {
+    await log.indexing.ensure(ordinal);
     const segment = segments.at(ordinal);
     const isLast = ordinal === last;
     const lastPosition = isLast ? head : position(segments.at(ordinal + 1).firstPosition - 1);
@@ -59,7 +63,7 @@ async function* framesOf(
       segment,
       from,
       lastPosition,
-      end: isLast ? range.end : segment.end,
+      end: isLast ? (range.end ?? segment.end) : segment.end,
     });
   }
 }

@@ -4,15 +4,16 @@
  */
 import { problem } from '@allsource/shared/errors';
 import { type Clock, position, POSITION_ZERO } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
 import { type Disk, isOutOfSpace } from '../storage/disk.ts';
-import type { LogHead } from '../storage/log-store.ts';
+import type { LogHead, ReplayOnOpen } from '../storage/log-store.ts';
+import { MissingAnchor } from '../storage/missing-anchor.ts';
 import { adoptSegment } from './adopt-segment.ts';
 import type { NoticeListener } from './log-notice.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog } from './recovery.ts';
 import { RollChores, type WritableSegment } from './roll-chores.ts';
 import { SegmentFiles } from './segment-files.ts';
+import { SegmentIndexing } from './segment-indexing.ts';
 import { SegmentList } from './segment-list.ts';
 import { SegmentPreparer } from './segment-preparer.ts';
 import { SyncChoice } from './sync-choice.ts';
@@ -39,19 +40,20 @@ export interface OpenLog {
   readonly head: LogHead;
   readonly segments: SegmentList;
   readonly files: SegmentFiles;
+  readonly indexing: SegmentIndexing;
   readonly writer: LogWriter;
   readonly epoch: WriterEpoch;
 }
 
-/** Opens a log or makes one. Throws `log_damaged`, or `storage_full` when there is no space to make or to recover it. */
-export async function openLog(
-  settings: FileLogSettings,
-  onFrame: (frame: Frame) => void,
-): Promise<OpenLog> {
+/**
+ * Opens a log or makes one. Throws `log_damaged`, or `storage_full` when there is no space to make or to recover it, or `MissingAnchor` when the
+ * replay was to begin at a frame that the log does not hold.
+ */
+export async function openLog(settings: FileLogSettings, replay: ReplayOnOpen): Promise<OpenLog> {
   await settings.disk.makeFolder('');
   const epoch = await takeWriterEpoch(settings.disk);
   try {
-    return await new LogOpening(settings, epoch).open(onFrame);
+    return await new LogOpening(settings, epoch).open(replay);
   } catch (thrown) {
     await epoch.close();
     if (!isOutOfSpace(thrown)) throw thrown;
@@ -76,11 +78,15 @@ class LogOpening {
     this.#preparer = new SegmentPreparer({ disk, segmentBytes, onNotice, epoch: epoch.value });
   }
 
-  async open(onFrame: (frame: Frame) => void): Promise<OpenLog> {
+  async open(replay: ReplayOnOpen): Promise<OpenLog> {
+    const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
     const { disk, onNotice } = this.#settings;
     await this.#preparer.removeLeftovers();
-    const recovered = await recoverLog({ disk, onFrame, onNotice });
-    if (recovered === null) return this.#make();
+    const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });
+    if (recovered === null) {
+      if (after !== null) throw new MissingAnchor(after, 'the log is empty');
+      return this.#make();
+    }
     const { head, segments, durablePosition } = recovered;
     const segment = segments.active;
     const file = await disk.open(segment.name, 'write');
@@ -142,6 +148,8 @@ class LogOpening {
       syncChoice: new SyncChoice(nowMs),
     });
     const { head, segments } = log;
-    return { head, segments, writer, epoch: this.#epoch, files: new SegmentFiles(disk) };
+    const files = new SegmentFiles(disk);
+    const indexing = new SegmentIndexing({ logId, segments, files });
+    return { head, segments, writer, epoch: this.#epoch, files, indexing };
   }
 }

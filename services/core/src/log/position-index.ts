@@ -37,7 +37,11 @@ export class PositionIndex {
 
   /** Takes note of a frame. Called for every frame of the segment, in order. */
   note(frame: Mark): void {
-    if (frame.offset - this.#lastOffset < MARK_EVERY_BYTES) return;
+    if (frame.offset - this.#lastOffset >= MARK_EVERY_BYTES) this.mark(frame);
+  }
+
+  /** Makes a mark whatever the distance from the one before: for the beginning of a segment and the place behind damage. */
+  mark(frame: Mark): void {
     const at = this.#count * FIELDS;
     if (at === this.#fields.length) this.#grow();
     this.#fields[at] = frame.position - this.#firstPosition;

@@ -1,6 +1,7 @@
 /**
- * Recovery: one pass over every frame of the log, which verifies it, builds the position index, hands the frames to core's folds and finds
- * the end. It decides between the two kinds of bad bytes:
+ * Recovery: one pass over the frames of the log, which verifies them, builds the position index, hands the frames to core's folds and finds
+ * the end. It begins with the first frame, or behind the one that the caller names because it has a checkpoint of the folds there. Then the segments
+ * before are trusted: their headers are checked now, and their frames when somebody reads them (`segment-indexing.ts`). Recovery decides between the two kinds of bad bytes:
  *
  *   torn tail   bytes at the end of the last segment that no acknowledged append needs: what a crash left of a write. They are set aside
  *               (`torn-tail.ts`) and the log goes on before them.
@@ -18,7 +19,8 @@ import { must } from '@allsource/shared/lang';
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
 import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
 import { type Disk, isOutOfSpace } from '../storage/disk.ts';
-import type { LogHead } from '../storage/log-store.ts';
+import type { LogAnchor, LogHead } from '../storage/log-store.ts';
+import { MissingAnchor } from '../storage/missing-anchor.ts';
 import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { type HeadMarker, readHeadMarker } from './head-marker.ts';
 import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
@@ -34,7 +36,11 @@ const WINDOW_BYTES = 1024 * 1024;
 export interface RecoveryOptions {
   readonly disk: Disk;
   readonly onFrame: (frame: Frame) => void;
+  /** False: `onFrame` keeps no byte of a frame, so all of them are read into the same memory. */
+  readonly keepsFrames: boolean;
   readonly onNotice: NoticeListener;
+  /** The frame behind which the replay begins; null = with the first. */
+  readonly after: LogAnchor | null;
 }
 
 export interface RecoveredLog {
@@ -44,7 +50,10 @@ export interface RecoveredLog {
   readonly durablePosition: Position;
 }
 
-/** Recovers a log; null when the folder holds none. Throws `log_damaged` when acknowledged data is damaged or missing. */
+/**
+ * Recovers a log; null when the folder holds none. Throws `log_damaged` when acknowledged data is damaged or missing, and `MissingAnchor` when
+ * the log does not hold the frame behind which the replay was to begin.
+ */
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog | null> {
   const files = await readSegmentHeaders(options.disk);
   const marker = await readHeadMarker(options.disk);
@@ -55,7 +64,9 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   }
   const isOwnMarker = marker?.logId.equals(first.header.logId) === true;
   const recovery = new LogRecovery(options, { first, marker: isOwnMarker ? marker : null });
+  const start = recovery.skipBefore(files);
   for (const [ordinal, file] of files.entries()) {
+    if (ordinal < start) continue;
     const next = files[ordinal + 1];
     if (next === undefined) await recovery.readLast(file);
     else await recovery.readSealed(file, next);
@@ -85,6 +96,10 @@ class LogRecovery {
   #position: Position = POSITION_ZERO;
   #checksum = 0;
   #durablePosition: Position = POSITION_ZERO;
+  /** The frame behind which the replay begins, until it is found; null when there is none or it was found. */
+  #missing: LogAnchor | null;
+  /** Read into again and again; null when frames are kept. */
+  readonly #window: Buffer | null;
 
   constructor(
     options: RecoveryOptions,
@@ -95,9 +110,33 @@ class LogRecovery {
     this.#marker = log.marker;
     this.#logId = logId;
     this.#partitionCount = partitionCount;
+    this.#missing = options.after;
+    this.#window = options.keepsFrames ? null : Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  }
+
+  /** Takes the segments before the replay's start on trust. Returns the ordinal of the first one to walk over. */
+  skipBefore(files: readonly SegmentFile[]): number {
+    const anchor = this.#missing;
+    if (anchor === null) return 0;
+    if (!anchor.logId.equals(this.#logId)) throw new MissingAnchor(anchor, 'it is of another log');
+    const next = anchor.position + 1;
+    const start = files.findLastIndex(({ header }) => header.firstPosition <= next);
+    const { header } = must(files[start], 'the first segment begins at position 1');
+    if (header.firstPosition === next) this.#foundAnchor(anchor, header.previousChecksum);
+    for (const file of files.slice(0, start)) this.#addSegment(file, { isIndexed: false });
+    return start;
+  }
+
+  #foundAnchor(anchor: LogAnchor, checksum: number): void {
+    if (checksum !== anchor.checksum) throw new MissingAnchor(anchor, 'another frame ends there');
+    this.#missing = null;
+    this.#position = anchor.position;
+    this.#checksum = checksum;
   }
 
   finish(): RecoveredLog {
+    if (this.#missing !== null)
+      throw new MissingAnchor(this.#missing, `the log ends at position ${this.#position}`);
     return {
       head: {
         position: this.#position,
@@ -148,15 +187,24 @@ class LogRecovery {
     file: SegmentFile,
     isDone: (walk: FrameWalk) => boolean,
   ): Promise<{ readonly walk: FrameWalk; readonly step: WalkStep | null }> {
-    const segment = this.#addSegment(file);
+    const segment = this.#addSegment(file, { isIndexed: true });
     const source = await this.#options.disk.open(file.name, 'read');
     try {
       const logId = this.#logId;
-      const walk = new FrameWalk({ source, logId, start: segment.start, end: file.fileBytes });
+      const window = this.#window;
+      const walk = new FrameWalk({
+        source,
+        logId,
+        start: segment.start,
+        end: file.fileBytes,
+        window,
+      });
+      // The first window of each segment is waited for, so that a signal or a timer has its turn in a long recovery.
+      await walk.fill(WINDOW_BYTES);
       while (!isDone(walk)) {
         const step = walk.step();
         if (step.kind === 'frame') this.#take(segment, step);
-        else if (step.kind === 'more') await walk.fill(Math.max(WINDOW_BYTES, step.bytesNeeded));
+        else if (step.kind === 'more') await this.#fill(walk, step.bytesNeeded);
         else return { walk, step };
       }
       return { walk, step: null };
@@ -165,11 +213,18 @@ class LogRecovery {
     }
   }
 
-  #addSegment(file: SegmentFile): Segment {
+  // Memory that was read into a moment ago is in the processor's cache, and a blocking read into it takes less time than the way to another thread.
+  async #fill(walk: FrameWalk, bytesNeeded: number): Promise<void> {
+    const bytes = Math.max(WINDOW_BYTES, bytesNeeded);
+    if (this.#window === null) await walk.fill(bytes);
+    else walk.fillNow(bytes);
+  }
+
+  #addSegment(file: SegmentFile, { isIndexed }: { readonly isIndexed: boolean }): Segment {
     const { firstPosition, previousChecksum } = file.header;
     // A file that something cut short may end anywhere; frames begin at multiples of 8 only.
     const capacity = file.fileBytes - (file.fileBytes % FRAME_ALIGNMENT);
-    const segment = new Segment({ firstPosition, previousChecksum, capacity });
+    const segment = new Segment({ firstPosition, previousChecksum, capacity, isIndexed });
     this.#segments.push(segment);
     return segment;
   }
@@ -183,7 +238,10 @@ class LogRecovery {
     this.#position = lastPosition;
     this.#checksum = checksum;
     this.#durablePosition = frame.durablePosition;
-    this.#options.onFrame(frame);
+    if (this.#missing === null) this.#options.onFrame(frame);
+    else if (lastPosition === this.#missing.position) this.#foundAnchor(this.#missing, checksum);
+    else if (lastPosition > this.#missing.position)
+      throw new MissingAnchor(this.#missing, 'no frame ends there');
   }
 
   // The marker names the end of one frame. A log that has another frame there is another history of the same log.

@@ -10,24 +10,28 @@ export class Segment {
   readonly previousChecksum: number;
   /** Bytes of the file, header included. */
   readonly capacity: number;
-  readonly index: PositionIndex;
-  /** The offset behind the last durable frame. */
+  /** Where its frames lie, and the offset behind the last durable one; worth nothing until the segment `isIndexed`. */
+  index: PositionIndex;
   end = SEGMENT_HEADER_BYTES;
+  /** False for a sealed segment that was trusted at the start and not read since (`segment-indexing.ts`). */
+  isIndexed: boolean;
 
   constructor(segment: {
     readonly firstPosition: Position;
     readonly previousChecksum: number;
     readonly capacity: number;
+    readonly isIndexed?: boolean;
   }) {
     this.name = segmentName(segment.firstPosition);
     this.firstPosition = segment.firstPosition;
     this.previousChecksum = segment.previousChecksum;
     this.capacity = segment.capacity;
     this.index = new PositionIndex(segment.firstPosition);
+    this.isIndexed = segment.isIndexed ?? true;
   }
 
   get isEmpty(): boolean {
-    return this.end === SEGMENT_HEADER_BYTES;
+    return this.isIndexed && this.end === SEGMENT_HEADER_BYTES;
   }
 
   /** Where the first frame lies. */

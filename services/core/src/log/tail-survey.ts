@@ -8,6 +8,7 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { decodeFrame, FRAME_ALIGNMENT, FRAME_MAGIC, type Frame } from '@allsource/shared/protocol';
 import type { ByteSource } from './frame-walk.ts';
+import type { Mark } from './position-index.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
 const ZEROS = Buffer.alloc(WINDOW_BYTES);
@@ -29,7 +30,7 @@ export interface TailSurvey {
   /** The offset behind the last byte that is not zero; null when there is none. */
   readonly endOffset: number | null;
   /** The first whole frame behind the place. */
-  readonly nextFrame: { readonly offset: number; readonly position: Position } | null;
+  readonly nextFrame: Mark | null;
   /** The highest durable position that a frame behind the place tells of. */
   readonly durablePosition: Position;
 }
@@ -93,7 +94,9 @@ function withWitness(
   const isFirst = survey.nextFrame === null;
   return {
     ...survey,
-    nextFrame: isFirst ? { offset, position: frame.position } : survey.nextFrame,
+    nextFrame: isFirst
+      ? { offset, position: frame.position, previousChecksum: frame.previousChecksum }
+      : survey.nextFrame,
     durablePosition:
       frame.durablePosition > survey.durablePosition
         ? frame.durablePosition

@@ -31,19 +31,34 @@ export type StoreAppendOutcome =
   /** It is unknown what of the call is durable: the store is poisoned until it is opened again. */
   | { readonly kind: 'failed'; readonly cause: Error };
 
+/** The end of one frame of one log. */
+export interface LogAnchor {
+  readonly logId: Buffer;
+  /** The frame's last position. */
+  readonly position: Position;
+  readonly checksum: number;
+}
+
 /** What a caller wants to see while a log is opened. */
 export interface ReplayOnOpen {
   /**
-   * Called with every durable frame once, in order, in the same pass that verifies it, so that folds are built without reading the log
-   * twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
+   * Called with every durable frame behind `after` once, in order, in the same pass that verifies it, so that folds are built without reading
+   * the log twice. It must not throw. When `open` throws afterwards, what was folded is worth nothing.
    */
   readonly onFrame?: (frame: Frame) => void;
+  /** False: `onFrame` keeps no byte of a frame beyond the call, so the store may read the next ones into the same memory. Default true. */
+  readonly keepsFrames?: boolean;
+  /**
+   * Where the replay begins: behind this frame, whose effect the caller has already. What lies before it need not be read now; it is verified
+   * when it is read, as always. Without it the replay begins with the first frame.
+   */
+  readonly after?: LogAnchor;
 }
 
 export interface LogStore {
   /**
    * Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the
-   * disk is changed then.
+   * disk is changed then. Throws `MissingAnchor` when `after` is no frame of this log; another store may then open it from the start.
    */
   open(replay?: ReplayOnOpen): Promise<LogHead>;
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */

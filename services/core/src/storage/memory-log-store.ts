@@ -7,7 +7,14 @@ import { assert } from '@allsource/shared/lang';
 import { PARTITION_COUNT_DEFAULT, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
 import { headAfter, isNextAfter } from './frame-chain.ts';
-import type { LogHead, LogStore, ReplayOnOpen, StoreAppendOutcome } from './log-store.ts';
+import type {
+  LogAnchor,
+  LogHead,
+  LogStore,
+  ReplayOnOpen,
+  StoreAppendOutcome,
+} from './log-store.ts';
+import { MissingAnchor } from './missing-anchor.ts';
 
 export interface MemoryLogOptions {
   readonly partitionCount?: number;
@@ -40,11 +47,12 @@ export class MemoryLogStore implements LogStore {
     this.#log = log;
   }
 
-  async open({ onFrame }: ReplayOnOpen = {}): Promise<LogHead> {
+  async open({ onFrame = () => undefined, after }: ReplayOnOpen = {}): Promise<LogHead> {
     assert(this.#state === 'new', 'a store is opened once');
+    const start = after === undefined ? 0 : indexBehind(this.#log, after);
     this.#state = 'open';
     this.#epoch = ++this.#log.epoch;
-    if (onFrame !== undefined) for (const frame of this.#log.frames) onFrame(frame);
+    for (const frame of this.#log.frames.slice(start)) onFrame(frame);
     return this.#log.head;
   }
 
@@ -79,6 +87,16 @@ async function* framesBetween(
     if (frame === undefined || frame.position > range.head) return;
     yield frame;
   }
+}
+
+/** The index of the frame behind an anchor. */
+function indexBehind({ frames, head }: MemoryLog, anchor: LogAnchor): number {
+  if (!anchor.logId.equals(head.logId)) throw new MissingAnchor(anchor, 'it is of another log');
+  const index = indexHolding(frames, anchor.position);
+  const frame = frames[index];
+  if (frame?.lastPosition === anchor.position && frame.checksum === anchor.checksum)
+    return index + 1;
+  throw new MissingAnchor(anchor, 'another frame is there, or none');
 }
 
 /** The index of the last frame that starts at or before the position. */

@@ -12,16 +12,26 @@ import { dirname, join } from 'node:path';
 import { assert } from '@allsource/shared/lang';
 import type { Disk, DiskFile, OpenMode } from './disk.ts';
 
-/** Zeros are written and synced in steps, so that the sync of an append never waits behind a whole segment of them. */
-const FILL_BYTES = 1024 * 1024;
+/**
+ * Zeros are written and synced in steps, so that the sync of an append never waits behind a whole segment of them. A step is as large as the disk
+ * writes in a few milliseconds: each ends with a commit of the file system's journal, and at a gigabyte a second small ones cannot keep up with the appends.
+ */
+const FILL_BYTES_MIN = 256 * 1024;
+const FILL_BYTES_MAX = 8 * 1024 * 1024;
+const FILL_STEP_MS = 4;
+/** What is written over and over; small enough to stay in a processor's cache. */
+const ZEROS = new Uint8Array(FILL_BYTES_MIN);
 const READ_ONLY = 0o444;
 
 /** A {@link Disk} in a folder, which is made by `makeFolder('')` if it is missing. */
 export class NodeDisk implements Disk {
   readonly #root: string;
+  readonly #fileMode: number;
 
-  constructor(root: string) {
+  /** `fileMode`: who may do what with the files that are made; the process's mask applies. */
+  constructor(root: string, { fileMode = 0o666 }: { readonly fileMode?: number } = {}) {
     this.#root = root;
+    this.#fileMode = fileMode;
   }
 
   async list(folder: string): Promise<string[]> {
@@ -41,7 +51,7 @@ export class NodeDisk implements Disk {
   }
 
   async create(name: string): Promise<DiskFile> {
-    return new NodeDiskFile(this.#path(name), 'wx+');
+    return new NodeDiskFile(this.#path(name), 'wx+', this.#fileMode);
   }
 
   async open(name: string, mode: OpenMode): Promise<DiskFile> {
@@ -86,9 +96,9 @@ class NodeDiskFile implements DiskFile {
   readonly #pending = new Set<Promise<unknown>>();
   #isClosed = false;
 
-  constructor(path: string, flags: string) {
+  constructor(path: string, flags: string, mode?: number) {
     this.#path = path;
-    this.#openDescriptor = fs.openSync(path, flags);
+    this.#openDescriptor = fs.openSync(path, flags, mode);
   }
 
   get #descriptor(): number {
@@ -166,10 +176,14 @@ class NodeDiskFile implements DiskFile {
   async fillWithZeros(bytes: number): Promise<void> {
     const from = await this.size();
     this.#requireSpace(bytes - from);
-    const zeros = Buffer.alloc(FILL_BYTES);
+    let stepBytes = FILL_BYTES_MIN * 4;
     for (let at = from; at < bytes; ) {
-      at += await this.#writeSome(zeros.subarray(0, bytes - at), at);
+      const startedAt = performance.now();
+      at += await this.#writeZeros(Math.min(stepBytes, bytes - at), at);
       await this.datasync();
+      const isQuick = performance.now() - startedAt < FILL_STEP_MS;
+      const wanted = isQuick ? stepBytes * 2 : stepBytes / 2;
+      stepBytes = Math.min(Math.max(wanted, FILL_BYTES_MIN), FILL_BYTES_MAX);
     }
   }
 
@@ -185,10 +199,13 @@ class NodeDiskFile implements DiskFile {
     );
   }
 
-  #writeSome(source: Uint8Array, offset: number): Promise<number> {
-    return this.#inPool((done) =>
-      fs.write(this.#descriptor, source, 0, source.length, offset, done),
-    );
+  /** Writes at most so many zeros; returns how many it wrote. */
+  #writeZeros(bytes: number, offset: number): Promise<number> {
+    const whole = Math.floor(bytes / ZEROS.length);
+    const rest = bytes % ZEROS.length;
+    const parts = Array.from({ length: whole }, () => ZEROS);
+    if (rest > 0) parts.push(ZEROS.subarray(0, rest));
+    return this.#inPool((done) => fs.writev(this.#descriptor, parts, offset, done));
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { auditRoutes } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
-import { INGEST_ROUTES } from '../../src/http/ingest-handler.ts';
+import { INGEST_ROUTES } from '../../src/http/append-route.ts';
 
 const KEY = 'bootstrap-key-of-the-test';
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-characters';

@@ -1,6 +1,7 @@
 /** The entity table by itself: its hash, its growth, its memory, and that taking back leaves no trace. */
 import { describe, expect, it } from '@jest/globals';
 import { micros, position } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
 import type { IngestKernel } from '../../src/ingest-kernel/ingest-kernel.ts';
 import { CONTEXT_HASH, INPUT, KernelMemory } from '../../src/ingest-kernel/kernel-memory.ts';
 import { kernelWasm, testKernel } from '../support/test-kernel.ts';
@@ -31,6 +32,12 @@ function append(
     partitionCount: 256,
     idempotency: null,
   });
+}
+
+/** Loads an empty kernel. */
+function loadAll(parts: readonly Buffer[]): void {
+  const { entityTable } = testKernel();
+  for (const part of parts) entityTable.load(part);
 }
 
 describe('the entity table', () => {
@@ -105,5 +112,47 @@ describe('the entity table', () => {
       expect(kernel.lookUp(SCOPE, `entity-${i}`)).toEqual({ version: 1, lastPosition: 1 + i });
     for (let i = 20 * EVENTS; i < 80 * EVENTS; i += 11)
       expect(kernel.lookUp(SCOPE, `entity-${i}`).version).toBe(0);
+  });
+
+  it('is copied while it grows and splits, and with the commits since is what it would be', () => {
+    const kernel = testKernel();
+    const frames: Frame[] = [];
+    const add = (first: number) => {
+      const commit = append(kernel, { first, at: 1 + frames.length * EVENTS });
+      if (commit.kind !== 'committed') throw new TypeError(commit.kind);
+      frames.push(commit.frame);
+    };
+    for (let i = 0; i < 60; i++) add(i * EVENTS);
+    const parts: Buffer[] = [];
+    const before = frames.length;
+    for (const part of kernel.entityTable.save()) {
+      parts.push(Buffer.from(part));
+      // Known entities and fresh ones, so that segments are split that were copied, and some that were not.
+      for (let i = 0; i < 6; i++) add(((parts.length * 31 + i * 17) % 400) * EVENTS);
+    }
+    const loaded = testKernel();
+    for (const part of parts) loaded.entityTable.load(part);
+    for (const frame of frames.slice(before)) loaded.fold(frame);
+    expect(loaded.entityCount).toBe(kernel.entityCount);
+    for (let i = 0; i < 400 * EVENTS; i += 13)
+      expect(loaded.lookUp(SCOPE, `entity-${i}`)).toEqual(kernel.lookUp(SCOPE, `entity-${i}`));
+    append(loaded, { first: 500_000, at: 1_000_001 });
+    expect(loaded.lookUp(SCOPE, 'entity-500999').version).toBe(1);
+    console.info(
+      `copied ${parts.length} parts beside ${frames.length - before} commits; ${loaded.entityCount} entities`,
+    );
+  });
+
+  it('takes no segments that make no sense or are missing', () => {
+    const kernel = testKernel();
+    for (let i = 0; i < 40; i++) append(kernel, { first: i * EVENTS, at: 1 + i * EVENTS });
+    const parts = [...kernel.entityTable.save()].map((part) => Buffer.from(part));
+    loadAll(parts);
+    expect(() => loadAll(parts.toSpliced(2, 1))).toThrow('all segments are there');
+    for (const at of [0, 8, 12, 19, 39]) {
+      const spoilt = Buffer.from(parts[1] ?? []);
+      spoilt[at] = (spoilt[at] ?? 0) ^ 0x87;
+      expect(() => loadAll([...parts.slice(0, 1), spoilt])).toThrow('segments that make sense');
+    }
   });
 });

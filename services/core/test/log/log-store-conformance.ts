@@ -69,6 +69,67 @@ export function describeLogStore(name: string, makeWorld: () => LogWorld): void 
         await second.close();
       }));
 
+    it('replays behind any frame that it is told of, and reads what lies before it all the same', () =>
+      inWorld(async (world) => {
+        const first = world.store();
+        const { logId } = await first.open();
+        const head = { logId, position: position(0), checksum: 0 };
+        const frames = new SampleFrames(head).take(30, { events: 3, payloadBytes: 400 });
+        for (const frame of frames) await appended(first, [frame]);
+        await first.close();
+        for (const [i, frame] of frames.entries()) {
+          const store = world.store();
+          const seen: Frame[] = [];
+          const after = { logId, position: frame.lastPosition, checksum: frame.checksum };
+          const reopened = await store.open({ after, onFrame: (found) => seen.push(found) });
+          expect(reopened).toMatchObject({ position: 90, checksum: frames.at(-1)?.checksum });
+          expect(bytesOf(seen)).toBe(bytesOf(frames.slice(i + 1)));
+          expect(bytesOf(await collect(store.read(position(1))))).toBe(bytesOf(frames));
+          for (const at of [1, 2, 44, 89, 90])
+            expect((await collect(firstOnly(store.read(position(at)))))[0]?.position).toBe(
+              Math.floor((at - 1) / 3) * 3 + 1,
+            );
+          await store.close();
+        }
+        const last = world.store();
+        const after = { logId, position: position(90), checksum: frames.at(-1)?.checksum ?? 0 };
+        const more = new SampleFrames(await last.open({ after })).take(3);
+        await appended(last, more);
+        expect(bytesOf(await collect(last.read(position(1))))).toBe(bytesOf([...frames, ...more]));
+        await last.close();
+      }));
+
+    it('does not replay behind a frame that it does not hold, and opens without', () =>
+      inWorld(async (world) => {
+        const first = world.store();
+        const { logId } = await first.open();
+        const frames = new SampleFrames({ logId, position: position(0), checksum: 0 }).take(9, {
+          events: 2,
+          payloadBytes: 1000,
+        });
+        await appended(first, frames);
+        await first.close();
+        const { checksum } = frames[4] as Frame;
+        const anchors = [
+          { logId: Buffer.alloc(8, 1), position: position(10), checksum },
+          { logId, position: position(10), checksum: checksum ^ 1 },
+          { logId, position: position(9), checksum },
+          { logId, position: position(11), checksum },
+          { logId, position: position(18), checksum },
+          { logId, position: position(19), checksum },
+          { logId, position: position(1000), checksum },
+        ];
+        for (const after of anchors) {
+          const store = world.store();
+          await expect(store.open({ after })).rejects.toMatchObject({ name: 'MissingAnchor' });
+          await store.close();
+        }
+        const again = world.store();
+        expect((await again.open()).position).toBe(18);
+        expect(bytesOf(await collect(again.read(position(1))))).toBe(bytesOf(frames));
+        await again.close();
+      }));
+
     it('refuses frames that do not follow the head and stays as it was', () =>
       inWorld(async (world) => {
         const store = world.store();

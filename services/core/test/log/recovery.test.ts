@@ -472,3 +472,64 @@ describe('the segments of a log', () => {
     expect(disk.names.has('prepared-3-1.tmp')).toBe(false);
   });
 });
+
+/** A closed log of several segments, and the anchor at its end. */
+async function sealedLog() {
+  const disk = new SimulatedDisk();
+  const store = storeOn(disk);
+  const { logId } = await store.open();
+  const maker = new SampleFrames({ logId, position: position(0), checksum: 0 });
+  const frames = maker.take(400, { payloadBytes: 700 });
+  for (let i = 0; i < frames.length; i += 10) await store.append(frames.slice(i, i + 10));
+  await store.close();
+  const last = must(frames.at(-1));
+  const after = { logId, position: last.lastPosition, checksum: last.checksum };
+  return { disk: disk.afterKill(), frames, after };
+}
+
+describe('damage in a segment that a start has trusted', () => {
+  it('by one bit is no obstacle to the start; it is named when it is read, and all around it is readable', async () => {
+    const { disk, frames, after } = await sealedLog();
+    const [, name] = disk.fileNames('.seg').map(must);
+    const bytes = disk.bytes(must(name));
+    const random = new SeededRandom(31);
+    let flips = 0;
+    for (let at = 4096; at < bytes.length; at += 1 + random.below(400), flips++) {
+      if (bytes.subarray(at).every((byte) => byte === 0)) break;
+      const good = must(bytes[at]);
+      bytes[at] = good ^ (1 << random.below(8));
+      const store = storeOn(disk);
+      expect((await store.open({ after })).position).toBe(400);
+      const damage = await problemOf(collect(store.read(position(1))));
+      expect(damage).toMatchObject({ code: 'log_damaged', members: { segment: name } });
+      const { first_position: first, last_position: last } = damage.members as {
+        first_position: number;
+        last_position: number;
+      };
+      expect(first).toBe(last);
+      const rest = await collect(store.read(position(last + 1)));
+      expect(bytesOf(rest)).toBe(bytesOf(frames.slice(last)));
+      await store.close();
+      bytes[at] = good;
+    }
+    console.log(`damage in a trusted segment: ${flips} flips, each named with its one position`);
+  });
+
+  it('by a segment of another history is refused when it is read', async () => {
+    const { disk, after } = await sealedLog();
+    const other = new SimulatedDisk();
+    const store = storeOn(other);
+    const maker = new SampleFrames(await store.open());
+    const frames = maker.take(400, { payloadBytes: 700, filler: 'y' });
+    for (let i = 0; i < frames.length; i += 10) await store.append(frames.slice(i, i + 10));
+    await store.close();
+    const name = must(disk.fileNames('.seg')[0]);
+    other.bytes(name).copy(disk.bytes(name));
+    const second = storeOn(disk);
+    await second.open({ after });
+    expect(await problemOf(collect(second.read(position(1))))).toMatchObject({
+      code: 'log_damaged',
+    });
+    await second.close();
+  });
+});
