@@ -12,7 +12,7 @@ import type { Clock, Micros, Position, Version } from '@allsource/shared/model';
 import { micros, POSITION_ZERO } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import {
   type CheckpointSection,
@@ -238,6 +238,10 @@ export class Journal implements DurableLog, SystemAppender {
 
   read(from: Position): AsyncIterable<Frame> {
     return this.#options.store.read(from);
+  }
+
+  async readEvent(at: Position): Promise<FrameEvent | null> {
+    return (await this.#options.store.readEvent?.(at)) ?? null;
   }
 
   subscribe(listener: (frame: Frame) => void): () => void {
