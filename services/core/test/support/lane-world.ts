@@ -62,6 +62,12 @@ const zero = () => 0;
 
 export const TENANT = 'acme';
 
+const NO_TROUBLE = {
+  sealing: () => ({ segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0, waiting: 0 }),
+  isPoisoned: () => false,
+  isFull: () => false,
+};
+
 export class LaneWorld {
   readonly log = new MemoryLog();
   readonly store = new HeldStore(this.log);
@@ -115,7 +121,7 @@ export class LaneWorld {
   parts() {
     const { payloadBytesMax = 4000, batchEventsMax = 1000, silenceMs } = this.options;
     const httpMetrics = new HttpMetrics('test');
-    const gauges = { head: zero, entities: zero, events: zero, storageBytes: zero };
+    const gauges = { head: zero, entities: zero, events: zero, storageBytes: zero, ...NO_TROUBLE };
     const note = (_facts: object, text: string) => void this.logged.push(text);
     return {
       journal: this.journal,
