@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { assert } from '@allsource/shared/lang';
 import { position } from '@allsource/shared/model';
 import { type Frame } from '@allsource/shared/protocol';
 import { CHANGING_CALLS, diskError, isLong, SeededRandom, SimulatedDisk } from '@allsource/testkit';
@@ -17,9 +18,9 @@ class Expected {
 
   /** The log holds all that was acknowledged, and of what was attempted a prefix of whole frames, which counts from now on. */
   settleWith(frames: readonly Frame[]): void {
-    expect(frames.length).toBeGreaterThanOrEqual(this.acknowledged.length);
+    assert(frames.length >= this.acknowledged.length, 'no acknowledged frame is lost');
     const known = [...this.acknowledged, ...this.attempted].slice(0, frames.length);
-    expect(bytesOf(frames) === bytesOf(known)).toBe(true);
+    assert(bytesOf(frames) === bytesOf(known), 'every frame is as it was written');
     this.acknowledged = [...frames];
     this.attempted = [];
   }
