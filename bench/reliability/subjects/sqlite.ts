@@ -23,7 +23,7 @@ export function sqlite(): ReliabilitySubject {
 interface Answer {
   readonly id: number;
   readonly error: string | null;
-  readonly events?: StoredEvent[];
+  readonly events?: readonly { readonly key: unknown; readonly text: unknown }[];
 }
 
 class RunningSqlite implements RunningStore {
