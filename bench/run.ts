@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
 import { runDiskPerEvent } from './cases/disk-per-event.ts';
+import { runLanes } from './cases/lanes.ts';
 import { runLiveLatency } from './cases/live.ts';
 import { runMemory } from './cases/memory.ts';
 import { runSafetyCost } from './cases/safety-cost.ts';
@@ -55,6 +56,7 @@ async function measure(chosen: BenchOptions): Promise<void> {
 async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<ComparisonResult> {
   const result = await runComparisons(bench, subjects);
   const { measurements } = result;
+  if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
   if (STORED_CASES.some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench, subjects)));

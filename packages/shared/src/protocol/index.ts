@@ -31,6 +31,7 @@ export {
   HEAD_PATH,
   INTERNAL_TOKEN_HEADER,
 } from './feed.ts';
+export { type FrameExtent, frameExtent, readExcerpt } from './frame-excerpt.ts';
 export {
   BODY_DIGEST_BYTES,
   decodeFrame,
