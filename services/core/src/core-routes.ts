@@ -12,7 +12,9 @@ import {
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
+import { verificationRoutes } from './http/verification-routes.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
+import type { VerificationRuns } from './verify/verification-runs.ts';
 
 export interface CoreRoutesOptions {
   readonly health: HealthOptions;
@@ -24,6 +26,7 @@ export interface CoreRoutesOptions {
   readonly states: ProjectionStateRoutesOptions;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
+  readonly verifications: VerificationRuns;
   /** Takes the reads that the query service owns. */
   readonly forward: QueryForward;
 }
@@ -40,6 +43,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...projectionStateRoutes(options.states),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),
+    ...verificationRoutes(options.verifications),
     ...forwardedRoutes(options.forward),
     ...eventReadRoutes(options.events),
   ];

@@ -42,6 +42,7 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
 /** Bytes that Node keeps of a request before it stops reading its socket: room for a usual batch, so that reading it takes no pauses. */
@@ -92,6 +93,7 @@ class Core {
   readonly #authenticate: Authenticate;
   readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
+  readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
   /** Set when core begins to stop: readiness fails first, and appends are refused. */
@@ -113,6 +115,10 @@ class Core {
       internalToken: obtainInternalToken(config),
     });
     this.#authenticate = (request): Principal => must(this.#guard(request, 'read'), 'a principal');
+    this.#verifications = new VerificationRuns({
+      folder: config.storage === 'file' ? config.folder : null,
+      head: () => journal.head,
+    });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
       appender: journal,
@@ -173,6 +179,7 @@ class Core {
       feed: { log: journal, feed },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
+      verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
         bodyBytesMax: config.bodyBytesMax,
@@ -285,6 +292,7 @@ class Core {
       'shutting_down',
       'Core is shutting down and takes no appends. Try again in a moment.',
     );
+    this.#verifications.close();
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);

@@ -48,6 +48,23 @@ export {
   LOG_ID_BYTES,
 } from './frame.ts';
 export {
+  type FindingKind,
+  type FindingSeverity,
+  type FolderOwner,
+  type CheckStatus,
+  INSPECTION_CONTENT_TYPE,
+  type InspectionCheck,
+  type InspectionFailure,
+  type InspectionFinding,
+  type InspectionProgress,
+  type InspectionRecord,
+  type InspectionStart,
+  type InspectionSummary,
+  INTACT_RANGES_MAX,
+  parseInspectionRecord,
+  VERIFY_PATH,
+} from './inspection.ts';
+export {
   isStoreProjection,
   STORE_PROJECTIONS,
   type StoreProjection,

@@ -99,6 +99,13 @@ const TO_CORE: readonly Forwarded[] = [
     needs: 'admin',
     summary: 'Revokes an API key.',
   },
+  {
+    method: 'POST',
+    path: '/operations/verify',
+    needs: 'admin',
+    summary: 'Verifies the log up to its head; answers findings and a summary as NDJSON.',
+    target: { isLive: true },
+  },
   { method: 'GET', path: '/tenants', needs: 'manage_tenants', summary: 'All tenants.' },
   { method: 'POST', path: '/tenants', needs: 'manage_tenants', summary: 'Creates a tenant.' },
 ];
