@@ -9,7 +9,7 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { Position } from '@allsource/shared/model';
 import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
-import type { BlockCache } from './block-cache.ts';
+import { BlockCache } from './block-cache.ts';
 import type { ByteSource } from './frame-walk.ts';
 import { damageProblem, segmentProblem } from './log-damage.ts';
 import type { MarkSpan } from './position-index.ts';
@@ -34,12 +34,26 @@ class BlockFault extends Error {
   override readonly name = 'BlockFault';
 }
 
+/** The memory that reads of sealed segments use. */
+export interface ReadMemory {
+  readonly cache: BlockCache;
+  /** Called with the bytes of buffers that are garbage a moment later, for whoever sees to their collection. */
+  readonly onShortLived: (bytes: number) => void;
+}
+
+/** For reads that meet each block once. */
+export const NO_READ_MEMORY: ReadMemory = {
+  cache: new BlockCache(0),
+  onShortLived: () => undefined,
+};
+
 export class SealedFile implements ByteSource {
   readonly name: string;
   readonly header: SealedHeader;
   readonly #file: DiskFile;
   readonly #index: SealedIndex;
   readonly #cache: BlockCache;
+  readonly #onShortLived: (bytes: number) => void;
 
   private constructor(
     file: DiskFile,
@@ -48,6 +62,7 @@ export class SealedFile implements ByteSource {
       readonly header: SealedHeader;
       readonly index: SealedIndex;
       readonly cache: BlockCache;
+      readonly onShortLived: (bytes: number) => void;
     },
   ) {
     this.#file = file;
@@ -55,15 +70,16 @@ export class SealedFile implements ByteSource {
     this.header = parts.header;
     this.#index = parts.index;
     this.#cache = parts.cache;
+    this.#onShortLived = parts.onShortLived;
   }
 
   /** Opens a sealed segment: reads its header and index, no block. Throws `log_damaged` when they do not verify. */
-  static async open(disk: Disk, name: string, cache: BlockCache): Promise<SealedFile> {
+  static async open(disk: Disk, name: string, memory: ReadMemory): Promise<SealedFile> {
     const file = await disk.open(name, 'read');
     try {
       const header = await readSealedHeader(file, name);
       const index = readIndex(file, name, header);
-      return new SealedFile(file, { name, header, index, cache });
+      return new SealedFile(file, { name, header, index, ...memory });
     } catch (thrown) {
       await file.close();
       throw thrown;
@@ -108,7 +124,7 @@ export class SealedFile implements ByteSource {
     return end - offset;
   }
 
-  /** Bytes of the raw segment, to look at and not to change. The range must lie in the frames. */
+  /** Bytes of the raw segment, to look at before anything is awaited and not to change. The range must lie in the frames. */
   view(offset: number, length: number): Buffer {
     const block = blockOf(offset);
     const within = offset - rawOffsetOf(block);
@@ -123,12 +139,12 @@ export class SealedFile implements ByteSource {
     const { offset, bytes } = this.#index.place(block);
     const stored = SCRATCH.subarray(0, bytes);
     const read = this.#verified(block, stored.subarray(0, this.#file.readNow(stored, offset)));
-    this.#cache.keep({ name: this.name, block }, read);
-    return read;
+    return this.#cache.keep({ name: this.name, block }, read);
   }
 
   #verified(block: number, stored: Buffer): Buffer {
     const place = this.#index.place(block);
+    this.#onShortLived(place.rawBytes);
     try {
       return decompressed(place, stored);
     } catch (thrown) {
