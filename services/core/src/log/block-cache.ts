@@ -6,6 +6,8 @@
 import { BLOCK_BYTES } from './sealed-format.ts';
 
 export class BlockCache {
+  /** Called with the bytes of buffers that are garbage a moment later, for whoever sees to their collection. */
+  readonly onShortLived: (bytes: number) => void;
   readonly #blocksMax: number;
   /** The place of each block by segment name and number; the one used last is the last. */
   readonly #places = new Map<string, number>();
@@ -13,7 +15,8 @@ export class BlockCache {
   #memory: Buffer | null = null;
 
   /** A cache of this many bytes, rounded down to whole blocks; 0 keeps nothing. The memory is taken with the first block. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, onShortLived: (bytes: number) => void = () => undefined) {
+    this.onShortLived = onShortLived;
     this.#blocksMax = Math.floor(bytesMax / BLOCK_BYTES);
   }
 

@@ -38,7 +38,7 @@ export interface FileLogSettings {
   /** Makes sealed segments of those that are full; null = they stay as they are. The store closes it. */
   readonly sealer: SegmentSealer | null;
   readonly sealingRetryMs: number;
-  /** See `ReadMemory` of `sealed-file.ts`. */
+  /** See `BlockCache`. */
   readonly onShortLived: (bytes: number) => void;
 }
 

@@ -21,11 +21,12 @@ import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
 import { type Disk, type DiskFile, isOutOfSpace } from '../storage/disk.ts';
 import type { LogAnchor, LogHead } from '../storage/log-store.ts';
 import { MissingAnchor } from '../storage/missing-anchor.ts';
+import { BlockCache } from './block-cache.ts';
 import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { type HeadMarker, readHeadMarker } from './head-marker.ts';
 import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
 import type { NoticeListener } from './log-notice.ts';
-import { NO_READ_MEMORY, SealedFile } from './sealed-file.ts';
+import { SealedFile } from './sealed-file.ts';
 import { readSegmentHeaders, type SegmentFile } from './segment-headers.ts';
 import { Segment, SegmentList } from './segment-list.ts';
 import { surveyTail, type TailSurvey } from './tail-survey.ts';
@@ -222,7 +223,9 @@ class LogRecovery {
 
   async #openSource({ name, sealed }: SegmentFile): Promise<SealedFile | DiskFile> {
     const { disk } = this.#options;
-    return sealed === null ? disk.open(name, 'read') : SealedFile.open(disk, name, NO_READ_MEMORY);
+    return sealed === null
+      ? disk.open(name, 'read')
+      : SealedFile.open(disk, name, new BlockCache(0));
   }
 
   // Memory that was read into a moment ago is in the processor's cache, and a blocking read into it takes less time than the way to another thread.

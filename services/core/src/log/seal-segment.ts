@@ -14,6 +14,7 @@ import { constants, crc32, zstdCompressSync } from 'node:zlib';
 import { type Position, position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { Disk, DiskFile } from '../storage/disk.ts';
+import { BlockCache } from './block-cache.ts';
 import { FrameWalk } from './frame-walk.ts';
 import { damageProblem, segmentProblem } from './log-damage.ts';
 import {
@@ -25,7 +26,7 @@ import {
   SEALED_HEADER_BYTES,
   type SealedHeader,
 } from './sealed-format.ts';
-import { NO_READ_MEMORY, SealedFile } from './sealed-file.ts';
+import { SealedFile } from './sealed-file.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -227,7 +228,7 @@ export async function sealedFault(
   },
 ): Promise<string | null> {
   const { raw, sealedName, pace } = pair;
-  const sealed = await SealedFile.open(disk, sealedName, NO_READ_MEMORY);
+  const sealed = await SealedFile.open(disk, sealedName, new BlockCache(0));
   try {
     const { framesEnd, digest, previousDigest } = sealed.header;
     const hash = createHash('sha256').update(previousDigest);

@@ -9,7 +9,7 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import type { Position } from '@allsource/shared/model';
 import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
-import { BlockCache } from './block-cache.ts';
+import type { BlockCache } from './block-cache.ts';
 import type { ByteSource } from './frame-walk.ts';
 import { damageProblem, segmentProblem } from './log-damage.ts';
 import type { MarkSpan } from './position-index.ts';
@@ -34,26 +34,12 @@ class BlockFault extends Error {
   override readonly name = 'BlockFault';
 }
 
-/** The memory that reads of sealed segments use. */
-export interface ReadMemory {
-  readonly cache: BlockCache;
-  /** Called with the bytes of buffers that are garbage a moment later, for whoever sees to their collection. */
-  readonly onShortLived: (bytes: number) => void;
-}
-
-/** For reads that meet each block once. */
-export const NO_READ_MEMORY: ReadMemory = {
-  cache: new BlockCache(0),
-  onShortLived: () => undefined,
-};
-
 export class SealedFile implements ByteSource {
   readonly name: string;
   readonly header: SealedHeader;
   readonly #file: DiskFile;
   readonly #index: SealedIndex;
   readonly #cache: BlockCache;
-  readonly #onShortLived: (bytes: number) => void;
 
   private constructor(
     file: DiskFile,
@@ -62,7 +48,6 @@ export class SealedFile implements ByteSource {
       readonly header: SealedHeader;
       readonly index: SealedIndex;
       readonly cache: BlockCache;
-      readonly onShortLived: (bytes: number) => void;
     },
   ) {
     this.#file = file;
@@ -70,16 +55,15 @@ export class SealedFile implements ByteSource {
     this.header = parts.header;
     this.#index = parts.index;
     this.#cache = parts.cache;
-    this.#onShortLived = parts.onShortLived;
   }
 
   /** Opens a sealed segment: reads its header and index, no block. Throws `log_damaged` when they do not verify. */
-  static async open(disk: Disk, name: string, memory: ReadMemory): Promise<SealedFile> {
+  static async open(disk: Disk, name: string, cache: BlockCache): Promise<SealedFile> {
     const file = await disk.open(name, 'read');
     try {
       const header = await readSealedHeader(file, name);
       const index = readIndex(file, name, header);
-      return new SealedFile(file, { name, header, index, ...memory });
+      return new SealedFile(file, { name, header, index, cache });
     } catch (thrown) {
       await file.close();
       throw thrown;
@@ -144,7 +128,7 @@ export class SealedFile implements ByteSource {
 
   #verified(block: number, stored: Buffer): Buffer {
     const place = this.#index.place(block);
-    this.#onShortLived(place.rawBytes);
+    this.#cache.onShortLived(place.rawBytes);
     try {
       return decompressed(place, stored);
     } catch (thrown) {

@@ -7,7 +7,7 @@ import { problem } from '@allsource/shared/errors';
 import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
 import { BlockCache } from './block-cache.ts';
 import type { ByteSource } from './frame-walk.ts';
-import { type ReadMemory, SealedFile } from './sealed-file.ts';
+import { SealedFile } from './sealed-file.ts';
 import { SEALED_SUFFIX, sealedNameOf } from './sealed-format.ts';
 
 /** 16 GiB of log at the default segment size stay open; a quarter of the usual limit of 1,024 files of a process. The index of a sealed one takes 64 KiB. */
@@ -31,12 +31,12 @@ export class SegmentFiles {
   readonly #disk: Disk;
   /** By name, the one used last at the end. */
   readonly #files = new Map<string, OpenFile>();
-  readonly #memory: ReadMemory;
+  readonly #blocks: BlockCache;
   #isClosed = false;
 
   constructor(disk: Disk, onShortLived: (bytes: number) => void = () => undefined) {
     this.#disk = disk;
-    this.#memory = { cache: new BlockCache(BLOCK_CACHE_BYTES_MAX), onShortLived };
+    this.#blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX, onShortLived);
   }
 
   /** Leases the file of a segment. Throws `shutting_down` when the store has been closed. */
@@ -72,12 +72,12 @@ export class SegmentFiles {
 
   // A store that was fenced goes on reading what its successor may have sealed meanwhile.
   async #open(name: string): Promise<DiskFile | SealedFile> {
-    if (name.endsWith(SEALED_SUFFIX)) return SealedFile.open(this.#disk, name, this.#memory);
+    if (name.endsWith(SEALED_SUFFIX)) return SealedFile.open(this.#disk, name, this.#blocks);
     try {
       return await this.#disk.open(name, 'read');
     } catch (thrown) {
       if (diskErrorCode(thrown) !== 'ENOENT') throw thrown;
-      return SealedFile.open(this.#disk, sealedNameOf(name), this.#memory);
+      return SealedFile.open(this.#disk, sealedNameOf(name), this.#blocks);
     }
   }
 

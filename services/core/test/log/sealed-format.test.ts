@@ -15,7 +15,7 @@ import { encodeFrame, type FrameEventInput } from '@allsource/shared/protocol';
 import { eventLog, type EventLogName, type LoggedEvent, SeededRandom } from '@allsource/testkit';
 import { BlockCache } from '../../src/log/block-cache.ts';
 import { FrameWalk } from '../../src/log/frame-walk.ts';
-import { NO_READ_MEMORY, SealedFile } from '../../src/log/sealed-file.ts';
+import { SealedFile } from '../../src/log/sealed-file.ts';
 import {
   decodeSealedHeader,
   encodeSealedHeader,
@@ -73,7 +73,7 @@ describe('the bytes of a sealed segment', () => {
     );
     const name = sealedName(position(1));
     writeFileSync(join(folder.path, name), bytes);
-    const file = await SealedFile.open(new NodeDisk(folder.path), name, NO_READ_MEMORY);
+    const file = await SealedFile.open(new NodeDisk(folder.path), name, new BlockCache(0));
     const { framesEnd, digest, previousDigest, lastPosition } = file.header;
     const raw = Buffer.alloc(framesEnd - 4096);
     expect(await file.read(raw, 4096)).toBe(raw.length);
@@ -100,10 +100,7 @@ describe('the bytes of a sealed segment', () => {
     const frames = maker.take(4000, { events: 2, payloadBytes: 300 });
     for (let i = 0; i < frames.length; i += 100) await store.append(frames.slice(i, i + 100));
     await settled(store);
-    const file = await SealedFile.open(disk, sealedName(position(1)), {
-      ...NO_READ_MEMORY,
-      cache: new BlockCache(1e5),
-    });
+    const file = await SealedFile.open(disk, sealedName(position(1)), new BlockCache(1e5));
     for (let at = 1; at < file.header.lastPosition; at += 97) {
       const { start, next } = file.find(position(at));
       expect(start.position).toBeLessThanOrEqual(at);

@@ -9,9 +9,10 @@ import {
   SeededRandom,
   SimulatedDisk,
 } from '@allsource/testkit';
+import { BlockCache } from '../../src/log/block-cache.ts';
 import { InProcessSealer } from '../../src/log/in-process-sealer.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
-import { NO_READ_MEMORY, SealedFile } from '../../src/log/sealed-file.ts';
+import { SealedFile } from '../../src/log/sealed-file.ts';
 import { WorkerSealer } from '../../src/log/worker-sealer.ts';
 import { NodeDisk } from '../../src/storage/node-disk.ts';
 import { bytesOf, collect, SampleFrames } from './sample-frames.ts';
@@ -347,7 +348,7 @@ describe('damage of a sealed segment', () => {
 });
 
 async function readAll(disk: SimulatedDisk, name: string): Promise<void> {
-  const file = await SealedFile.open(disk, name, NO_READ_MEMORY);
+  const file = await SealedFile.open(disk, name, new BlockCache(0));
   const { framesEnd } = file.header;
   await file.read(Buffer.alloc(framesEnd), 4096);
 }
