@@ -13,5 +13,6 @@ export { seededSurvival, type Survival, survivalOf } from './disk/survival.ts';
 export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
 export { FakeClock } from './fake-clock.ts';
 export { eachSeed, isLong, report, seed } from './fault-run.ts';
+export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';

@@ -1,5 +1,6 @@
 import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
 import { type AccessRoutesOptions, accessRoutes } from './http/access-routes.ts';
+import { type ArrowRoutesOptions, arrowRoutes } from './http/arrow-routes.ts';
 import { consumerRoutes } from './http/consumer-routes.ts';
 import { type EventReadRoutesOptions, eventReadRoutes } from './http/event-read-routes.ts';
 import { forwardedRoutes, type QueryForward } from './http/forwarded-routes.ts';
@@ -18,6 +19,7 @@ export interface CoreRoutesOptions {
   readonly stats: StatsRoutesOptions;
   readonly access: AccessRoutesOptions;
   readonly feed: FeedRoutesOptions;
+  readonly arrow: ArrowRoutesOptions;
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly sse: SseRoutesOptions;
@@ -33,6 +35,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...statsRoutes(options.stats),
     ...accessRoutes(options.access),
     ...feedRoutes(options.feed),
+    ...arrowRoutes(options.arrow),
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...streamSocketRoutes(),

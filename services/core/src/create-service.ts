@@ -12,6 +12,7 @@ import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
 import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
+  allowLongRequests,
   closeServer,
   createApp,
   createGuard,
@@ -34,6 +35,7 @@ import { AppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
+import { NdjsonHandler } from './http/ndjson-handler.ts';
 import { StreamSocket } from './http/stream-socket.ts';
 import { YoungCollector } from './http/young-collector.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
@@ -88,6 +90,7 @@ class Core {
   readonly #guard: Guard;
   readonly #resolveTenant: TenantResolver;
   readonly #authenticate: Authenticate;
+  readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
@@ -168,6 +171,7 @@ class Core {
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
       },
       feed: { log: journal, feed },
+      arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
       states: {
         states: new ProjectionStateService(states),
@@ -211,26 +215,35 @@ class Core {
     });
   }
 
-  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
-    const { config, logger, httpMetrics, parts } = this.#options;
-    const route = new AppendRoute({
-      guard: this.#guard,
-      resolveTenant: this.#resolveTenant,
+  /** What every way to append rests on. */
+  #appends() {
+    const { config, logger, parts } = this.#options;
+    const { journal, metrics } = parts;
+    return {
+      journal,
+      metrics,
       logger,
-      journal: parts.journal,
       clock: systemClock,
       limits: config,
-      metrics: parts.metrics,
-      youngCollector: new YoungCollector(),
+      youngCollector: this.#youngCollector,
       closedFor: () => this.#closing,
-    });
+    };
+  }
+
+  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
+    const { config, logger, httpMetrics, parts } = this.#options;
+    const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
+    const route = new AppendRoute(appends);
     const ingest = new IngestHandler(route, httpMetrics);
+    const lines = new NdjsonHandler({ ...appends, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
-        if (!ingest.handle(request, response)) app(request, response);
+        if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        app(request, response);
       },
     );
+    allowLongRequests(server);
     new StreamSocket({
       log: parts.journal,
       consumers: this.#consumers,

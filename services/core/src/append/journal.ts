@@ -20,11 +20,13 @@ import {
   UnusableCheckpoint,
 } from '../storage/checkpoint-port.ts';
 import type { LogAnchor, LogHead, LogStore } from '../storage/log-store.ts';
+import type { EventColumns } from './event-columns.ts';
 import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
 import type {
   CommitBuilder,
   EntityState,
+  LineGroup,
   PlacedNotes,
   Placement,
   PlacementEvent,
@@ -257,6 +259,16 @@ export class Journal implements DurableLog, SystemAppender {
     context: IngestContext,
   ): ScannedRequest | null {
     return this.#builder.scan(body, shape, context);
+  }
+
+  /** The same for a group of lines; ingest-lines.ts is the other way to read them. */
+  scanLines(group: LineGroup, context: IngestContext): ScannedRequest | null {
+    return this.#builder.scanLines(group, context);
+  }
+
+  /** The same for columns; ingest-columns.ts is the other way to check them. */
+  scanColumns(columns: EventColumns, context: IngestContext): ScannedRequest | null {
+    return this.#builder.scanColumns(columns, context);
   }
 
   /**

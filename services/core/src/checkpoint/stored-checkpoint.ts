@@ -23,6 +23,9 @@ import {
   PART_HEADER_BYTES,
 } from './checkpoint-format.ts';
 
+/** Fits in a processor's cache; a part may be larger. */
+const MEMORY_BYTES_AT_FIRST = 1024 * 1024;
+
 interface Ends {
   readonly headerBytes: Buffer;
   readonly header: CheckpointHeader;
@@ -73,7 +76,7 @@ export class StoredCheckpoint implements SavedState {
     const byName = new Map(sections.map((section) => [section.sectionName, section]));
     const seen = new Set<string>();
     await withFile(this.#disk, this.name, async (file) => {
-      for await (const { section, bytes } of partsOf(file, this.#ends)) {
+      for (const { section, bytes } of partsOf(file, this.#ends)) {
         seen.add(section);
         byName.get(section)?.load(bytes);
       }
@@ -120,41 +123,60 @@ async function bytesAt(file: DiskFile, offset: number, length: number): Promise<
   return bytes.subarray(0, await file.read(bytes, offset));
 }
 
-/** The parts, each verified. The next one is read while one is used. */
-async function* partsOf(file: DiskFile, { headerBytes, trailer }: Ends): AsyncGenerator<Part> {
+/**
+ * The parts, each verified; one is good until the next is drawn. All are read into the same memory, blocking: nothing else runs at a start, and the system
+ * reads ahead by itself.
+ */
+function* partsOf(file: DiskFile, { headerBytes, trailer }: Ends): Generator<Part> {
   const end = trailer.fileBytes - CHECKPOINT_TRAILER_BYTES;
+  const reader = new PartReader(file, end);
   let headersChecksum = crc32(headerBytes);
-  let header = await bytesAt(file, CHECKPOINT_HEADER_BYTES, PART_HEADER_BYTES);
-  let at = CHECKPOINT_HEADER_BYTES + PART_HEADER_BYTES;
-  let next = readPart(file, { header, at, end });
-  try {
-    while (at <= end) {
-      const { part, following } = await next;
-      headersChecksum = crc32(part.header, headersChecksum);
-      at += part.bytes.length + PART_HEADER_BYTES;
-      header = following;
-      if (at <= end) next = readPart(file, { header, at, end });
-      yield part;
-    }
-  } finally {
-    // Whoever stops in the middle leaves a read under way, whose outcome concerns nobody.
-    await Promise.allSettled([next]);
+  for (let at = CHECKPOINT_HEADER_BYTES; at < end; ) {
+    const part = reader.readAt(at);
+    headersChecksum = crc32(part.header, headersChecksum);
+    at += PART_HEADER_BYTES + part.bytes.length;
+    yield part;
   }
-  if (at !== end + PART_HEADER_BYTES || headersChecksum !== trailer.headersChecksum)
+  if (headersChecksum !== trailer.headersChecksum)
     throw new UnusableCheckpoint('its parts are not those that it was written with');
 }
 
-/** Reads the part behind a header, and the header behind the part. */
-async function readPart(
-  file: DiskFile,
-  from: { readonly header: Buffer; readonly at: number; readonly end: number },
-): Promise<{ readonly part: Part; readonly following: Buffer }> {
-  const { header, at, end } = from;
-  const { section, bytes: length } = decodePartHeader(header);
-  if (at + length > end) throw new UnusableCheckpoint(`a part at byte ${at} passes the end`);
-  const read = await bytesAt(file, at, length + PART_HEADER_BYTES);
-  const bytes = read.subarray(0, length);
-  if (!isWholePart(header, bytes))
+class PartReader {
+  readonly #file: DiskFile;
+  readonly #end: number;
+  #memory: Buffer = Buffer.allocUnsafeSlow(MEMORY_BYTES_AT_FIRST);
+  /** Which bytes of the file the memory holds. */
+  #from = 0;
+  #bytes: Buffer = this.#memory.subarray(0, 0);
+
+  constructor(file: DiskFile, end: number) {
+    this.#file = file;
+    this.#end = end;
+  }
+
+  readAt(at: number): Part {
+    const header = this.#take(at, PART_HEADER_BYTES);
+    const { section, bytes: length } = decodePartHeader(header);
+    const whole = this.#take(at, PART_HEADER_BYTES + length);
+    const part = {
+      section,
+      header: whole.subarray(0, PART_HEADER_BYTES),
+      bytes: whole.subarray(PART_HEADER_BYTES),
+    };
+    if (isWholePart(part.header, part.bytes)) return part;
     throw new UnusableCheckpoint(`the part of ${section} at byte ${at} is damaged`);
-  return { part: { section, header, bytes }, following: read.subarray(length) };
+  }
+
+  #take(at: number, length: number): Buffer {
+    if (at + length > this.#end)
+      throw new UnusableCheckpoint(`the part at byte ${at} passes the end`);
+    const start = at - this.#from;
+    if (start + length <= this.#bytes.length) return this.#bytes.subarray(start, start + length);
+    if (length > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(length);
+    const read = this.#file.readNow(this.#memory.subarray(0, this.#end - at), at);
+    this.#from = at;
+    this.#bytes = this.#memory.subarray(0, read);
+    if (read < length) throw new UnusableCheckpoint(`it ends at byte ${at + read}`);
+    return this.#bytes.subarray(0, length);
+  }
 }

@@ -18,7 +18,7 @@ export interface CheckpointSection {
    * parts are drawn. Drawing a part takes a millisecond at the most. A part stays as it is until the next one is drawn.
    */
   save(): Iterable<Buffer>;
-  /** Takes the parts in order, into a state that is empty before the first. Throws when they make no sense. */
+  /** Takes the parts in order, into a state that is empty before the first, and keeps no byte of a part. Throws when they make no sense. */
   load(part: Buffer): void;
 }
 
