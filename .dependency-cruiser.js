@@ -126,7 +126,9 @@ const config = {
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/|^services/core/kernel/assembly/' },
+    exclude: {
+      path: '(^|/)dist/|^services/core/kernel/assembly/|^bench/subjects/ingest-probe/assembly/',
+    },
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],

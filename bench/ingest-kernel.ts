@@ -9,7 +9,12 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Micros, micros, position } from '@allsource/shared/model';
 import { batchAnswer } from '../services/core/src/append/append-answer.ts';
-import type { CommitBuilder } from '../services/core/src/append/commit-builder.ts';
+import type {
+  CommitBuilder,
+  LineGroup,
+  ScannedRequest,
+} from '../services/core/src/append/commit-builder.ts';
+import type { EventColumns, TextColumn } from '../services/core/src/append/event-columns.ts';
 import { parseBatchRequest } from '../services/core/src/append/ingest-request.ts';
 import { SequencingBuilder } from '../services/core/src/append/sequencing-builder.ts';
 import { IngestKernel } from '../services/core/src/ingest-kernel/ingest-kernel.ts';
@@ -68,8 +73,57 @@ function appendWith(builder: CommitBuilder, body: Buffer): () => void {
   };
 }
 
+/** The same events from lines and from columns, to a frame. */
+function appendStreamed(scan: (builder: KernelBuilder) => ScannedRequest | null): () => void {
+  const builder = new KernelBuilder({ kernel: newKernel(), clock });
+  builder.begin(head, micros(0));
+  return () => {
+    const events = scan(builder);
+    if (events === null) throw new TypeError('not taken');
+    const outcome = builder.place({
+      space: 'events',
+      tenant: 'default',
+      events,
+      idempotency: null,
+    });
+    if (outcome.kind !== 'placed') throw new TypeError(outcome.kind);
+    builder.settle(outcome.frame);
+  };
+}
+
+function linesOf(body: Buffer): LineGroup {
+  const { events } = JSON.parse(body.toString()) as { events: unknown[] };
+  const parts = [Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join(''))];
+  return { parts, lineFeeds: events.length };
+}
+
+function textColumn(texts: readonly Uint8Array[]): TextColumn {
+  let end = 0;
+  const ends = texts.map(({ length }) => {
+    end += length;
+    return end;
+  });
+  const offsets = Int32Array.from([0, ...ends]);
+  return { values: Buffer.concat(texts), offsets, keys: null, validity: null };
+}
+
+function columnsOf(body: Buffer): EventColumns {
+  const { events } = parseBatchRequest(body, context());
+  return {
+    rows: events.length,
+    type: textColumn(events.map(({ type }) => Buffer.from(type))),
+    entity: textColumn(events.map(({ entity }) => Buffer.from(entity))),
+    payload: textColumn(events.map(({ payload }) => payload)),
+    metadata: textColumn(events.map(({ metadata }) => metadata ?? Buffer.from('null'))),
+    timestamp: null,
+    expectedVersion: null,
+  };
+}
+
 function compareOnBatches(): void {
   const body = batchBody(BATCH);
+  const lines = linesOf(body);
+  const columns = columnsOf(body);
   const kernel = newKernel();
   const candidates: [string, () => void][] = [
     ['JSON.parse(body.toString())', () => void JSON.parse(body.toString('utf8'))],
@@ -78,6 +132,11 @@ function compareOnBatches(): void {
     [
       'kernel: body to frame and answer',
       appendWith(new KernelBuilder({ kernel: newKernel(), clock }), body),
+    ],
+    ['kernel: lines to frame', appendStreamed((builder) => builder.scanLines(lines, context()))],
+    [
+      'kernel: columns to frame',
+      appendStreamed((builder) => builder.scanColumns(columns, context())),
     ],
     [
       'slow path: body to frame and answer',

@@ -6,7 +6,7 @@ import { LoadProcess } from './load/load-process.ts';
 import type { BenchOptions } from './options.ts';
 import { isVoid, type LatencySummary } from './statistics.ts';
 
-export type Unit = 'events/s' | 'reads/s' | 'ms' | 'bytes/entity';
+export type Unit = 'events/s' | 'reads/s' | 'ms' | 'bytes/entity' | 'bytes/event';
 
 /** What one run gave. */
 export interface Outcome {
@@ -36,6 +36,35 @@ export interface Measurement {
   readonly samples: Sample[];
   /** Why it has no (more) samples. */
   fault: string | null;
+}
+
+/** How long a run goes unmeasured, and then measured. */
+export interface Span {
+  readonly warmupMs: number;
+  readonly durationMs: number;
+}
+
+/** A measurement and how to take one more sample of it. */
+export interface Entry {
+  readonly measurement: Measurement;
+  /** false: nothing here becomes faster by running. */
+  readonly isWarmedUp: boolean;
+  readonly work: (span: Span) => Promise<Outcome>;
+}
+
+/** A measurement of core by a Node client, as most are, unless told otherwise; without samples yet. */
+export function measurementOf(
+  what: Pick<Measurement, 'caseName' | 'title' | 'unit'> & Partial<Measurement>,
+): Measurement {
+  return {
+    subject: 'AllSource core',
+    client: 'Node',
+    ack: 'after fdatasync',
+    isDurable: true,
+    samples: [],
+    fault: null,
+    ...what,
+  };
 }
 
 /** A run of the benchmark: its folder on the disk, its load process, its floor. */
@@ -83,6 +112,23 @@ export class Bench {
     } catch (error) {
       measurement.fault = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /**
+   * Takes the samples of entries that are compared with each other: one run of each that does not count, so that just-in-time compilers and caches are
+   * warm, then every entry once, then every entry again.
+   */
+  async takeSamples(entries: readonly Entry[]): Promise<void> {
+    const { jitWarmupMs, warmupMs, durationMs, repetitions } = this.options;
+    for (const { measurement, isWarmedUp, work } of entries) {
+      if (!isWarmedUp) continue;
+      await work({ warmupMs: 0, durationMs: jitWarmupMs }).catch((error: unknown) => {
+        measurement.fault = String(error);
+      });
+    }
+    for (let repetition = 0; repetition < repetitions; repetition += 1)
+      for (const { measurement, work } of entries)
+        await this.add(measurement, () => work({ warmupMs, durationMs }));
   }
 
   /** Tells whoever waits what is being measured. */

@@ -7,11 +7,18 @@ export interface BenchOptions {
   readonly only: readonly string[] | null;
   readonly measuresPeers: boolean;
   readonly repetitions: number;
+  /** Of the run before the first one that counts. */
+  readonly jitWarmupMs: number;
   readonly warmupMs: number;
   readonly durationMs: number;
   readonly eventBytes: number;
-  /** Events in the store for the follow rate and the restart. */
+  /** Events in the store for the follow rate, reads and replays. */
   readonly storedEvents: number;
+  /** Events in the store for the restart: the same store with more of them. */
+  readonly restartEvents: number;
+  /** Size of the open segment for the restart. */
+  readonly tailBytes: number;
+  readonly sustainMs: number;
   /** Entities for the memory case. */
   readonly entities: number;
   /** Writes of one measurement of the fsync floor. */
@@ -23,13 +30,36 @@ export interface BenchOptions {
   readonly resultsFolder: string;
 }
 
-/** How to call it. */
-export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--event-bytes=N]
-  [--events=N] [--entities=N] [--run-folder=PATH] [--results=PATH]
-Cases: P1 P3 P4 P5 P12 follow P10 restart memory`;
+export const CASES = 'P1 P3 P4 P5 lanes P12 follow P10 P11 P16 P17 P18 P19 memory'.split(' ');
 
-const FULL = { repetitions: 5, seconds: 5, warmupMs: 1000, stored: 2_000_000, entities: 1_000_000 };
-const QUICK = { repetitions: 2, seconds: 0.3, warmupMs: 100, stored: 100_000, entities: 100_000 };
+/** How to call it. */
+export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS]
+  [--event-bytes=N] [--events=N] [--restart-events=N] [--entities=N] [--run-folder=PATH] [--results=PATH]
+Cases: ${CASES.join(' ')}`;
+
+const MIB = 1024 * 1024;
+const FULL = {
+  repetitions: 5,
+  seconds: 5,
+  sustain: 60,
+  jitWarmupMs: 2000,
+  warmupMs: 1000,
+  stored: 2_000_000,
+  restart: 10_000_000,
+  tailBytes: 1024 * MIB,
+  entities: 1_000_000,
+};
+const QUICK = {
+  repetitions: 1,
+  seconds: 0.25,
+  sustain: 2,
+  jitWarmupMs: 100,
+  warmupMs: 30,
+  stored: 30_000,
+  restart: 30_000,
+  tailBytes: 8 * MIB,
+  entities: 20_000,
+};
 
 /** Reads the command line. Throws a TypeError that names an unknown option. */
 export function readOptions(args: readonly string[]): BenchOptions {
@@ -42,21 +72,29 @@ export function readOptions(args: readonly string[]): BenchOptions {
       repetitions: { type: 'string' },
       seconds: { type: 'string' },
       'event-bytes': { type: 'string', default: '200' },
+      sustain: { type: 'string' },
       events: { type: 'string' },
+      'restart-events': { type: 'string' },
       entities: { type: 'string' },
       'run-folder': { type: 'string', default: resolve(import.meta.dirname, '.run') },
       results: { type: 'string', default: resolve(import.meta.dirname, 'results') },
     },
   });
   const defaults = values.quick ? QUICK : FULL;
+  const storedEvents = positive(values.events ?? defaults.stored, '--events');
+  const restartEvents = positive(values['restart-events'] ?? defaults.restart, '--restart-events');
   return {
-    only: values.only?.split(',') ?? null,
+    only: values.only === undefined ? null : knownCases(values.only),
     measuresPeers: !values['no-peers'],
     repetitions: positive(values.repetitions ?? defaults.repetitions, '--repetitions'),
+    jitWarmupMs: defaults.jitWarmupMs,
     warmupMs: defaults.warmupMs,
     durationMs: positive(values.seconds ?? defaults.seconds, '--seconds') * 1000,
     eventBytes: positive(values['event-bytes'], '--event-bytes'),
-    storedEvents: positive(values.events ?? defaults.stored, '--events'),
+    storedEvents,
+    restartEvents: Math.max(storedEvents, restartEvents),
+    tailBytes: defaults.tailBytes,
+    sustainMs: positive(values.sustain ?? defaults.sustain, '--sustain') * 1000,
     entities: positive(values.entities ?? defaults.entities, '--entities'),
     floorWrites: values.quick ? 100 : 500,
     runsWrkEverywhere: !values.quick,
@@ -64,6 +102,13 @@ export function readOptions(args: readonly string[]): BenchOptions {
     runFolder: resolve(values['run-folder']),
     resultsFolder: resolve(values.results),
   };
+}
+
+function knownCases(list: string): string[] {
+  const names = list.split(',');
+  const unknown = names.filter((name) => !CASES.includes(name));
+  if (unknown.length === 0) return names;
+  throw new TypeError(`--only names ${unknown.join(', ')}, which is no case.\n${USAGE}`);
 }
 
 function positive(text: string | number, option: string): number {

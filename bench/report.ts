@@ -3,6 +3,8 @@ import type { Machine } from './environment.ts';
 import type { Measurement, Sample } from './measurement.ts';
 import type { BenchOptions } from './options.ts';
 import { median, range } from './statistics.ts';
+import { CORE } from './subjects/core.ts';
+import { INGEST_PROBE } from './subjects/peers.ts';
 import type { MissingSubject, Subject } from './subjects/subject.ts';
 
 /** Everything of one run, as it is written to results/latest.json. */
@@ -46,9 +48,21 @@ export function reportText(report: BenchReport): string {
     ...(risky.length === 0 ? [] : [tableText(risky)]),
     ratiosText(durable),
     notesText(report),
+    probeText(durable),
   ]
     .filter((part) => part !== '')
-    .join('\n\n');
+    .join('\n\n')
+    .split('\n')
+    .map(folded)
+    .join('\n');
+}
+
+/** Breaks a line that is too long between words, and indents what follows. */
+function folded(line: string): string {
+  if (line.length <= LINE_CHARACTERS_MAX) return line;
+  const at = line.lastIndexOf(' ', LINE_CHARACTERS_MAX);
+  if (line.slice(0, at).trim() === '') return line;
+  return `${line.slice(0, at)}\n${folded(`      ${line.slice(at + 1)}`)}`;
 }
 
 function heading(report: BenchReport): string {
@@ -63,23 +77,24 @@ function heading(report: BenchReport): string {
   ].join('\n');
 }
 
+const PROBE_SHARE_AIM = 0.75;
+const LINE_CHARACTERS_MAX = 120;
+
 const COLUMNS = [
-  'case',
   'subject',
   'client',
   'median',
   'range',
-  'unit',
   'p50 ms',
   'p99 ms',
   'max ms',
   'floor ms',
-  'p50/floor',
-  'runs',
+  'x floor',
+  'valid',
 ];
 
 function tableText(measurements: readonly Measurement[]): string {
-  const titles = [...new Set(measurements.map(({ caseName, title }) => `${caseName} ${title}`))];
+  const titles = [...new Set(measurements.map(headingOf))];
   const rows = measurements.map(row);
   const widths = COLUMNS.map((name, column) =>
     Math.max(name.length, ...rows.map((cells) => cells[column]?.length ?? 0)),
@@ -89,46 +104,48 @@ function tableText(measurements: readonly Measurement[]): string {
   const groups = titles.flatMap((title) => [
     `-- ${title}`,
     ...measurements.flatMap((measurement, index) =>
-      `${measurement.caseName} ${measurement.title}` === title ? [line(rows[index] ?? [])] : [],
+      headingOf(measurement) === title ? [line(rows[index] ?? [])] : [],
     ),
   ]);
   return [line(COLUMNS), ...groups].join('\n').replaceAll(/ +$/gm, '');
 }
 
+function headingOf({ caseName, title, unit }: Measurement): string {
+  return `${caseName} ${title}: ${unit}`;
+}
+
 function row(measurement: Measurement): string[] {
-  const { caseName, subject, client, unit, samples } = measurement;
-  if (samples.length === 0) return [caseName, subject, client, 'failed'];
+  const { subject, client, samples } = measurement;
+  if (samples.length === 0) return [subject, client, 'failed'];
   const counted = countedSamples(measurement);
   const values = range(counted.map(({ value }) => value));
   const floorMs = median(counted.flatMap((one) => [one.floorBeforeMs, one.floorAfterMs]));
   const p50Ms = median(counted.map(({ latency }) => latency?.p50Ms ?? Number.NaN));
-  const voids = samples.filter((sample) => sample.isVoid).length;
-  const runs = voids === 0 ? `${samples.length}` : `${samples.length}, ${voids} void`;
+  const valid = samples.filter((sample) => !sample.isVoid).length;
   return [
-    caseName,
     subject,
     client,
     `${figure(medianValue(measurement))}${isAllVoid(measurement) ? ' VOID' : ''}`,
     `[${figure(values.min)}-${figure(values.max)}]`,
-    unit,
     milliseconds(p50Ms),
     milliseconds(median(counted.map(({ latency }) => latency?.p99Ms ?? Number.NaN))),
     milliseconds(median(counted.map(({ latency }) => latency?.maxMs ?? Number.NaN))),
     milliseconds(floorMs),
     Number.isNaN(p50Ms) ? '' : (p50Ms / floorMs).toFixed(1),
-    runs,
+    `${valid}/${samples.length}`,
   ];
 }
 
-/** Ours over each durable peer's, case by case, where client and work are the same. */
+/** Ours over each other subject's, case by case, where client and work are the same. The ingest probe, a bar and no peer, has a block of its own. */
 function ratiosText(measurements: readonly Measurement[]): string {
-  const ours = measurements.filter(({ subject }) => subject === 'AllSource core');
+  const ours = measurements.filter(({ subject }) => subject === CORE);
   const lines = ours.flatMap((own) => {
     const others = measurements.filter(
       (other) =>
         other.title === own.title &&
         other.client === own.client &&
         other.subject !== own.subject &&
+        (other.subject !== INGEST_PROBE || own.caseName === 'P19') &&
         other.samples.length > 0,
     );
     if (others.length === 0 || own.samples.length === 0) return [];
@@ -137,7 +154,25 @@ function ratiosText(measurements: readonly Measurement[]): string {
     );
     return [`  ${own.caseName} ${own.title}, ${own.client}: ${ratios.join(', ')}`];
   });
-  return lines.length === 0 ? '' : ['AllSource core over the durable peers:', ...lines].join('\n');
+  return lines.length === 0
+    ? ''
+    : ['AllSource core over the others (of ms and bytes, less is better):', ...lines].join('\n');
+}
+
+/** The share of the bar that core reaches. */
+function probeText(measurements: readonly Measurement[]): string {
+  const lines = measurements.flatMap((probe) => {
+    if (probe.subject !== INGEST_PROBE || probe.caseName === 'P19') return [];
+    const own = measurements.find(
+      ({ subject, title, client }) =>
+        subject === CORE && title === probe.title && client === probe.client,
+    );
+    if (own === undefined || own.samples.length === 0 || probe.samples.length === 0) return [];
+    const share = (medianValue(own) / medianValue(probe)).toFixed(2);
+    return [`  ${own.caseName} ${own.title}, ${own.client}: ${share}`];
+  });
+  const head = `AllSource core over the ingest probe (aim: ${PROBE_SHARE_AIM} in batches):`;
+  return lines.length === 0 ? '' : [head, ...lines].join('\n');
 }
 
 function notesText({ measurements }: BenchReport): string {
@@ -155,7 +190,7 @@ function notesText({ measurements }: BenchReport): string {
 }
 
 function pad(cell: string, { column, width }: { column: number; width: number }): string {
-  return column < 3 ? cell.padEnd(width) : cell.padStart(width);
+  return column < 2 ? cell.padEnd(width) : cell.padStart(width);
 }
 
 function figure(value: number): string {

@@ -2,8 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
-import { runLiveLatency, runMemory, runStored } from './cases/core-alone.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
+import { runDiskPerEvent } from './cases/disk-per-event.ts';
+import { runLanes } from './cases/lanes.ts';
+import { runLiveLatency } from './cases/live.ts';
+import { runMemory } from './cases/memory.ts';
+import { runSafetyCost } from './cases/safety-cost.ts';
+import { runStored, STORED_CASES } from './cases/stored.ts';
+import { runSustained } from './cases/sustained.ts';
 import { chartSvg } from './chart.ts';
 import { describeMachine, loadAverage } from './environment.ts';
 import { Bench } from './measurement.ts';
@@ -50,9 +56,13 @@ async function measure(chosen: BenchOptions): Promise<void> {
 async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<ComparisonResult> {
   const result = await runComparisons(bench, subjects);
   const { measurements } = result;
+  if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
-  if (['follow', 'P10', 'restart'].some((name) => bench.wants(name)))
-    measurements.push(...(await runStored(bench)));
+  if (STORED_CASES.some((name) => bench.wants(name)))
+    measurements.push(...(await runStored(bench, subjects)));
+  if (bench.wants('P17')) measurements.push(...(await runDiskPerEvent(bench)));
+  if (bench.wants('P18')) measurements.push(...(await runSustained(bench)));
+  if (bench.wants('P19')) measurements.push(...(await runSafetyCost(bench)));
   if (bench.wants('memory')) measurements.push(...(await runMemory(bench)));
   return result;
 }

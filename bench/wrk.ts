@@ -27,31 +27,67 @@ export async function runWrk(
   job: AppendJob,
   scriptFolder: string,
 ): Promise<WrkResult> {
+  const { clients, durationMs, target } = job;
+  const events = Array.from({ length: job.eventsPerCall }, (_, entity) =>
+    eventJson(benchEvent({ entity: `wrk-${entity}`, bytes: job.eventBytes })),
+  );
+  const isSingle = job.eventsPerCall === 1;
+  const { requestsPerSecond, ...latency } = await runWrkRequest(program, {
+    url: target.url,
+    path: isSingle ? '/api/v1/events' : '/api/v1/events/batch',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${target.apiKey}` },
+    body: Buffer.from(isSingle ? (events[0] ?? '') : `{"events":[${events.join(',')}]}`),
+    clients,
+    durationMs,
+    scriptFolder,
+  });
+  return { eventsPerSecond: requestsPerSecond * job.eventsPerCall, ...latency };
+}
+
+/** A POST that wrk sends again and again. */
+export interface WrkRequest {
+  readonly url: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly clients: number;
+  readonly durationMs: number;
+  readonly scriptFolder: string;
+}
+
+/** Runs one thread of wrk. Throws when an answer was not a success. */
+export async function runWrkRequest(
+  program: string,
+  request: WrkRequest,
+): Promise<{
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}> {
+  const { clients, durationMs, scriptFolder, url } = request;
   const script = join(scriptFolder, 'wrk.lua');
-  writeFileSync(script, luaScript(job));
-  const seconds = Math.max(1, Math.round(job.durationMs / 1000));
-  const flags = ['-t1', `-c${job.clients}`, `-d${seconds}s`, '--latency', '-s', script];
-  const { stdout } = await run(program, [...flags, job.target.url]);
+  writeFileSync(script, luaScript(request));
+  const seconds = Math.max(1, Math.round(durationMs / 1000));
+  const flags = ['-t1', `-c${clients}`, `-d${seconds}s`, '--latency', '-s', script];
+  const { stdout } = await run(program, [...flags, url]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk saw failures:\n${stdout}`);
   return {
-    eventsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]) * job.eventsPerCall,
+    requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
     p50Ms: latencyOf(stdout, '50%'),
     p99Ms: latencyOf(stdout, '99%'),
   };
 }
 
-function luaScript(job: AppendJob): string {
-  const events = Array.from({ length: job.eventsPerCall }, (_, entity) =>
-    eventJson(benchEvent({ entity: `wrk-${entity}`, bytes: job.eventBytes })),
+function luaScript({ path, headers, body }: WrkRequest): string {
+  const lines = Object.entries(headers).map(
+    ([name, value]) => `wrk.headers["${name}"] = "${value}"`,
   );
-  const isSingle = job.eventsPerCall === 1;
-  const path = isSingle ? '/api/v1/events' : '/api/v1/events/batch';
-  const body = isSingle ? events[0] : `{"events":[${events.join(',')}]}`;
+  // Bytes as decimal escapes: a body may hold anything.
+  const text = Array.from(body, (byte) => `\\${String(byte).padStart(3, '0')}`).join('');
   return `wrk.method = "POST"
 wrk.path = "${path}"
-wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Authorization"] = "Bearer ${job.target.apiKey}"
-wrk.body = [==[${body}]==]
+${lines.join('\n')}
+wrk.body = "${text}"
 `;
 }
 

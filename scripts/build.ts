@@ -1,6 +1,6 @@
 /**
- * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each of its `src/**\/*.worker.ts` into `dist/<name>.worker.js`
- * beside it. Workspace packages are bundled in; third-party packages stay imports, found in node_modules at run time. Core's ingest kernel
+ * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each of its `src/**\/*.worker.ts` (a thread) and `src/**\/*.program.ts` (a process
+ * of its own) into `dist/<name>.worker.js` or `dist/<name>.program.js` beside it. Workspace packages are bundled in; third-party packages stay imports, found in node_modules at run time. Core's ingest kernel
  * is compiled to WebAssembly beside its bundle.
  *
  * `npm start` and `npm test` build first, so an unchanged tree must cost almost nothing: dist/.sources holds the hash of
@@ -116,7 +116,7 @@ function isFresh(folder: string): boolean {
   );
 }
 
-/** Covers the list of entry points and this file too: a new worker or another build option makes a bundle stale. */
+/** Covers the list of entry points and this file too: a new program or another build option makes a bundle stale. */
 function hashOf(folder: string, sources: string[]): string {
   const hash = createHash('sha256').update(JSON.stringify(entryPoints(folder)));
   for (const file of ['scripts/build.ts', ...sources]) {
@@ -126,8 +126,10 @@ function hashOf(folder: string, sources: string[]): string {
 }
 
 function entryPoints(folder: string): string[] {
-  const workers = globSync(`${folder}/src/**/*.worker.ts`, { cwd: repositoryRoot }).toSorted();
-  return [`${folder}/src/main.ts`, ...workers];
+  const others = globSync(`${folder}/src/**/*.{worker,program}.ts`, {
+    cwd: repositoryRoot,
+  }).toSorted();
+  return [`${folder}/src/main.ts`, ...others];
 }
 
 function recordFile(folder: string): string {

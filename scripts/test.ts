@@ -1,6 +1,6 @@
 /**
  * `npm test`: builds, runs jest over the workspace (arguments go to jest: `npm test -- services/core`), and ends with one
- * line for people and machines: `N passed, N failed, N skipped`. Fails too when no test ran.
+ * line for people and machines: `N passed, N failed, N skipped`. Fails too when no test ran. `npm run test:faults` runs the fault tests with their long counts.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, repositoryRoot } from './build.ts';
+
+/** What `npm run test:faults` runs when no file is named. */
+const FAULT_FOLDERS = ['tests/faults', 'services/core/test/faults'];
 
 type Counts = { passed: number; failed: number; skipped: number };
 
@@ -33,12 +36,18 @@ function readCounts(file: string): Counts {
   return JSON.parse(readFileSync(file, 'utf8')) as Counts;
 }
 
+function jestArguments(): string[] {
+  const asked = process.argv.slice(2);
+  const isLongRun = process.env['ALLSOURCE_TEST_FAULTS'] === 'long';
+  return asked.length === 0 && isLongRun ? FAULT_FOLDERS : asked;
+}
+
 async function runTests(): Promise<{ status: number; counts: Counts }> {
   const outcome = await build();
   if (outcome.kind === 'failed') return { status: 1, counts: { passed: 0, failed: 1, skipped: 0 } };
   const folder = mkdtempSync(join(tmpdir(), 'allsource-test-'));
   const countsFile = join(folder, 'counts.json');
-  const status = runJest({ args: process.argv.slice(2), countsFile });
+  const status = runJest({ args: jestArguments(), countsFile });
   const counts = readCounts(countsFile);
   rmSync(folder, { recursive: true });
   return { status, counts };

@@ -1,6 +1,12 @@
 /** The cases in which the peers do the same work in the same run. Repetitions are interleaved: every subject once, then every subject again. */
-import type { AppendJob, HotEntityJob, LoadResult } from '../load/job.ts';
-import type { Bench, Measurement, Outcome } from '../measurement.ts';
+import type { AppendJob, LoadJob, LoadResult } from '../load/job.ts';
+import {
+  type Bench,
+  type Entry,
+  type Measurement,
+  measurementOf,
+  type Outcome,
+} from '../measurement.ts';
 import type { MissingSubject, RunningSubject, Subject } from '../subjects/subject.ts';
 import { findWrk, runWrk } from '../wrk.ts';
 
@@ -10,13 +16,12 @@ interface Comparison {
   readonly kind: 'append' | 'hot-entity';
   readonly clients: number;
   readonly eventsPerCall: number;
-  /** core: only we know the work; http: also the probe; all: every peer. */
-  readonly subjects: 'core' | 'http' | 'all';
+  /** http: core and the probes; conditional: who knows expected versions; all: everybody. */
+  readonly subjects: 'http' | 'conditional' | 'all';
   /** Whether wrk takes it too: never, in full runs, or in quick ones as well. */
   readonly wrk: 'never' | 'full' | 'always';
 }
 
-const CORE = 'AllSource core';
 const append = { kind: 'append', subjects: 'all', wrk: 'never' } as const;
 const COMPARISONS: readonly Comparison[] = [
   { ...append, caseName: 'P1', title: 'single appends, 1 client', clients: 1, eventsPerCall: 1 },
@@ -35,7 +40,7 @@ const COMPARISONS: readonly Comparison[] = [
     kind: 'hot-entity',
     clients: 64,
     eventsPerCall: 1,
-    subjects: 'core',
+    subjects: 'conditional',
   },
   {
     ...append,
@@ -61,12 +66,6 @@ interface Started {
   readonly running: RunningSubject;
 }
 
-/** A measurement and how to take one more sample of it. */
-interface Entry {
-  readonly measurement: Measurement;
-  readonly work: () => Promise<Outcome>;
-}
-
 /** What came of the comparisons, and which subjects could not be started after all. */
 export interface ComparisonResult {
   readonly measurements: Measurement[];
@@ -81,23 +80,25 @@ export async function runComparisons(
   const wanted = COMPARISONS.filter(({ caseName }) => bench.wants(caseName));
   const result: ComparisonResult = { measurements: [], notStarted: [] };
   if (wanted.length === 0) return result;
-  const started: Started[] = [];
   bench.announce('starting core and its peers');
+  const starts = await Promise.all(subjects.map((subject) => startSubject(bench, subject)));
+  const started = starts.filter((one) => 'running' in one);
+  result.notStarted.push(...starts.filter((one) => 'missing' in one));
   try {
-    for (const subject of subjects) {
-      try {
-        const running = await subject.start(bench.freshFolder(subject.name));
-        started.push({ subject, running });
-      } catch (error) {
-        result.notStarted.push({ name: subject.name, missing: String(error) });
-      }
-    }
     for (const comparison of wanted)
       result.measurements.push(...(await compare(bench, comparison, started)));
   } finally {
     for (const { running } of started) await running.stop();
   }
   return result;
+}
+
+async function startSubject(bench: Bench, subject: Subject): Promise<Started | MissingSubject> {
+  try {
+    return { subject, running: await subject.start(bench.freshFolder(subject.name)) };
+  } catch (error) {
+    return { name: subject.name, missing: String(error) };
+  }
 }
 
 // oxlint-disable-next-line eslint/max-params -- who, what and with whom.
@@ -108,65 +109,61 @@ async function compare(
 ): Promise<Measurement[]> {
   bench.announce(`${comparison.caseName} ${comparison.title}`);
   const entries = started.flatMap((one) => entriesOf(bench, comparison, one));
-  for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
-    for (const { measurement, work } of entries) await bench.add(measurement, work);
+  await bench.takeSamples(entries);
   return entries.map(({ measurement }) => measurement);
 }
 
 // oxlint-disable-next-line eslint/max-params -- who, what and with whom.
 function entriesOf(bench: Bench, comparison: Comparison, { subject, running }: Started): Entry[] {
   if (!takesPart(comparison, { subject, running })) return [];
-  const entry = (client: string, work: Entry['work']): Entry => ({
-    measurement: {
-      caseName: comparison.caseName,
-      title: comparison.title,
-      subject: subject.name,
-      client,
-      ack: subject.ack,
-      isDurable: subject.isDurable,
-      unit: 'events/s',
-      samples: [],
-      fault: null,
+  const { caseName, title, kind, clients, eventsPerCall } = comparison;
+  const { name, ack, isDurable } = subject;
+  const rowOf = (client: string): Measurement =>
+    measurementOf({ caseName, title, unit: 'events/s', subject: name, client, ack, isDurable });
+  const { eventBytes } = bench.options;
+  const common = { target: running.target, clients, eventBytes, eventsPerCall };
+  const node: Entry = {
+    measurement: rowOf('Node'),
+    isWarmedUp: true,
+    work: async (span) => {
+      const job: LoadJob = { ...common, ...span, kind };
+      return outcomeOf(await bench.load.run(job));
     },
-    work,
-  });
-  const job = jobOf(bench, comparison, running);
-  const node = entry('Node', async () => outcomeOf(await bench.load.run(job)));
-  const wrk = findWrk();
-  const usesWrk =
-    comparison.wrk === 'always' || (comparison.wrk === 'full' && bench.options.runsWrkEverywhere);
-  const canWrk = usesWrk && wrk !== null && running.target.client === 'http';
-  if (!canWrk || job.kind !== 'append') return [node];
-  const withWrk = async (): Promise<Outcome> => {
-    const { eventsPerSecond, p50Ms, p99Ms } = await runWrk(wrk, job, bench.folder);
-    return { value: eventsPerSecond, latency: { p50Ms, p99Ms } };
   };
-  return [node, entry('wrk (C)', withWrk)];
+  const wrk = wrkFor(bench, comparison);
+  if (wrk === null || running.target.client !== 'http') return [node];
+  const withWrk: Entry = {
+    measurement: rowOf('wrk (C)'),
+    isWarmedUp: false,
+    work: async (span) => {
+      const job: AppendJob = { ...common, ...span, kind: 'append' };
+      const { eventsPerSecond, p50Ms, p99Ms } = await runWrk(wrk, job, bench.folder);
+      return { value: eventsPerSecond, latency: { p50Ms, p99Ms } };
+    },
+  };
+  return [node, withWrk];
 }
 
-function takesPart(comparison: Comparison, { subject, running }: Started): boolean {
-  if (comparison.clients > 1 && subject.clientsMax === 1 && comparison.eventsPerCall === 1)
-    return false;
-  if (comparison.subjects === 'core') return subject.name === CORE;
-  return comparison.subjects === 'all' || running.target.client === 'http';
+function takesPart({ clients, eventsPerCall, subjects }: Comparison, one: Started): boolean {
+  if (clients > 1 && one.subject.clientsMax === 1 && eventsPerCall === 1) return false;
+  switch (subjects) {
+    case 'all':
+      return true;
+    case 'http':
+      return one.running.target.client === 'http';
+    case 'conditional':
+      return one.subject.hasConditions;
+  }
 }
 
-// oxlint-disable-next-line eslint/max-params -- who, what and with whom.
-function jobOf(
-  bench: Bench,
-  comparison: Comparison,
-  running: RunningSubject,
-): AppendJob | HotEntityJob {
-  const { warmupMs, durationMs, eventBytes } = bench.options;
-  const { kind, clients, eventsPerCall } = comparison;
-  const { target } = running;
-  const common = { target, clients, warmupMs, durationMs, eventBytes };
-  return kind === 'append' ? { ...common, kind, eventsPerCall } : { ...common, kind };
+function wrkFor(bench: Bench, { wrk }: Comparison): string | null {
+  const isWanted = wrk === 'always' || (wrk === 'full' && bench.options.runsWrkEverywhere);
+  return isWanted ? findWrk() : null;
 }
 
 /** Events a second and latencies of a load result, with the number of retries where there were any. */
 export function outcomeOf({ events, seconds, latency, retries, calls }: LoadResult): Outcome {
   const outcome = { value: events / seconds, latency };
   if (retries === 0) return outcome;
-  return { ...outcome, note: `${(retries / calls).toFixed(1)} retries per append` };
+  return { ...outcome, note: `${(retries / calls).toFixed(1)} conflicts per append` };
 }

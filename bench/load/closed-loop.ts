@@ -3,8 +3,8 @@ import type { LoadResult } from './job.ts';
 
 /** One client of a closed loop. */
 export interface LoopClient {
-  /** Makes one call and waits for its answer. Returns how often it had to be tried again. Throws when the answer is not a success. */
-  call(): Promise<number>;
+  /** Makes one call and waits for its answer. Asks before it tries again, and gives up on a no. Throws when the answer is not a success. */
+  call(mayRetry: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -13,6 +13,7 @@ export interface LoopOptions {
   readonly eventsPerCall: number;
   readonly warmupMs: number;
   readonly durationMs: number;
+  readonly eventsMax?: number;
 }
 
 /**
@@ -21,19 +22,29 @@ export interface LoopOptions {
  */
 export async function runClosedLoop(options: LoopOptions): Promise<LoadResult> {
   const { clients, eventsPerCall, warmupMs, durationMs } = options;
+  const callsMax = (options.eventsMax ?? Number.POSITIVE_INFINITY) / eventsPerCall;
   const measureFrom = performance.now() + warmupMs;
   const latenciesMs: number[] = [];
+  const eventsEachSecond: number[] = [];
   let retries = 0;
   let measuredMs = 0;
-  const isOver = () => measuredMs >= durationMs && latenciesMs.length >= clients.length;
+  const isOver = () =>
+    (measuredMs >= durationMs || latenciesMs.length >= callsMax) &&
+    latenciesMs.length >= clients.length;
+  const mayRetry = () => {
+    if (isOver()) return false;
+    if (performance.now() >= measureFrom) retries += 1;
+    return true;
+  };
   const run = async (client: LoopClient): Promise<void> => {
     for (let startedAt = performance.now(); !isOver(); ) {
-      const tries = await client.call();
+      await client.call(mayRetry);
       const endedAt = performance.now();
       if (endedAt >= measureFrom && !isOver()) {
         latenciesMs.push(endedAt - startedAt);
         measuredMs = endedAt - measureFrom;
-        retries += tries;
+        const second = Math.floor(measuredMs / 1000);
+        eventsEachSecond[second] = (eventsEachSecond[second] ?? 0) + eventsPerCall;
       }
       startedAt = endedAt;
     }
@@ -49,5 +60,9 @@ export async function runClosedLoop(options: LoopOptions): Promise<LoadResult> {
     seconds: measuredMs / 1000,
     retries,
     latency: summarize(latenciesMs),
+    eventsEachSecond: Array.from(
+      eventsEachSecond.slice(0, Math.floor(measuredMs / 1000)),
+      (events: number | undefined) => events ?? 0,
+    ),
   };
 }

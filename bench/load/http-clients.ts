@@ -1,5 +1,6 @@
 /** Clients of AllSource and of the probe, which speak the same HTTP. Requests are made before the loop, so that the loop only sends. */
 import { benchEvent, eventJson } from '../event.ts';
+import type { ConditionalAppender } from './backoff.ts';
 import type { LoopClient } from './closed-loop.ts';
 import { type HttpAnswer, HttpConnection, requestBytes } from './http-connection.ts';
 import type { AppendJob, FillJob, HotEntityJob, ReadJob, Target } from './job.ts';
@@ -17,26 +18,25 @@ export async function httpAppender(job: AppendJob, index: number): Promise<LoopC
   return {
     async call() {
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
-      return 0;
     },
     close: () => Promise.resolve(connection.close()),
   };
 }
 
-/** A client that appends to the one entity that all share, with the version it last heard of. */
-export async function hotEntityAppender(job: HotEntityJob, entity: string): Promise<LoopClient> {
+/** Appends to one entity with an expected version; a conflict's answer names the version. */
+export async function httpConditional(
+  job: HotEntityJob,
+  entity: string,
+): Promise<ConditionalAppender> {
   const connection = await HttpConnection.open(job.target.url);
   const event = benchEvent({ entity, bytes: job.eventBytes });
-  let version = 0;
   return {
-    async call() {
-      for (let retries = 0; ; retries += 1) {
-        const body = eventJson(event, version);
-        const answer = await connection.send(append(job.target, '/api/v1/events', body));
-        if (answer.status !== 409) requireSuccess(answer);
-        version = versionIn(answer);
-        if (answer.status !== 409) return retries;
-      }
+    async appendAt(version) {
+      const body = eventJson(event, version);
+      const answer = await connection.send(append(job.target, '/api/v1/events', body));
+      const isAppended = answer.status !== 409;
+      if (isAppended) requireSuccess(answer);
+      return { isAppended, version: versionIn(answer) };
     },
     close: () => Promise.resolve(connection.close()),
   };
@@ -57,7 +57,6 @@ export async function entityReader(job: ReadJob, index: number): Promise<LoopCli
   return {
     async call() {
       requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
-      return 0;
     },
     close: () => Promise.resolve(connection.close()),
   };

@@ -74,15 +74,20 @@ export function requestBytes(options: {
   readonly path: string;
   readonly apiKey: string;
   readonly body?: string;
+  /** Further header fields. */
+  readonly headers?: Record<string, string>;
 }): Buffer {
   const { method, path, apiKey, body = '' } = options;
+  const fields = Object.entries({
+    ...(apiKey === '' ? {} : { Authorization: `Bearer ${apiKey}` }),
+    ...options.headers,
+  });
+  const more = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const content =
     method === 'GET'
       ? ''
       : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  return Buffer.from(
-    `${method} ${path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${apiKey}\r\n${content}\r\n${body}`,
-  );
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: bench\r\n${more}${content}\r\n${body}`);
 }
 
 function parseAnswer(bytes: Buffer): HttpAnswer | null {

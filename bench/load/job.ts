@@ -1,13 +1,21 @@
 /** What the harness asks of the process that makes the load, and what comes back. */
 import type { LatencySummary } from '../statistics.ts';
 
-export type ClientKind = 'http' | 'postgres' | 'redis' | 'nats' | 'sqlite';
+export type ClientKind =
+  | 'http'
+  | 'postgres'
+  | 'message-db'
+  | 'emmett-postgresql'
+  | 'redis'
+  | 'nats'
+  | 'sqlite';
 
 /** Where and how a subject is reached. */
 export interface Target {
   readonly client: ClientKind;
   /** An address, or a file for SQLite. */
   readonly url: string;
+  /** Empty: requests carry no key. */
   readonly apiKey: string;
 }
 
@@ -25,6 +33,20 @@ interface Timed extends Common {
 /** Closed loop: each client sends its next append when the last one is acknowledged. */
 export interface AppendJob extends Timed {
   readonly kind: 'append';
+  readonly eventsPerCall: number;
+  /** Ends the loop early, so that a long run does not fill the disk. */
+  readonly eventsMax?: number;
+}
+
+/** Rules that a client can ask for with each of its appends. */
+export interface AskedRules {
+  readonly idempotencyKeys: boolean;
+  readonly expectedVersions: boolean;
+}
+
+/** Closed loop of batches to entities that each client has for itself; all variants send the same number of bytes. */
+export interface RuledAppendJob extends Timed, AskedRules {
+  readonly kind: 'ruled-append';
   readonly eventsPerCall: number;
 }
 
@@ -54,7 +76,24 @@ export interface FillJob extends Common {
   readonly entityPrefix: string;
 }
 
-export type LoadJob = AppendJob | HotEntityJob | ReadJob | LiveJob | FillJob;
+/** Reads the first `events` events of a filled log, from the first on, with one consumer. */
+export interface ReplayJob {
+  readonly kind: 'replay';
+  readonly target: Target;
+  readonly internalToken: string;
+  readonly events: number;
+  /** bytes: whole and checked, but not looked into. events: each one an object with its payload parsed. */
+  readonly takes: 'bytes' | 'events';
+}
+
+export type LoadJob =
+  | AppendJob
+  | RuledAppendJob
+  | HotEntityJob
+  | ReadJob
+  | LiveJob
+  | FillJob
+  | ReplayJob;
 
 export interface LoadResult {
   readonly calls: number;
@@ -62,6 +101,8 @@ export interface LoadResult {
   readonly seconds: number;
   readonly retries: number;
   readonly latency: LatencySummary;
+  /** Events of each whole second of a closed loop. */
+  readonly eventsEachSecond?: readonly number[];
   /** What a reader should know of this run. */
   readonly note?: string;
 }

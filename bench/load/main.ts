@@ -2,10 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { summarize } from '../statistics.ts';
 import { runClosedLoop } from './closed-loop.ts';
-import { entityReader, fill, hotEntityAppender, httpAppender } from './http-clients.ts';
+import { hotEntityAppender } from './hot-entity.ts';
+import { entityReader, fill, httpAppender } from './http-clients.ts';
 import type { AppendJob, FillJob, LoadJob, LoadResult } from './job.ts';
 import { runLive } from './live-latency.ts';
-import { peerAppender } from './peer-clients.ts';
+import { fillNats, peerAppender } from './peer-clients.ts';
+import { runReplay } from './replays.ts';
+import { ruledAppender } from './ruled-appends.ts';
 
 process.on('message', (job: LoadJob) => {
   void answer(job);
@@ -23,6 +26,10 @@ async function run(job: LoadJob): Promise<LoadResult> {
   switch (job.kind) {
     case 'append':
       return await runAppend(job);
+    case 'ruled-append': {
+      const clients = await opened(job.clients, () => ruledAppender(job));
+      return await runClosedLoop({ ...job, clients });
+    }
     case 'hot-entity': {
       const entity = `hot-${randomUUID()}`;
       const clients = await opened(job.clients, () => hotEntityAppender(job, entity));
@@ -36,6 +43,8 @@ async function run(job: LoadJob): Promise<LoadResult> {
       return await runLive(job);
     case 'fill':
       return await runFill(job);
+    case 'replay':
+      return await runReplay(job);
   }
 }
 
@@ -47,7 +56,7 @@ async function runAppend(job: AppendJob): Promise<LoadResult> {
 
 async function runFill(job: FillJob): Promise<LoadResult> {
   const startedAt = performance.now();
-  await fill(job);
+  await (job.target.client === 'nats' ? fillNats(job) : fill(job));
   const seconds = (performance.now() - startedAt) / 1000;
   return { calls: 0, events: job.events, seconds, retries: 0, latency: summarize([]) };
 }

@@ -3,10 +3,10 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import Database from 'better-sqlite3';
 import { Redis } from 'ioredis';
-import { Client } from 'pg';
 import { type BenchEvent, benchEvent, eventJson } from '../event.ts';
 import type { LoopClient } from './closed-loop.ts';
-import type { AppendJob } from './job.ts';
+import type { AppendJob, FillJob } from './job.ts';
+import { emmettAppender, messageDbAppender, postgresAppender } from './postgres-clients.ts';
 
 const ENTITIES = 1000;
 
@@ -16,6 +16,10 @@ export async function peerAppender(job: AppendJob, index: number): Promise<LoopC
   switch (job.target.client) {
     case 'postgres':
       return await postgresAppender(job, events);
+    case 'message-db':
+      return await messageDbAppender(job, { index, events });
+    case 'emmett-postgresql':
+      return await emmettAppender(job, { index, events });
     case 'redis':
       return await redisAppender(job, events);
     case 'nats':
@@ -38,31 +42,9 @@ function eventSource(job: AppendJob, index: number): () => BenchEvent[] {
 }
 
 const COLUMNS = 'events (event_type, entity_id, payload, metadata)';
-const INSERT = `INSERT INTO ${COLUMNS} VALUES ($1, $2, $3, $4) RETURNING position`;
-const INSERT_MANY = `INSERT INTO ${COLUMNS} SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[]) RETURNING position`;
 
-async function postgresAppender(job: AppendJob, events: () => BenchEvent[]): Promise<LoopClient> {
-  const client = new Client({ connectionString: job.target.url });
-  await client.connect();
-  const isSingle = job.eventsPerCall === 1;
-  return {
-    async call() {
-      const rows = events();
-      const columns = [
-        rows.map(({ type }) => type),
-        rows.map(({ entity }) => entity),
-        rows.map(({ payload }) => payload),
-        rows.map(({ metadata }) => metadata),
-      ];
-      if (isSingle) {
-        const values = columns.map(([value]) => value);
-        await client.query({ name: 'one', text: INSERT, values });
-      } else await client.query({ name: 'many', text: INSERT_MANY, values: columns });
-      return 0;
-    },
-    close: () => client.end(),
-  };
-}
+/** Redis keeps all of a stream in memory. */
+const REDIS_EVENTS_MAX = 1_000_000;
 
 async function redisAppender(job: AppendJob, events: () => BenchEvent[]): Promise<LoopClient> {
   const client = new Redis(job.target.url, { lazyConnect: true });
@@ -70,9 +52,9 @@ async function redisAppender(job: AppendJob, events: () => BenchEvent[]): Promis
   return {
     async call() {
       const pipeline = client.pipeline();
-      for (const event of events()) pipeline.xadd('events', '*', 'event', eventJson(event));
+      for (const event of events())
+        pipeline.xadd('events', 'MAXLEN', '~', REDIS_EVENTS_MAX, '*', 'event', eventJson(event));
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
-      return 0;
     },
     close: () => Promise.resolve(client.disconnect()),
   };
@@ -86,10 +68,27 @@ async function natsAppender(job: AppendJob, events: () => BenchEvent[]): Promise
       await Promise.all(
         events().map((event) => stream.publish(`events.${event.entity}`, eventJson(event))),
       );
-      return 0;
     },
     close: () => connection.close(),
   };
+}
+
+const FILL_PUBLISHES = 1000;
+
+/** Publishes the events of a fill job to JetStream; returns when the last one is acknowledged. */
+export async function fillNats(job: FillJob): Promise<void> {
+  const connection = await connect({ servers: job.target.url });
+  const stream = jetstream(connection);
+  for (let sent = 0; sent < job.events; sent += FILL_PUBLISHES) {
+    const count = Math.min(FILL_PUBLISHES, job.events - sent);
+    const publishes = Array.from({ length: count }, (_, offset) => {
+      const entity = `${job.entityPrefix}-${(sent + offset) % job.entities}`;
+      const event = benchEvent({ entity, bytes: job.eventBytes });
+      return stream.publish(`events.${entity}`, eventJson(event));
+    });
+    await Promise.all(publishes);
+  }
+  await connection.close();
 }
 
 function sqliteAppender(job: AppendJob, events: () => BenchEvent[]): LoopClient {
@@ -107,7 +106,7 @@ function sqliteAppender(job: AppendJob, events: () => BenchEvent[]): LoopClient 
   return {
     call() {
       insertAll(events());
-      return Promise.resolve(0);
+      return Promise.resolve();
     },
     close() {
       database.close();

@@ -1,34 +1,47 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Target } from '../load/job.ts';
 import { answersOk, freePort, ServerProcess } from './server-process.ts';
 import type { Subject } from './subject.ts';
 
+export const CORE = 'AllSource core';
 export const API_KEY = 'bench-key-of-the-benchmark';
+export const INTERNAL_TOKEN = 'internal-token-of-the-benchmark';
 const ROOT = resolve(import.meta.dirname, '../..');
+
+export interface CoreOptions {
+  readonly nodeArgs?: readonly string[];
+  /** Settings that differ from the defaults. */
+  readonly environment?: Record<string, string>;
+}
 
 /** A core (and what was started with it) on a folder. It can be killed and started again on the same folder. */
 export class RunningCore {
   readonly folder: string;
   readonly #port: number;
-  readonly #nodeArgs: readonly string[];
+  readonly #options: CoreOptions;
   #process: ServerProcess | null = null;
 
-  private constructor(folder: string, port: number, nodeArgs: readonly string[]) {
+  private constructor(folder: string, port: number, options: CoreOptions) {
     this.folder = folder;
     this.#port = port;
-    this.#nodeArgs = nodeArgs;
+    this.#options = options;
   }
 
   /** Starts core alone, as it stands in services/core/dist, with all its rules on. */
-  static async start(folder: string, nodeArgs: readonly string[] = []): Promise<RunningCore> {
-    const core = new RunningCore(folder, await freePort(), nodeArgs);
+  static async start(folder: string, options: CoreOptions = {}): Promise<RunningCore> {
+    const core = new RunningCore(folder, await freePort(), options);
     await core.launch();
     return core;
   }
 
   get target(): Target {
     return { client: 'http', url: this.url, apiKey: API_KEY };
+  }
+
+  /** Its folder of what is stored: the log and what belongs to it. */
+  get storedFolder(): string {
+    return join(this.folder, 'core');
   }
 
   get url(): string {
@@ -47,8 +60,11 @@ export class RunningCore {
   async launch(): Promise<void> {
     this.#process = await ServerProcess.start({
       command: process.execPath,
-      args: [...this.#nodeArgs, resolve(ROOT, 'services/core/dist/main.js')],
-      environment: serviceEnvironment(this.folder, { CORE_PORT: String(this.#port) }),
+      args: [...(this.#options.nodeArgs ?? []), resolve(ROOT, 'services/core/dist/main.js')],
+      environment: serviceEnvironment(this.folder, {
+        ...this.#options.environment,
+        CORE_PORT: String(this.#port),
+      }),
       isReady: () => answersOk(`${this.url}/readyz`),
     });
   }
@@ -84,11 +100,12 @@ export async function startQuery(core: RunningCore): Promise<RunningQuery> {
 export function coreSubject(): Subject {
   const manifest = readFileSync(resolve(ROOT, 'services/core/package.json'), 'utf8');
   return {
-    name: 'AllSource core',
+    name: CORE,
     version: (JSON.parse(manifest) as { version: string }).version,
     ack: 'after fdatasync',
     isDurable: true,
     clientsMax: Number.POSITIVE_INFINITY,
+    hasConditions: true,
     start: (folder) => RunningCore.start(folder),
   };
 }
@@ -97,6 +114,7 @@ function serviceEnvironment(folder: string, more: Record<string, string>): Recor
   return {
     ALLSOURCE_DATA_DIR: folder,
     ALLSOURCE_BOOTSTRAP_API_KEY: API_KEY,
+    ALLSOURCE_INTERNAL_TOKEN: INTERNAL_TOKEN,
     ALLSOURCE_LOG_LEVEL: 'warn',
     ...more,
   };

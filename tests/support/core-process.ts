@@ -68,6 +68,16 @@ export class CoreProcess {
     this.#environment = environment;
   }
 
+  /** Where it answers. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** What a client of this core presents. */
+  get credentials(): Record<string, string> {
+    return { authorization: `Bearer ${API_KEY}` };
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }

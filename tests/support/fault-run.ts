@@ -1,30 +1,5 @@
-/**
- * How long the fault tests run and with which seed. `npm test` runs the short counts; `npm run test:faults` sets ALLSOURCE_TEST_FAULTS=long. The seed decides
- * what clients send and when faults strike; SEED=<number> repeats one.
- */
-import { randomInt } from 'node:crypto';
-
-const SEED_MAX = 2 ** 31;
-
-/** True for the long counts. */
-export const isLong = process.env['ALLSOURCE_TEST_FAULTS'] === 'long';
-
-/** The seed of this run: the one asked for, else a fixed one for the short counts and a fresh one for the long. */
-export const seed = chosenSeed();
-
-function chosenSeed(): number {
-  const asked = process.env['SEED'];
-  if (asked === undefined || asked === '') return isLong ? randomInt(SEED_MAX) : 1;
-  const number = Number(asked);
-  if (!Number.isSafeInteger(number)) throw new TypeError(`SEED is ${asked}; give a whole number`);
-  return number;
-}
-
-/** Says what a test did, in one line. */
-export function report(test: string, counts: Readonly<Record<string, number | string>>): void {
-  const parts = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
-  process.stderr.write(`[${test}] ${parts.join(', ')}; repeat with SEED=${seed}\n`);
-}
+/** What the fault tests on the real machine share; how long they run and with which seed is testkit's to say. */
+export { isLong, report, seed } from '@allsource/testkit';
 
 /** Says loudly that something cannot be tested on this machine. */
 export function reportNotTested(test: string, reason: string): void {

@@ -8,6 +8,7 @@ export const EXIT = {
   conflict: 4,
   auth: 5,
   unavailable: 6,
+  damaged: 7,
   interrupted: 130,
 } as const;
 

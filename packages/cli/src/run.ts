@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
+import { addDoctorCommand } from './commands/doctor-command.ts';
 import { addGetCommand } from './commands/get-command.ts';
 import { addImportCommand } from './commands/import-command.ts';
 import { addStatusCommand } from './commands/status-command.ts';
 import { addTailCommand } from './commands/tail-command.ts';
+import { addVerifyCommand } from './commands/verify-command.ts';
 import type { CommandContext, CommandWorld } from './command-context.ts';
 import { EXIT, exitCodeOf, explainFailure } from './exit-code.ts';
 import { Interruption } from './interruption.ts';
@@ -12,7 +14,7 @@ const VERSION = '0.1.0';
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failure, 2 wrong usage, 3 not found, 4 conflict, 5 key missing or not allowed,
-            6 the service does not answer, 130 interrupted.
+            6 the service does not answer, 7 the log is damaged, 130 interrupted.
 
 Settings: a flag wins over the environment (ALLSOURCE_URL, ALLSOURCE_API_KEY); for a service on this machine
           the key of ALLSOURCE_DATA_DIR (./data) is used when no other is given.`;
@@ -59,6 +61,8 @@ function createProgram(context: CommandContext): Command {
   addTailCommand(program, context);
   addGetCommand(program, context);
   addStatusCommand(program, context);
+  addVerifyCommand(program, context);
+  addDoctorCommand(program, context);
   return program;
 }
 

@@ -45,6 +45,12 @@ export class StandInStore {
   answers: () => boolean = () => true;
   health: Record<string, unknown> = { status: 'healthy', service: 'stand-in', version: '1' };
   cluster: Record<string, unknown> | null = null;
+  /** The checks of /readyz that fail, each with its reason. */
+  notReady: Record<string, string> = {};
+  /** The metrics page; the stand-in is its own core. */
+  metrics = '';
+  /** What a verification answers, one record a line. */
+  verification = '';
   readonly #bodies = new Map<string, string>();
   readonly #states = new Map<string, unknown>();
   readonly #streams = new Map<ServerResponse, URLSearchParams>();
@@ -99,6 +105,8 @@ export class StandInStore {
     const body = await readText(request);
     if (url.pathname === '/health') {
       answer(response, this.health['status'] === 'healthy' ? 200 : 503, this.health);
+    } else if (this.#isPublic(url.pathname, response)) {
+      // Answered.
     } else if (request.headers.authorization !== `Bearer ${TEST_KEY}`) {
       answer(response, 401, {
         error: { code: 'unauthenticated', message: 'No.' },
@@ -107,6 +115,17 @@ export class StandInStore {
         retryable: false,
       });
     } else this.#route(request, response, { url, body });
+  }
+
+  #isPublic(path: string, response: ServerResponse): boolean {
+    if (path === '/livez') answer(response, 200, { status: 'alive' });
+    else if (path === '/metrics') answer(response, 200, this.metrics);
+    else if (path === '/readyz') {
+      const failed = Object.entries(this.notReady);
+      const checks = failed.map(([name, detail]) => ({ name, ok: false, detail }));
+      answer(response, failed.length === 0 ? 200 : 503, { checks });
+    } else return false;
+    return true;
   }
 
   #route(
@@ -119,6 +138,7 @@ export class StandInStore {
     else if (url.pathname === '/api/v1/events/sse') this.#stream(request, response, url);
     else if (url.pathname === '/api/v1/cluster/status' && this.cluster !== null)
       answer(response, 200, this.cluster);
+    else if (url.pathname === '/api/v1/operations/verify') answer(response, 200, this.verification);
     else if (url.pathname.startsWith('/api/v1/projections/'))
       this.#projectionState(request, response, body);
     else if (url.pathname.endsWith('/state')) this.#state(response, url.pathname);

@@ -1,4 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import {
+  type InspectionRecord,
+  parseInspectionRecord,
+  VERIFY_PATH,
+} from '@allsource/shared/protocol';
 import { AllSourceError } from './allsource-error.ts';
 import {
   type AppendOptions,
@@ -17,6 +22,7 @@ import {
   type ServiceHealth,
 } from './cluster.ts';
 import { type EntityState, parseEntityState } from './entity-state.ts';
+import { linesOf } from './lines.ts';
 import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
 import { type EventFilter, parseEventPage, type StoredEvent } from './stored-event.ts';
 import { type TailedEvent, type TailOptions, tailEvents } from './tail.ts';
@@ -157,6 +163,21 @@ export class AllSourceClient {
   /** The three services, their positions and the totals. Needs an admin key. */
   async clusterStatus(options: CallOptions = {}): Promise<ClusterStatus> {
     return parseClusterStatus(textOf(await this.#get('/api/v1/cluster/status', options)));
+  }
+
+  /**
+   * Has the store verify its log, up to what is durable at this moment: what it finds as it finds it, and a summary at the end. Needs an
+   * admin key. One verification runs at a time; an abort ends it.
+   */
+  async *verify(
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<InspectionRecord, void, undefined> {
+    const { signal = new AbortController().signal } = options;
+    const response = await this.#transport.open({ method: 'POST', path: VERIFY_PATH, signal });
+    for await (const line of linesOf(response)) {
+      const record = parseInspectionRecord(line);
+      if (record !== null) yield record;
+    }
   }
 
   #get(

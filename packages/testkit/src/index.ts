@@ -1,3 +1,18 @@
+export {
+  CHANGING_CALLS,
+  DISK_CALLS,
+  type DiskCall,
+  diskError,
+  type DiskFault,
+  type DiskHook,
+  failAtCall,
+  type FaultAtCall,
+} from './disk/disk-fault.ts';
+export { SimulatedDisk } from './disk/simulated-disk.ts';
+export { seededSurvival, type Survival, survivalOf } from './disk/survival.ts';
 export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
+export { FakeClock } from './fake-clock.ts';
+export { eachSeed, isLong, report, seed } from './fault-run.ts';
+export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';

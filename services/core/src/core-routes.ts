@@ -1,5 +1,6 @@
 import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
 import { type AccessRoutesOptions, accessRoutes } from './http/access-routes.ts';
+import { type ArrowRoutesOptions, arrowRoutes } from './http/arrow-routes.ts';
 import { consumerRoutes } from './http/consumer-routes.ts';
 import { type EventReadRoutesOptions, eventReadRoutes } from './http/event-read-routes.ts';
 import { forwardedRoutes, type QueryForward } from './http/forwarded-routes.ts';
@@ -11,17 +12,21 @@ import {
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
+import { verificationRoutes } from './http/verification-routes.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
+import type { VerificationRuns } from './verify/verification-runs.ts';
 
 export interface CoreRoutesOptions {
   readonly health: HealthOptions;
   readonly stats: StatsRoutesOptions;
   readonly access: AccessRoutesOptions;
   readonly feed: FeedRoutesOptions;
+  readonly arrow: ArrowRoutesOptions;
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
+  readonly verifications: VerificationRuns;
   /** Takes the reads that the query service owns. */
   readonly forward: QueryForward;
 }
@@ -33,10 +38,12 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...statsRoutes(options.stats),
     ...accessRoutes(options.access),
     ...feedRoutes(options.feed),
+    ...arrowRoutes(options.arrow),
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),
+    ...verificationRoutes(options.verifications),
     ...forwardedRoutes(options.forward),
     ...eventReadRoutes(options.events),
   ];

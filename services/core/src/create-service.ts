@@ -12,6 +12,7 @@ import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
 import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
+  allowLongRequests,
   closeServer,
   createApp,
   createGuard,
@@ -34,12 +35,14 @@ import { AppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
+import { NdjsonHandler } from './http/ndjson-handler.ts';
 import { StreamSocket } from './http/stream-socket.ts';
 import { YoungCollector } from './http/young-collector.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
 /** Bytes that Node keeps of a request before it stops reading its socket: room for a usual batch, so that reading it takes no pauses. */
@@ -88,7 +91,9 @@ class Core {
   readonly #guard: Guard;
   readonly #resolveTenant: TenantResolver;
   readonly #authenticate: Authenticate;
+  readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
+  readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
   /** Set when core begins to stop: readiness fails first, and appends are refused. */
@@ -110,6 +115,10 @@ class Core {
       internalToken: obtainInternalToken(config),
     });
     this.#authenticate = (request): Principal => must(this.#guard(request, 'read'), 'a principal');
+    this.#verifications = new VerificationRuns({
+      folder: config.storage === 'file' ? config.folder : null,
+      head: () => journal.head,
+    });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
       appender: journal,
@@ -168,7 +177,9 @@ class Core {
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
       },
       feed: { log: journal, feed },
+      arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
+      verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
         bodyBytesMax: config.bodyBytesMax,
@@ -211,26 +222,35 @@ class Core {
     });
   }
 
-  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
-    const { config, logger, httpMetrics, parts } = this.#options;
-    const route = new AppendRoute({
-      guard: this.#guard,
-      resolveTenant: this.#resolveTenant,
+  /** What every way to append rests on. */
+  #appends() {
+    const { config, logger, parts } = this.#options;
+    const { journal, metrics } = parts;
+    return {
+      journal,
+      metrics,
       logger,
-      journal: parts.journal,
       clock: systemClock,
       limits: config,
-      metrics: parts.metrics,
-      youngCollector: new YoungCollector(),
+      youngCollector: this.#youngCollector,
       closedFor: () => this.#closing,
-    });
+    };
+  }
+
+  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
+    const { config, logger, httpMetrics, parts } = this.#options;
+    const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
+    const route = new AppendRoute(appends);
     const ingest = new IngestHandler(route, httpMetrics);
+    const lines = new NdjsonHandler({ ...appends, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
-        if (!ingest.handle(request, response)) app(request, response);
+        if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        app(request, response);
       },
     );
+    allowLongRequests(server);
     new StreamSocket({
       log: parts.journal,
       consumers: this.#consumers,
@@ -272,6 +292,7 @@ class Core {
       'shutting_down',
       'Core is shutting down and takes no appends. Try again in a moment.',
     );
+    this.#verifications.close();
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);

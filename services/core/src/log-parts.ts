@@ -9,6 +9,7 @@ import { LiveConnections } from './http/live-connections.ts';
 import { CoreMetrics } from './observability/core-metrics.ts';
 import { type OpenedJournal, openJournal } from './open-journal.ts';
 
+const NOTHING_SEALED = { segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0, waiting: 0 };
 export interface LogParts extends OpenedJournal {
   readonly feed: CommitFeed;
   readonly connections: LiveConnections;
@@ -30,6 +31,9 @@ export async function openLogParts(
     events: () => journal.entities.totalEventCount,
     storageBytes: () => opened.storageBytes(),
     connections: () => connections.count,
+    sealing: () => opened.sealing() ?? NOTHING_SEALED,
+    isPoisoned: () => journal.poison !== null,
+    isFull: () => journal.fullCause !== null,
   });
   const opened = await openJournal({
     config,

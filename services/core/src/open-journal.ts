@@ -18,6 +18,7 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerFold } from './consumers/consumer-fold.ts';
 import { KernelBuilder } from './ingest-kernel/kernel-builder.ts';
 import { loadIngestKernel } from './ingest-kernel/load-kernel.ts';
+import type { SealingStatus } from './log/sealing.ts';
 import { CheckpointMetrics } from './observability/checkpoint-metrics.ts';
 import { openLogStore } from './open-log-store.ts';
 import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
@@ -33,6 +34,8 @@ export interface OpenedJournal {
   readonly consumers: ConsumerFold;
   readonly states: ProjectionStateFold;
   readonly storageBytes: () => number;
+  /** What has become of sealing; null where there is none. */
+  readonly sealing: () => SealingStatus | null;
   /** Null where no checkpoints are written. To be closed before the journal. */
   readonly checkpointer: Checkpointer | null;
 }
@@ -89,7 +92,7 @@ async function attempt(
   const directory = new AccessDirectory();
   const consumers = new ConsumerFold();
   const states = new ProjectionStateFold();
-  const { store, storageBytes } = openLogStore(config, logger);
+  const { store, storageBytes, sealing } = openLogStore(config, logger);
   const journal = await Journal.open({
     store,
     clock: systemClock,
@@ -99,7 +102,7 @@ async function attempt(
     saved,
     onGroup,
   });
-  return { journal, directory, consumers, states, storageBytes };
+  return { journal, directory, consumers, states, storageBytes, sealing };
 }
 
 function random(): number {

@@ -15,6 +15,7 @@ import {
   Upstream,
 } from '@allsource/service-kit/forward';
 import {
+  allowLongRequests,
   closeServer,
   createApp,
   createGuard,
@@ -179,6 +180,7 @@ class Query {
       else void serveRefreshed({ access, request, response, app });
     });
     const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
+    allowLongRequests(server);
     server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
     return server;
   }

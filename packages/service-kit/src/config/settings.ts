@@ -125,6 +125,14 @@ export const SETTINGS = {
     min: 1 * MIB,
     max: 1024 * MIB,
   }),
+  sealBytesPerSecond: integerSetting({
+    name: 'ALLSOURCE_SEAL_BYTES_PER_S',
+    description:
+      'How fast full segments are compressed in the background, in bytes per second at most. A lower pace leaves more of the machine to the appends. 0: they stay as they are.',
+    defaultValue: 64 * MIB,
+    min: 0,
+    max: 4096 * MIB,
+  }),
   checkpointBytes: integerSetting({
     name: 'ALLSOURCE_CHECKPOINT_BYTES',
     description:

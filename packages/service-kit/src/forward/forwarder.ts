@@ -34,6 +34,8 @@ export interface ForwardTarget {
   readonly headers?: Readonly<Record<string, string>>;
   /** The status that stands in for 200. */
   readonly okStatus?: number;
+  /** True for a request body of any length; it is carried as a stream, as all are, and not counted. */
+  readonly isUnbounded?: boolean;
   /** True for answers that stay open; they count against the limit of live connections. */
   readonly isLive?: boolean;
 }
@@ -72,7 +74,9 @@ export class Forwarder {
    */
   async forward(call: Call, target: ForwardTarget): Promise<void> {
     const { request, response } = call;
-    const { onOutcome, bodyBytesMax } = this.#options;
+    const { onOutcome } = this.#options;
+    const bodyBytesMax =
+      target.isUnbounded === true ? Number.POSITIVE_INFINITY : this.#options.bodyBytesMax;
     requireFirstHop(request.headers);
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax)
       throw bodyTooLarge(bodyBytesMax);

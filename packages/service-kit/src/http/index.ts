@@ -3,8 +3,10 @@ export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';
 export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
+export { allowLongRequest, allowLongRequests } from './long-requests.ts';
 export { Parameters } from './parameters.ts';
 export {
+  isNdjson,
   jsonProblem,
   readBody,
   readBodyParts,

@@ -76,6 +76,13 @@ export function requireJson(request: Pick<IncomingMessage, 'headers'>): void {
   );
 }
 
+const NDJSON = /^application\/(?:x-ndjson|ndjson|jsonl)\s*(?:;|$)/i;
+
+/** True when the body is lines of JSON. */
+export function isNdjson(request: IncomingMessage): boolean {
+  return NDJSON.test(request.headers['content-type'] ?? '');
+}
+
 /** Throws a problem unless the bytes are one JSON document of allowed depth. */
 export function requireWellFormedJson(body: Uint8Array): void {
   if (!isUtf8(body)) throw problem('malformed_json', 'The body is not valid UTF-8.');

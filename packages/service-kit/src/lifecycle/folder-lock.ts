@@ -16,6 +16,12 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
+/** The process that holds a lock, as far as it has said so. */
+export interface LockOwner {
+  readonly owner: string;
+  readonly pid: number | null;
+}
+
 /** Takes the lock of a folder, making the folder if needed. Throws a {@link ConfigError} that names the owner when it is taken. */
 export async function lockFolder(folder: string, owner: string): Promise<FolderLock> {
   mkdirSync(folder, { recursive: true });
@@ -33,6 +39,19 @@ export async function lockFolder(folder: string, owner: string): Promise<FolderL
   });
   writeFileSync(join(folder, 'owner.json'), JSON.stringify({ owner, pid: process.pid }));
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** Who has a folder locked: null when nobody has, or there is no such folder. Looks only, takes nothing, and leaves no trace. */
+export async function lockedBy(folder: string): Promise<LockOwner | null> {
+  if (!existsSync(folder)) return null;
+  const isHeld = await new Promise<boolean>((resolve) => {
+    const socket = connect(lockAddress(folder), () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  return isHeld ? (writtenOwner(folder) ?? { owner: 'another process', pid: null }) : null;
 }
 
 function lockAddress(folder: string): string {
@@ -58,14 +77,15 @@ function lockedFault(folder: string): ConfigError {
 }
 
 function ownerOf(folder: string): string {
+  const written = writtenOwner(folder);
+  return written === null ? 'another process' : `${written.owner} (process ${written.pid})`;
+}
+
+function writtenOwner(folder: string): LockOwner | null {
   try {
-    const { owner, pid } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as {
-      owner: string;
-      pid: number;
-    };
-    return `${owner} (process ${pid})`;
+    return JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as LockOwner;
   } catch {
     // The owner may be between taking the lock and writing its name; the lock itself is what counts.
-    return 'another process';
+    return null;
   }
 }

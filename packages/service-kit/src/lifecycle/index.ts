@@ -1,2 +1,2 @@
-export { type FolderLock, lockFolder } from './folder-lock.ts';
+export { type FolderLock, lockedBy, lockFolder, type LockOwner } from './folder-lock.ts';
 export { type RunningService, runService } from './run-service.ts';

@@ -16,6 +16,7 @@ function kind(status: number, title: string, corePrefix: string, retryable = fal
 
 export const ERROR_CATALOGUE = {
   malformed_json: kind(400, 'The body is not JSON', 'Invalid input: '),
+  malformed_arrow: kind(400, 'The body is not an Arrow IPC stream', 'Invalid input: '),
   invalid_body: kind(422, 'The body has the wrong shape', 'Validation error: '),
   invalid_event_type: kind(400, 'The event type breaks the naming rules', 'Invalid input: '),
   invalid_entity_id: kind(400, 'The entity id breaks the naming rules', 'Invalid input: '),
@@ -35,7 +36,9 @@ export const ERROR_CATALOGUE = {
   unsupported_media_type: kind(415, 'The content type is not accepted here', 'Invalid input: '),
   payload_too_large: kind(413, 'A payload is over its limit', 'Invalid input: '),
   batch_too_large: kind(413, 'The batch holds too many events', 'Invalid input: '),
+  line_too_large: kind(413, 'A line is over its limit', 'Invalid input: '),
   body_too_large: kind(413, 'The body is over its limit', 'Invalid input: '),
+  stream_silent: kind(408, 'The request stopped in the middle', 'Invalid input: ', true),
   unauthenticated: kind(401, 'No valid key or token was presented', ''),
   forbidden: kind(403, 'The key or token may not do this', ''),
   tenant_not_found: kind(404, 'There is no such tenant', 'Tenant not found: '),

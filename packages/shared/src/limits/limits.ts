@@ -15,6 +15,20 @@ export const LIMITS = {
   batchEventsMax: 10_000,
   /** Bytes of a request body. Setting ALLSOURCE_BODY_BYTES_MAX. One commit is one frame, so this bounds frames too. */
   bodyBytesMax: 16 * MIB,
+  /** Lines of a group of the NDJSON lane when the client names no number; each group is one commit. At most `batchEventsMax`. */
+  streamGroupLinesDefault: 1_000,
+  /** Bytes of a group of lines, but for a single line that is longer. Two groups are in memory for each stream. */
+  streamGroupBytesMax: 1 * MIB,
+  /** Bytes of a line beyond the largest payload and metadata: member names, the other members, white space. */
+  lineOverheadBytesMax: 16 * KIB,
+  /** How long a streamed upload may stand still, while it is waited for, before it is given up. */
+  streamSilenceMs: 60_000,
+  /** Bytes of the Idempotency-Key of a stream. The number of the group is added to it, and needs the rest of the 255. */
+  streamKeyBytesMax: 239,
+  /** Values of the dictionary of an Arrow column. */
+  arrowDictionaryMax: 1_000_000,
+  /** Bytes of the metadata of one Arrow message, which describes columns and buffers. */
+  arrowMetadataBytesMax: 1 * MIB,
   /** Bytes of a refused request that are read and thrown away, so that its client can read the answer. Four full bodies. */
   discardedBytesMax: 64 * MIB,
   /** How long that may take. */

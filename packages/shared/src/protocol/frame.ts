@@ -52,7 +52,7 @@ export const FRAME_HEADER_BYTES = 80;
 export const FRAME_ALIGNMENT = 8;
 export const LOG_ID_BYTES = 8;
 export const BODY_DIGEST_BYTES = 16;
-const SPAN_BYTES = 64;
+export const SPAN_BYTES = 64;
 const CHECKSUM_FROM = 12;
 const FLAG_SYSTEM = 1;
 const NO_DIGEST = Buffer.alloc(BODY_DIGEST_BYTES);
@@ -101,7 +101,7 @@ function aligned(bytes: number): number {
 }
 
 // Two's complement, so that instants before 1970 fit; positions and versions are never negative.
-function writeSafeInteger(target: Buffer, value: number, offset: number): void {
+export function writeSafeInteger(target: Buffer, value: number, offset: number): void {
   const high = Math.floor(value / 2 ** 32);
   target.writeUInt32LE(value - high * 2 ** 32, offset);
   target.writeInt32LE(high, offset + 4);

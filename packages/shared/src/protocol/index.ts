@@ -31,6 +31,7 @@ export {
   HEAD_PATH,
   INTERNAL_TOKEN_HEADER,
 } from './feed.ts';
+export { type FrameExtent, frameExtent, readExcerpt } from './frame-excerpt.ts';
 export {
   BODY_DIGEST_BYTES,
   decodeFrame,
@@ -46,6 +47,23 @@ export {
   type IdempotencyMark,
   LOG_ID_BYTES,
 } from './frame.ts';
+export {
+  type FindingKind,
+  type FindingSeverity,
+  type FolderOwner,
+  type CheckStatus,
+  INSPECTION_CONTENT_TYPE,
+  type InspectionCheck,
+  type InspectionFailure,
+  type InspectionFinding,
+  type InspectionProgress,
+  type InspectionRecord,
+  type InspectionStart,
+  type InspectionSummary,
+  INTACT_RANGES_MAX,
+  parseInspectionRecord,
+  VERIFY_PATH,
+} from './inspection.ts';
 export {
   isStoreProjection,
   STORE_PROJECTIONS,

@@ -5,6 +5,7 @@ import { HEX_DIGITS, PAGE_BYTES, segmentsAt, setLimits } from './layout';
 import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
+export { checkColumns } from './column-check';
 export {
   beginLoading,
   copySegments,
@@ -25,7 +26,14 @@ export {
   selectTenant,
   undoEvents,
 } from './placement';
-export { scanBatch, scanSingle, setRules, tenantLength, tenantOffset } from './request-scan';
+export {
+  scanBatch,
+  scanLines,
+  scanSingle,
+  setRules,
+  tenantLength,
+  tenantOffset,
+} from './request-scan';
 export { hashInto, setHashKey } from './sip-hash';
 export { countTypes, typeCountsAt } from './type-counts';
 

@@ -47,6 +47,17 @@ export function isEntityId(start: usize, bytes: usize): bool {
   );
 }
 
+/** True for printable ASCII throughout. */
+export function isPrintable(start: usize, bytes: usize): bool {
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const count = min<usize>(bytes - at, 16);
+    const wanted: u32 = (1 << (<u32>count)) - 1;
+    const printable = <u32>i8x16.bitmask(between(v128.load(start + at), 0x20, 0x7e));
+    if ((printable & wanted) != wanted) return false;
+  }
+  return true;
+}
+
 /** 1 to 64 letters, digits, - or _; not the store's own tenant. */
 export function isTenantId(start: usize, bytes: usize): bool {
   if (bytes - 1 >= TENANT_BYTES_MAX) return false;

@@ -69,6 +69,8 @@ const SEEN_TIMESTAMP: u32 = 32;
 const SEEN_VERSION: u32 = 64;
 const SEEN_REQUIRED: u32 = SEEN_TYPE | SEEN_ENTITY | SEEN_PAYLOAD;
 
+const LINE_FEED: u32 = 0x0a;
+
 /** Fifteen digits are always a safe integer. */
 const VERSION_DIGITS_MAX: usize = 15;
 
@@ -138,6 +140,32 @@ export function scanSingle(bytes: usize): i32 {
   const p = scanEvent(begin(bytes), eventTable());
   if (p == 0 || !takeTenant(0)) return SLOW_PATH;
   return skipSpace(p) == INPUT + bytes ? 1 : SLOW_PATH;
+}
+
+/**
+ * Scans lines with one event object each, at least one; blank lines count for nothing. `lineFeeds` is the number of line feeds in the input: when
+ * all of them stand between the events, none stands inside one, and each event has its line to itself. Returns the number of events or SLOW_PATH.
+ */
+export function scanLines(bytes: usize, eventsMax: i32, lineFeeds: i32): i32 {
+  const end = INPUT + bytes;
+  let record = eventTable();
+  let count: i32 = 0;
+  let feeds: i32 = 0;
+  let p = begin(bytes);
+  for (let q = INPUT; q < p; q++) feeds += i32(load<u8>(q) == LINE_FEED);
+  while (p != end) {
+    if (count == eventsMax || (p = scanEvent(p, record)) == 0 || !takeTenant(count))
+      return SLOW_PATH;
+    record += EVENT_BYTES;
+    count++;
+    const feedsBefore = feeds;
+    for (let c: u32 = load<u8>(p); c <= 0x20; c = load<u8>(++p)) {
+      if (c == LINE_FEED) feeds++;
+      else if (c != 0x20 && c != 0x0d && c != 0x09) break;
+    }
+    if (feeds == feedsBefore && p != end) return SLOW_PATH;
+  }
+  return feeds == lineFeeds && count > 0 ? count : SLOW_PATH;
 }
 
 /** Every event of a batch names the same tenant, or none does. */

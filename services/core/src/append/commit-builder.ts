@@ -11,6 +11,7 @@ import type { Frame, IdempotencyMark } from '@allsource/shared/protocol';
 import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import type { EntityDirectory } from './append-port.ts';
+import type { EventColumns } from './event-columns.ts';
 import type { IngestContext } from './ingest-request.ts';
 
 /** The two spaces of entities: what clients append and what the store appends about itself. */
@@ -34,9 +35,18 @@ export interface ScannedRequest {
   /** The tenant that the request names; null when it names none. */
   readonly tenant: string | null;
   readonly eventCount: number;
-  readonly shape: RequestShape;
+  /** Null for lines and columns, whose events are acknowledged together and get no answer of their own. */
+  readonly shape: RequestShape | null;
   /** Which reading of the builder it is. */
   readonly generation: number;
+}
+
+/** Whole lines that are to become one commit. */
+export interface LineGroup {
+  /** Their bytes, in parts. */
+  readonly parts: readonly Buffer[];
+  /** Line feeds in them: one for each line, but that the last line of a stream may have none. */
+  readonly lineFeeds: number;
 }
 
 /** One commit to place. */
@@ -56,7 +66,7 @@ export interface AnswerBytes {
 
 /** What the builder knows of a frame beyond its bytes, because it has just made them. */
 export interface PlacedNotes {
-  /** The answer to a scanned request, as append-answer.ts would make it. */
+  /** The answer to a scanned request of a shape, as append-answer.ts would make it. */
   readonly answer: AnswerBytes | null;
   /** Events by type. */
   readonly types: ReadonlyMap<string, number>;
@@ -94,6 +104,10 @@ export interface CommitBuilder {
   begin(head: LogHead, recordedAt: Micros): void;
   /** Reads the body of an append, which came in parts; null when ingest-request.ts has to read it, be it good or bad. */
   scan(body: readonly Buffer[], shape: RequestShape, context: IngestContext): ScannedRequest | null;
+  /** Reads a group of lines; null when ingest-lines.ts has to read it, be it good or bad. */
+  scanLines(group: LineGroup, context: IngestContext): ScannedRequest | null;
+  /** Checks events that came as columns; null when ingest-columns.ts has to, be they good or bad. */
+  scanColumns(columns: EventColumns, context: IngestContext): ScannedRequest | null;
   /** Places a commit behind everything placed before, or says which expected version does not hold. Nothing changes on a conflict. */
   place(placement: Placement): PlacementOutcome;
   /** Says that the oldest frame that was placed and not settled is durable. */

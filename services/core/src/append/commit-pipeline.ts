@@ -4,7 +4,7 @@
  *
  * Ordering: a frame is durable, then the folds take it, then readers may see it, then its appender is answered (I-1, I-4). When a group
  * fails, it and everything behind it is refused: a later frame is chained to an earlier one and can never stand without it.
- * After `failed` nothing is appended until the process starts again and recovery has looked at the disk; after `full` the next append tries again.
+ * After `failed` nothing is appended until the process starts again and recovery has looked at the disk; after `full` and `busy` the next append tries again.
  */
 import { problem } from '@allsource/shared/errors';
 import { deferred } from '@allsource/shared/lang';
@@ -147,6 +147,14 @@ export class CommitPipeline {
       return problem(
         'storage_full',
         'The disk is full; nothing of this append was stored. Free some space and send it again.',
+        {},
+        outcome.cause,
+      );
+    }
+    if (outcome.kind === 'busy') {
+      return problem(
+        'overloaded',
+        `Core is short of file handles or memory (${outcome.cause.message}); nothing of this append was stored. Send it again in a moment; if this lasts, raise the limit of open files (ulimit -n).`,
         {},
         outcome.cause,
       );

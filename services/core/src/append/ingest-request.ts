@@ -68,7 +68,7 @@ interface Span {
 }
 
 /** Where the members of one event lie; null for an element that is no object. */
-type RawEvent = Map<Member, Span> | null;
+export type RawEvent = Map<Member, Span> | null;
 
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
@@ -76,11 +76,7 @@ const OPEN_BRACKET = 0x5b;
 
 /** Reads the body of a single append: one event object. Throws a problem for anything else. */
 export function parseSingleRequest(body: Buffer, context: IngestContext): IngestRequest {
-  const raw = scanDocument(body, (scanner) => {
-    if (scanner.peek() === OPEN_BRACE) return scanEvent(scanner);
-    scanner.skipValue();
-    return null;
-  });
+  const raw = scanDocument(body, scanElement);
   const reader = new EventReader({ body, raw, context, place: { pointer: '' } });
   return { tenant: reader.tenant(), events: [reader.draft()] };
 }
@@ -158,14 +154,15 @@ function scanBatch(scanner: JsonScanner): RawEvent[] | null {
 
 function scanEvents(scanner: JsonScanner): RawEvent[] {
   const raws: RawEvent[] = [];
-  scanner.visitArray(0, () => {
-    if (scanner.peek() === OPEN_BRACE) raws.push(scanEvent(scanner));
-    else {
-      scanner.skipValue();
-      raws.push(null);
-    }
-  });
+  scanner.visitArray(0, () => raws.push(scanElement(scanner)));
   return raws;
+}
+
+/** Notes where the members of an event lie. */
+export function scanElement(scanner: JsonScanner): RawEvent {
+  if (scanner.peek() === OPEN_BRACE) return scanEvent(scanner);
+  scanner.skipValue();
+  return null;
 }
 
 // Depth starts at 0 for each member's value, so that the limit means the same for a payload alone and in a batch.
@@ -179,15 +176,21 @@ function scanEvent(scanner: JsonScanner): RawEvent {
   return members;
 }
 
+function whereText({ index, line }: { readonly index?: number; readonly line?: number }): string {
+  if (index !== undefined) return ` (event ${index} of the batch; nothing of it was stored)`;
+  return line === undefined ? '' : ` (line ${line}; nothing of its group was stored)`;
+}
+
 interface EventReaderOptions {
   readonly body: Buffer;
   readonly raw: RawEvent;
   readonly context: IngestContext;
-  readonly place: { readonly pointer: string; readonly index?: number };
+  /** Where the event stands, for the problem: in a batch, or on a line. */
+  readonly place: { readonly pointer: string; readonly index?: number; readonly line?: number };
 }
 
 /** Judges the members of one event. */
-class EventReader {
+export class EventReader {
   readonly #body: Buffer;
   readonly #raw: RawEvent;
   readonly #context: IngestContext;
@@ -225,12 +228,10 @@ class EventReader {
     detail: string,
     { member, ...facts }: ProblemMembers & { readonly member?: Member } = {},
   ): Error {
-    const { pointer, index } = this.#place;
-    const where =
-      index === undefined ? '' : ` (event ${index} of the batch; nothing of it was stored)`;
-    return problem(code, detail + where, {
+    const { pointer, ...place } = this.#place;
+    return problem(code, detail + whereText(place), {
       pointer: member === undefined ? pointer : `${pointer}/${member}`,
-      ...(index === undefined ? {} : { index }),
+      ...place,
       ...facts,
     });
   }

@@ -12,7 +12,7 @@ import type { Clock, Micros, Position, Version } from '@allsource/shared/model';
 import { micros, POSITION_ZERO } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import {
   type CheckpointSection,
@@ -20,11 +20,13 @@ import {
   UnusableCheckpoint,
 } from '../storage/checkpoint-port.ts';
 import type { LogAnchor, LogHead, LogStore } from '../storage/log-store.ts';
+import type { EventColumns } from './event-columns.ts';
 import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
 import type {
   CommitBuilder,
   EntityState,
+  LineGroup,
   PlacedNotes,
   Placement,
   PlacementEvent,
@@ -238,6 +240,10 @@ export class Journal implements DurableLog, SystemAppender {
     return this.#options.store.read(from);
   }
 
+  async readEvent(at: Position): Promise<FrameEvent | null> {
+    return (await this.#options.store.readEvent?.(at)) ?? null;
+  }
+
   subscribe(listener: (frame: Frame) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -253,6 +259,16 @@ export class Journal implements DurableLog, SystemAppender {
     context: IngestContext,
   ): ScannedRequest | null {
     return this.#builder.scan(body, shape, context);
+  }
+
+  /** The same for a group of lines; ingest-lines.ts is the other way to read them. */
+  scanLines(group: LineGroup, context: IngestContext): ScannedRequest | null {
+    return this.#builder.scanLines(group, context);
+  }
+
+  /** The same for columns; ingest-columns.ts is the other way to check them. */
+  scanColumns(columns: EventColumns, context: IngestContext): ScannedRequest | null {
+    return this.#builder.scanColumns(columns, context);
   }
 
   /**

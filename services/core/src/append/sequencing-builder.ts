@@ -49,6 +49,14 @@ export class SequencingBuilder implements CommitBuilder {
     return null;
   }
 
+  scanLines(): null {
+    return null;
+  }
+
+  scanColumns(): null {
+    return null;
+  }
+
   place(placement: Placement): PlacementOutcome {
     const { events } = placement;
     assert(!('generation' in events), 'this builder reads no requests');

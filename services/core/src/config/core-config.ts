@@ -19,6 +19,7 @@ export function readCoreConfig(environment: Environment) {
       'natsEvents',
       'storage',
       'segmentBytes',
+      'sealBytesPerSecond',
       'checkpointBytes',
       'partitionCount',
       'payloadBytesMax',

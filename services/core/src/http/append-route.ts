@@ -24,7 +24,7 @@ import type { CoreMetrics } from '../observability/core-metrics.ts';
 import type { YoungCollector } from './young-collector.ts';
 
 const SINGLE_PATH = '/api/v1/events';
-const BATCH_PATH = '/api/v1/events/batch';
+export const BATCH_PATH = '/api/v1/events/batch';
 
 /** The routes served here and what they need, for the route list and the test that walks it. */
 export const INGEST_ROUTES = [
@@ -33,7 +33,7 @@ export const INGEST_ROUTES = [
     method: 'POST',
     path: BATCH_PATH,
     needs: 'write',
-    summary: 'Append a batch of events, all or nothing.',
+    summary: 'Append a batch of events, all or nothing; or lines of them, group by group.',
   },
 ] as const;
 
@@ -171,7 +171,8 @@ function answerBytes(text: string): AnswerBytes {
   return { bytes: Buffer.from(text, 'utf8'), release: () => {} };
 }
 
-function requireAppended(outcome: AppendOutcome): Appended {
+/** The outcome of an append that took place; throws `version_conflict` for the other. */
+export function requireAppended(outcome: AppendOutcome): Appended {
   if (outcome.kind === 'appended') return outcome;
   const { index, expected, current } = outcome;
   throw problem(
@@ -185,17 +186,25 @@ function requireAppended(outcome: AppendOutcome): Appended {
   );
 }
 
-function idempotencyKey(headers: IncomingHttpHeaders): string | null {
+/** The Idempotency-Key of a stream, which is shorter: group-stream.ts adds the number of the group. */
+export function streamKey(headers: IncomingHttpHeaders): string | null {
+  return idempotencyKey(headers, LIMITS.streamKeyBytesMax);
+}
+
+function idempotencyKey(
+  headers: IncomingHttpHeaders,
+  bytesMax: number = LIMITS.idempotencyKeyBytesMax,
+): string | null {
   const key = headers['idempotency-key'];
   if (key === undefined) return null;
   const text = Array.isArray(key) ? key.join(',') : key;
   const bytes = Buffer.byteLength(text);
-  if (bytes >= 1 && bytes <= LIMITS.idempotencyKeyBytesMax) return text;
+  if (bytes >= 1 && bytes <= bytesMax) return text;
   throw problem(
     'invalid_idempotency_key',
-    `The Idempotency-Key is ${bytes} bytes; allowed are 1 to ${LIMITS.idempotencyKeyBytesMax}.`,
+    `The Idempotency-Key is ${bytes} bytes; allowed are 1 to ${bytesMax}.`,
     {
-      limit_bytes: LIMITS.idempotencyKeyBytesMax,
+      limit_bytes: bytesMax,
     },
   );
 }

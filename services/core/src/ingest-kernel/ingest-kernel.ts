@@ -18,13 +18,16 @@ import { Frame, type IdempotencyMark } from '@allsource/shared/protocol';
 import {
   type AnswerBytes,
   countTypes,
+  type LineGroup,
   type PlacementEvent,
   type RequestShape,
   type ScannedRequest,
 } from '../append/commit-builder.ts';
+import type { EventColumns } from '../append/event-columns.ts';
 import { AnswerBuffers } from './answer-buffers.ts';
+import { enterColumns } from './enter-columns.ts';
 import { EntityTableSection } from './entity-table-section.ts';
-import { type EventSpans, readEventRecord, writeEventRecord } from './event-record.ts';
+import { type EventSpans, readEventRecord, type Span, writeEventRecord } from './event-record.ts';
 import {
   CONTEXT_DIGEST,
   CONTEXT_KEY,
@@ -119,8 +122,38 @@ export class IngestKernel {
     return this.#scanned(this.#memory.exports.scanSingle(length), 'single');
   }
 
+  /** Scans a group of lines. Null means: take the other path, be it good or bad. */
+  scanLines({ parts, lineFeeds }: LineGroup, rules: ScanRules): ScannedRequest | null {
+    const length = this.#enterBody(parts, rules);
+    if (length === 0) return null;
+    return this.#scanned(this.#memory.exports.scanLines(length, this.#eventsMax, lineFeeds), null);
+  }
+
+  /** Checks events that came as columns. Null means: take the other path, be they good or bad. */
+  scanColumns(columns: EventColumns, rules: ScanRules): ScannedRequest | null {
+    const { rows } = columns;
+    if (rows === 0 || rows > this.#eventsMax) return null;
+    this.#generation++;
+    const { bytes, eventTable, exports } = this.#memory;
+    const length = enterColumns(columns, {
+      memory: bytes,
+      eventTable,
+      inputBytesMax: this.#inputBytesMax,
+      latest: latestTimestamp(rules),
+    });
+    if (length === null) return null;
+    const isGood = exports.checkColumns(
+      length,
+      rows,
+      rules.payloadBytesMax,
+      LIMITS.metadataBytesMax,
+    );
+    if (isGood === 0) return null;
+    return { tenant: null, eventCount: rows, shape: null, generation: this.#generation };
+  }
+
   /** Brings a body and the rules in; returns its length, 0 when there is nothing to scan. */
-  #enterBody(body: readonly Buffer[], { payloadBytesMax, now }: ScanRules): number {
+  #enterBody(body: readonly Buffer[], rules: ScanRules): number {
     this.#generation++;
     const { bytes, exports } = this.#memory;
     let length = 0;
@@ -130,11 +163,11 @@ export class IngestKernel {
       length += part.length;
     }
     if (!isUtf8(bytes.subarray(INPUT, INPUT + length))) return 0;
-    exports.setRules(payloadBytesMax, LIMITS.metadataBytesMax, now + LIMITS.clockSkewMs * 1000);
+    exports.setRules(rules.payloadBytesMax, LIMITS.metadataBytesMax, latestTimestamp(rules));
     return length;
   }
 
-  #scanned(eventCount: number, shape: RequestShape): ScannedRequest | null {
+  #scanned(eventCount: number, shape: RequestShape | null): ScannedRequest | null {
     if (eventCount < 0) return null;
     const { bytes, exports } = this.#memory;
     const start = INPUT + exports.tenantOffset();
@@ -148,6 +181,11 @@ export class IngestKernel {
     this.#requireCurrent(request);
     assert(index >= 0 && index < request.eventCount, 'an event of the request');
     return readEventRecord(this.#memory.bytes, this.#memory.eventTable + index * EVENT_BYTES);
+  }
+
+  /** A copy of the text of a span. */
+  textOf({ start, bytes }: Span): Buffer {
+    return this.#memory.copy(INPUT + start, bytes);
   }
 
   #requireCurrent({ generation }: ScannedRequest): void {
@@ -179,7 +217,7 @@ export class IngestKernel {
     return {
       tenant: null,
       eventCount: events.length,
-      shape: 'batch',
+      shape: null,
       generation: this.#generation,
     };
   }
@@ -280,4 +318,9 @@ export class IngestKernel {
     const current = exports.lookUp(length);
     return { version: current, lastPosition: exports.lookedUpPosition() };
   }
+}
+
+/** The newest instant that is not in the future. */
+function latestTimestamp({ now }: ScanRules): number {
+  return now + LIMITS.clockSkewMs * 1000;
 }

@@ -24,11 +24,13 @@ import type { EntityHead } from '../append/append-port.ts';
 import type {
   CommitBuilder,
   EntityState,
+  LineGroup,
   Placement,
   PlacementOutcome,
   RequestShape,
   ScannedRequest,
 } from '../append/commit-builder.ts';
+import type { EventColumns } from '../append/event-columns.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
 import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
@@ -95,10 +97,18 @@ export class KernelBuilder implements CommitBuilder {
       : this.#kernel.scanBatch(body, rules);
   }
 
+  scanLines(group: LineGroup, { limits, now }: IngestContext): ScannedRequest | null {
+    return this.#kernel.scanLines(group, { ...limits, now });
+  }
+
+  scanColumns(columns: EventColumns, { limits, now }: IngestContext): ScannedRequest | null {
+    return this.#kernel.scanColumns(columns, { ...limits, now });
+  }
+
   place(placement: Placement): PlacementOutcome {
     const { space, tenant, events, idempotency } = placement;
     const { logId, partitionCount } = must(this.#log, 'the builder has begun');
-    const scanned = 'generation' in events ? events : null;
+    const shape = 'generation' in events ? events.shape : null;
     const request = 'generation' in events ? events : this.#kernel.load(events);
     const recordedAt = this.#nextRecordedAt();
     const commit = this.#kernel.commit(request, {
@@ -117,7 +127,7 @@ export class KernelBuilder implements CommitBuilder {
       return { ...commit, expected: this.#expected(request, commit.index) };
     const { frame } = commit;
     const summary = this.#kernel.summary(frame);
-    const answer = scanned === null ? null : this.#kernel.answer(scanned.shape);
+    const answer = shape === null ? null : this.#kernel.answer(shape);
     this.#unsettled.push({ frame, summary });
     this.#placed = endOf(frame);
     this.#recordedAt = recordedAt;

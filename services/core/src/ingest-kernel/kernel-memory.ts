@@ -17,6 +17,13 @@ export interface KernelExports {
   setRules(payloadBytesMax: number, metadataBytesMax: number, latestTimestamp: number): void;
   scanBatch(bytes: number, eventsMax: number): number;
   scanSingle(bytes: number): number;
+  scanLines(bytes: number, eventsMax: number, lineFeeds: number): number;
+  checkColumns(
+    bytes: number,
+    count: number,
+    payloadBytesMax: number,
+    metadataBytesMax: number,
+  ): number;
   tenantOffset(): number;
   tenantLength(): number;
   selectTenant(bytes: number): void;

@@ -4,10 +4,12 @@
  * Promise: the port's (`storage/log-store.ts`): what was acknowledged is durable (I-1), and no read passes the head (I-4). One store owns the folder; the lock that keeps other processes out is the caller's, and a second
  * store in the same process fences the first (`writer-epoch.ts`).
  *
- *     <folder>/00000000000000000001.seg    segments (`segment.ts`); all but the last are sealed
+ *     <folder>/00000000000000000001.seg    segments (`segment.ts`); the last one is active
+ *     <folder>/00000000000000000001.sealed segments that were full and have been compressed (`sealing.ts`)
  *     <folder>/head                        how far the log was durable at the last clean close or roll (`head-marker.ts`)
  *     <folder>/writer                      epoch of the newest writer
  *     <folder>/prepared-*.tmp              segments to be (`segment-preparer.ts`)
+ *     <folder>/sealing-*.tmp               sealed segments in the making
  *     <folder>/torn/                       what crashes left of appends that nobody was told of; may be deleted at any time
  *
  * Order: an append is durable before the head moves, and the head moves before the append resolves; reads end at the head. A crash at any point
@@ -19,14 +21,15 @@
 import { randomBytes } from 'node:crypto';
 import { assert, must } from '@allsource/shared/lang';
 import { type Position, systemClock } from '@allsource/shared/model';
-import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
+import { type Frame, type FrameEvent, LOG_ID_BYTES } from '@allsource/shared/protocol';
 import { asError } from '../storage/disk.ts';
 import { headAfter, isNextAfter } from '../storage/frame-chain.ts';
 import type { LogHead, LogStore, ReplayOnOpen, StoreAppendOutcome } from '../storage/log-store.ts';
 
 import { writeHeadMarker } from './head-marker.ts';
-import { readFrames } from './log-reader.ts';
+import { readEvent, readFrames } from './log-reader.ts';
 import { type FileLogSettings, type OpenLog, openLog } from './open-log.ts';
+import { SEALING_RETRY_MS, type SealingStatus } from './sealing.ts';
 import { SEGMENT_HEADER_BYTES } from './segment.ts';
 import { FencedFailure } from './write-faults.ts';
 
@@ -44,6 +47,8 @@ export class FileLogStore implements LogStore {
   #appending: Promise<StoreAppendOutcome> | null = null;
   /** Why the store takes no appends. */
   #poison: Error | null = null;
+  /** True from an append that found no space to the next one that did. */
+  #isFull = false;
 
   constructor(options: FileLogOptions) {
     const pages = Math.max(2, Math.ceil(options.segmentBytes / SEGMENT_HEADER_BYTES));
@@ -52,6 +57,8 @@ export class FileLogStore implements LogStore {
       clock: systemClock,
       nowMs: () => performance.now(),
       makeLogId: () => randomBytes(LOG_ID_BYTES),
+      sealer: null,
+      sealingRetryMs: SEALING_RETRY_MS,
       ...options,
       segmentBytes: pages * SEGMENT_HEADER_BYTES,
     };
@@ -60,6 +67,17 @@ export class FileLogStore implements LogStore {
   /** True after a failure of the disk or after another writer has opened the log: reads go on, appends do not. */
   get isPoisoned(): boolean {
     return this.#poison !== null;
+  }
+
+  /** What has become of sealing; null where it is off or the store is not open. */
+  get sealing(): SealingStatus | null {
+    return this.#log?.sealing?.status ?? null;
+  }
+
+  /** Resolves when nothing is being sealed: all segments that are full by now are, but for one that is to be tried again later. */
+  async sealed(): Promise<void> {
+    await this.#log?.writer.choresDone();
+    await this.#log?.sealing?.idle();
   }
 
   /** Bytes of the segment files of an open log, their unused room included. */
@@ -97,16 +115,28 @@ export class FileLogStore implements LogStore {
     switch (outcome.kind) {
       case 'appended':
         this.#head = headAfter(head, frames);
+        if (this.#isFull) this.#settings.onNotice({ kind: 'space_again' });
+        this.#isFull = false;
         return outcome;
       case 'full':
+        if (!this.#isFull) this.#settings.onNotice({ kind: 'disk_full', cause: outcome.cause });
+        this.#isFull = true;
+        return outcome;
+      case 'busy':
         return outcome;
       case 'fenced':
-        this.#poison = new FencedFailure();
+        this.#stopWith(log, new FencedFailure());
         return { kind: 'head_moved', head: head.position };
       case 'failed':
-        this.#poison = outcome.cause;
+        this.#stopWith(log, outcome.cause);
         return outcome;
     }
+  }
+
+  #stopWith(log: OpenLog, poison: Error): void {
+    this.#poison = poison;
+    log.sealing?.stop();
+    this.#settings.onNotice({ kind: 'writer_poisoned', cause: poison });
   }
 
   read(from: Position): AsyncIterable<Frame> {
@@ -114,6 +144,12 @@ export class FileLogStore implements LogStore {
     const { segments, files, indexing } = log;
     const { logId, position: last } = head;
     return readFrames({ segments, files, indexing, logId, head: last }, from);
+  }
+
+  async readEvent(at: Position): Promise<FrameEvent | null> {
+    const { log, head } = this.#opened();
+    assert(at >= 1 && at <= head.position, 'a durable position');
+    return readEvent({ ...log, logId: head.logId, head: head.position }, at);
   }
 
   #opened(): { readonly log: OpenLog; readonly head: LogHead } {
@@ -130,6 +166,7 @@ export class FileLogStore implements LogStore {
     const log = this.#log;
     if (log === null) return;
     this.#log = null;
+    await log.sealing?.close();
     await log.writer.close();
     if (this.#poison === null) await this.#markHead(log);
     await log.files.close();

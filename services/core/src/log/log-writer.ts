@@ -11,13 +11,13 @@
  * What a crash leaves: a prefix of the runs as whole frames, which recovery keeps, and a torn rest in the last segment, which it sets aside.
  *
  * Failure policy (I-12): a full disk during a write is taken back: new segments are removed, newest first, then what was written into the first
- * one is zeroed and synced, so at each point the folder is a valid log. A failed sync is never repeated on the same handle and nothing is taken
- * back after it.
+ * one is zeroed and synced, so at each point the folder is a valid log. A shortage of file handles is met where segments are made ready, before a byte
+ * is written, and refuses that append alone. A failed sync is never repeated on the same handle and nothing is taken back after it.
  */
 import { assert, must } from '@allsource/shared/lang';
 import type { Clock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { asError, type Disk, isOutOfSpace } from '../storage/disk.ts';
+import { asError, type Disk, isOutOfSpace, isShortage } from '../storage/disk.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import { adoptSegment } from './adopt-segment.ts';
 import { planRuns, type Run } from './append-plan.ts';
@@ -34,6 +34,7 @@ export type WriteOutcome =
   | { readonly kind: 'appended' }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'full'; readonly cause: Error }
+  | { readonly kind: 'busy'; readonly cause: Error }
   | { readonly kind: 'failed'; readonly cause: Error };
 
 /** A run on its way: where its bytes begin. */
@@ -170,6 +171,7 @@ export class LogWriter {
 
   async #failure(thrown: unknown, placed: readonly PlacedRun[]): Promise<WriteOutcome> {
     const cause = asError(thrown);
+    if (isShortage(thrown) && placed.length === 0) return { kind: 'busy', cause };
     if (!isOutOfSpace(thrown)) return { kind: 'failed', cause };
     try {
       await this.#takeBack(placed);
@@ -194,6 +196,11 @@ export class LogWriter {
     this.#requireOwnership();
     zeroRange(first.place.file, first.offset, first.offset + first.run.bytes);
     await synced(first.place.file.datasync());
+  }
+
+  /** Resolves when the chores of the last roll are done. */
+  async choresDone(): Promise<void> {
+    await this.#parts.chores.done();
   }
 
   /** Ends the chores and gives the handles back. May be called twice. */

@@ -12,9 +12,11 @@ import type { NoticeListener } from './log-notice.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog } from './recovery.ts';
 import { RollChores, type WritableSegment } from './roll-chores.ts';
+import { settleSealedLeftovers } from './sealed-leftovers.ts';
+import { Sealing, type SegmentSealer } from './sealing.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentIndexing } from './segment-indexing.ts';
-import { SegmentList } from './segment-list.ts';
+import { type Segment, SegmentList } from './segment-list.ts';
 import { SegmentPreparer } from './segment-preparer.ts';
 import { SyncChoice } from './sync-choice.ts';
 import { rewriteTail } from './tail-rewrite.ts';
@@ -33,6 +35,9 @@ export interface FileLogSettings {
   readonly nowMs: () => number;
   /** Names a log that is made, with eight bytes. */
   readonly makeLogId: () => Buffer;
+  /** Makes sealed segments of those that are full; null = they stay as they are. The store closes it. */
+  readonly sealer: SegmentSealer | null;
+  readonly sealingRetryMs: number;
 }
 
 /** What an open store holds. */
@@ -43,6 +48,7 @@ export interface OpenLog {
   readonly indexing: SegmentIndexing;
   readonly writer: LogWriter;
   readonly epoch: WriterEpoch;
+  readonly sealing: Sealing | null;
 }
 
 /**
@@ -82,6 +88,7 @@ class LogOpening {
     const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
     const { disk, onNotice } = this.#settings;
     await this.#preparer.removeLeftovers();
+    await settleSealedLeftovers(disk, onNotice);
     const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });
     if (recovered === null) {
       if (after !== null) throw new MissingAnchor(after, 'the log is empty');
@@ -135,21 +142,40 @@ class LogOpening {
     readonly active: WritableSegment;
   }): OpenLog {
     const { disk, onNotice, clock, segmentBytes, nowMs } = this.#settings;
-    const { logId } = log.head;
+    const { head, segments } = log;
+    const { logId } = head;
+    const files = new SegmentFiles(disk);
+    const sealing = this.#sealing(segments, files);
+    const onRolled = (active: Segment) => sealing?.begin(active);
+    onRolled(segments.active);
     const writer = new LogWriter({
       disk,
       clock,
       segmentBytes,
-      segments: log.segments,
+      segments,
       active: log.active,
       preparer: this.#preparer,
-      chores: new RollChores({ disk, logId, onNotice }),
+      chores: new RollChores({ disk, logId, onNotice, onRolled }),
       epoch: this.#epoch,
       syncChoice: new SyncChoice(nowMs),
     });
-    const { head, segments } = log;
-    const files = new SegmentFiles(disk);
     const indexing = new SegmentIndexing({ logId, segments, files });
-    return { head, segments, writer, epoch: this.#epoch, files, indexing };
+    return { head, segments, writer, epoch: this.#epoch, files, indexing, sealing };
+  }
+
+  #sealing(segments: SegmentList, files: SegmentFiles): Sealing | null {
+    const { disk, onNotice, nowMs, sealer, sealingRetryMs: retryMs } = this.#settings;
+    if (sealer === null) return null;
+    return new Sealing({
+      disk,
+      segments,
+      files,
+      sealer,
+      onNotice,
+      epoch: this.#epoch.value,
+      isOwner: () => this.#epoch.isCurrent(),
+      retryMs,
+      nowMs,
+    });
   }
 }

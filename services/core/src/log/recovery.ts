@@ -11,20 +11,22 @@
  * before it was synced), a later whole frame's durable position, or the head marker. They are a torn tail only when nothing does. One loss is therefore
  * beyond recovery's sight: bit rot in the newest appends after a crash, which no later frame and no marker speaks for, looks like a torn write.
  *
- * A sealed segment ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
+ * A full segment, raw or sealed, ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
  * Whole frames before a torn tail are kept although nobody was told of them: their append was cut between durable and answered.
  */
 import { problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
 import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
-import { type Disk, isOutOfSpace } from '../storage/disk.ts';
+import { type Disk, type DiskFile, isOutOfSpace } from '../storage/disk.ts';
 import type { LogAnchor, LogHead } from '../storage/log-store.ts';
 import { MissingAnchor } from '../storage/missing-anchor.ts';
+import { BlockCache } from './block-cache.ts';
 import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { type HeadMarker, readHeadMarker } from './head-marker.ts';
 import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
 import type { NoticeListener } from './log-notice.ts';
+import { SealedFile } from './sealed-file.ts';
 import { readSegmentHeaders, type SegmentFile } from './segment-headers.ts';
 import { Segment, SegmentList } from './segment-list.ts';
 import { surveyTail, type TailSurvey } from './tail-survey.ts';
@@ -69,7 +71,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
     if (ordinal < start) continue;
     const next = files[ordinal + 1];
     if (next === undefined) await recovery.readLast(file);
-    else await recovery.readSealed(file, next);
+    else await recovery.readFull(file, next);
   }
   return recovery.finish();
 }
@@ -85,6 +87,12 @@ function refuseMissingEnd(
     firstPosition: position(end.head + 1),
     lastPosition: marker.position,
   });
+}
+
+// A segment is sealed when one behind it holds a durable frame.
+function missingEndProblem(before: string, last: Position): Error {
+  const next = position(last + 1);
+  return missingPositionsProblem({ before, after: null, firstPosition: next, lastPosition: next });
 }
 
 class LogRecovery {
@@ -150,17 +158,17 @@ class LogRecovery {
   }
 
   /** Reads a segment up to where the next one's header says that it begins. */
-  async readSealed(file: SegmentFile, next: SegmentFile): Promise<void> {
+  async readFull(file: SegmentFile, next: SegmentFile): Promise<void> {
     const { firstPosition, previousChecksum } = next.header;
     const stop = await this.#readFrames(file, (walk) => walk.position >= firstPosition);
-    if (stop.step !== null)
-      throw await this.#sealedProblem({ file, next, ...stop, step: stop.step });
+    if (stop.step !== null) throw await this.#fullProblem({ file, next, ...stop, step: stop.step });
     if (stop.walk.position !== firstPosition || stop.walk.checksum !== previousChecksum)
       throw segmentProblem(next.name, `it does not follow the last frame of ${file.name}`);
   }
 
   /** Reads the last segment to its end and sets a torn tail aside. */
   async readLast(file: SegmentFile): Promise<void> {
+    if (file.sealed !== null) throw missingEndProblem(file.name, file.sealed.lastPosition);
     const { walk, step } = await this.#readFrames(file, () => false);
     const survey = await this.#survey(file, walk);
     const isTorn = survey.endOffset !== null;
@@ -188,7 +196,7 @@ class LogRecovery {
     isDone: (walk: FrameWalk) => boolean,
   ): Promise<{ readonly walk: FrameWalk; readonly step: WalkStep | null }> {
     const segment = this.#addSegment(file, { isIndexed: true });
-    const source = await this.#options.disk.open(file.name, 'read');
+    const source = await this.#openSource(file);
     try {
       const logId = this.#logId;
       const window = this.#window;
@@ -196,7 +204,7 @@ class LogRecovery {
         source,
         logId,
         start: segment.start,
-        end: file.fileBytes,
+        end: file.end,
         window,
       });
       // The first window of each segment is waited for, so that a signal or a timer has its turn in a long recovery.
@@ -213,6 +221,13 @@ class LogRecovery {
     }
   }
 
+  async #openSource({ name, sealed }: SegmentFile): Promise<SealedFile | DiskFile> {
+    const { disk } = this.#options;
+    return sealed === null
+      ? disk.open(name, 'read')
+      : SealedFile.open(disk, name, new BlockCache(0));
+  }
+
   // Memory that was read into a moment ago is in the processor's cache, and a blocking read into it takes less time than the way to another thread.
   async #fill(walk: FrameWalk, bytesNeeded: number): Promise<void> {
     const bytes = Math.max(WINDOW_BYTES, bytesNeeded);
@@ -223,8 +238,9 @@ class LogRecovery {
   #addSegment(file: SegmentFile, { isIndexed }: { readonly isIndexed: boolean }): Segment {
     const { firstPosition, previousChecksum } = file.header;
     // A file that something cut short may end anywhere; frames begin at multiples of 8 only.
-    const capacity = file.fileBytes - (file.fileBytes % FRAME_ALIGNMENT);
+    const capacity = file.end - (file.end % FRAME_ALIGNMENT);
     const segment = new Segment({ firstPosition, previousChecksum, capacity, isIndexed });
+    if (file.sealed !== null) segment.becomeSealed(file.sealed);
     this.#segments.push(segment);
     return segment;
   }
@@ -233,8 +249,10 @@ class LogRecovery {
     const { frame, offset } = found;
     const { position: start, previousChecksum, checksum, lastPosition } = frame;
     this.#requireMarked(segment, found);
-    segment.index.note({ position: start, offset, previousChecksum });
-    segment.end = offset + frame.bytes.length;
+    if (!segment.isSealed) {
+      segment.index.note({ position: start, offset, previousChecksum });
+      segment.end = offset + frame.bytes.length;
+    }
     this.#position = lastPosition;
     this.#checksum = checksum;
     this.#durablePosition = frame.durablePosition;
@@ -265,7 +283,7 @@ class LogRecovery {
   }
 
   async #survey(file: SegmentFile, walk: FrameWalk): Promise<TailSurvey> {
-    const source = await this.#options.disk.open(file.name, 'read');
+    const source = await this.#openSource(file);
     const logId = this.#logId;
     const { offset } = walk;
     try {
@@ -273,7 +291,7 @@ class LogRecovery {
         source,
         logId,
         offset,
-        end: file.fileBytes,
+        end: file.end,
         position: walk.position,
       });
     } finally {
@@ -290,7 +308,7 @@ class LogRecovery {
     return this.#marker?.position ?? null;
   }
 
-  async #sealedProblem(stop: {
+  async #fullProblem(stop: {
     readonly file: SegmentFile;
     readonly next: SegmentFile;
     readonly walk: FrameWalk;

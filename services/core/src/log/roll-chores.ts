@@ -21,16 +21,20 @@ export class RollChores {
   readonly #disk: Disk;
   readonly #logId: Buffer;
   readonly #onNotice: NoticeListener;
+  readonly #onRolled: (active: Segment) => void;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: {
     readonly disk: Disk;
     readonly logId: Buffer;
     readonly onNotice: NoticeListener;
+    /** Called after the chores with the active segment: those before it are durable and nobody writes to them any more. */
+    readonly onRolled: (active: Segment) => void;
   }) {
     this.#disk = parts.disk;
     this.#logId = parts.logId;
     this.#onNotice = parts.onNotice;
+    this.#onRolled = parts.onRolled;
   }
 
   /** Starts the chores of segments left behind for `active`, once everything in them is acknowledged and the chores before are done. */
@@ -39,8 +43,9 @@ export class RollChores {
   }
 
   async #run(left: readonly WritableSegment[], active: Segment): Promise<void> {
-    for (const one of left) await this.#attempt('protect_segment', () => this.#seal(one));
+    for (const one of left) await this.#attempt('protect_segment', () => this.#protect(one));
     await this.#attempt('mark_head', () => this.#mark(active));
+    this.#onRolled(active);
   }
 
   /** Resolves when no chore is running. */
@@ -48,7 +53,7 @@ export class RollChores {
     await this.#running;
   }
 
-  async #seal(left: WritableSegment): Promise<void> {
+  async #protect(left: WritableSegment): Promise<void> {
     await left.file.close();
     await this.#disk.protect(left.segment.name);
   }

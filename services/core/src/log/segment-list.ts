@@ -1,19 +1,22 @@
 import { assert, must } from '@allsource/shared/lang';
 import type { Position } from '@allsource/shared/model';
 import { type Mark, PositionIndex } from './position-index.ts';
+import { type SealedHeader, sealedName } from './sealed-format.ts';
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
 
-/** A segment file as the running store knows it. */
+/** A segment file as the running store knows it. Offsets are those of the raw segment, whatever the form of the file. */
 export class Segment {
-  readonly name: string;
+  #name: string;
+  #fileBytes: number;
+  #digest: Buffer | null = null;
   readonly firstPosition: Position;
   readonly previousChecksum: number;
-  /** Bytes of the file, header included. */
+  /** Bytes of the raw file, header included. */
   readonly capacity: number;
-  /** Where its frames lie, and the offset behind the last durable one; worth nothing until the segment `isIndexed`. */
+  /** Where the frames of a raw segment lie, and the offset behind the last durable one; worth nothing until the segment `isIndexed`. */
   index: PositionIndex;
   end = SEGMENT_HEADER_BYTES;
-  /** False for a sealed segment that was trusted at the start and not read since (`segment-indexing.ts`). */
+  /** False for a raw segment that was trusted at the start and not read since (`segment-indexing.ts`). */
   isIndexed: boolean;
 
   constructor(segment: {
@@ -22,12 +25,42 @@ export class Segment {
     readonly capacity: number;
     readonly isIndexed?: boolean;
   }) {
-    this.name = segmentName(segment.firstPosition);
+    this.#name = segmentName(segment.firstPosition);
     this.firstPosition = segment.firstPosition;
     this.previousChecksum = segment.previousChecksum;
     this.capacity = segment.capacity;
+    this.#fileBytes = segment.capacity;
     this.index = new PositionIndex(segment.firstPosition);
     this.isIndexed = segment.isIndexed ?? true;
+  }
+
+  /** The name of the file. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Bytes of the file. */
+  get fileBytes(): number {
+    return this.#fileBytes;
+  }
+
+  get isSealed(): boolean {
+    return this.#digest !== null;
+  }
+
+  /** The digest of a sealed segment; null of a raw one. */
+  get digest(): Buffer | null {
+    return this.#digest;
+  }
+
+  /** Takes note that the sealed file has taken the raw one's place. It has an index of its own, so the one in memory goes. */
+  becomeSealed(header: SealedHeader): void {
+    this.#name = sealedName(this.firstPosition);
+    this.#fileBytes = header.fileBytes;
+    this.#digest = header.digest;
+    this.end = header.framesEnd;
+    this.isIndexed = true;
+    this.index = new PositionIndex(this.firstPosition);
   }
 
   get isEmpty(): boolean {
@@ -44,17 +77,29 @@ export class Segment {
   }
 }
 
-/** The segments of a log in order; the last one is active, the others are sealed. */
+/** The segments of a log in order; the last one is active. Sealed ones come first. */
 export class SegmentList {
   readonly #segments: Segment[] = [];
+  #sealedCount = 0;
 
   get count(): number {
     return this.#segments.length;
   }
 
+  /** The number of sealed segments, which is the ordinal of the first raw one. */
+  get sealedCount(): number {
+    return this.#sealedCount;
+  }
+
+  /** Takes note that the first raw segment has become a sealed one. */
+  noteSealed(): void {
+    assert(this.at(this.#sealedCount).isSealed, 'the first raw segment has been sealed');
+    this.#sealedCount += 1;
+  }
+
   /** Bytes of all files. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.capacity, 0);
+    return this.#segments.reduce((sum, segment) => sum + segment.fileBytes, 0);
   }
 
   get active(): Segment {
@@ -72,6 +117,7 @@ export class SegmentList {
       'segments are in the order of their positions',
     );
     this.#segments.push(segment);
+    if (segment.isSealed) this.noteSealed();
   }
 
   /** Takes the last segment off the list. */

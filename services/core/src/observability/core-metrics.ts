@@ -34,6 +34,16 @@ export interface CoreGauges {
   readonly events: () => number;
   readonly storageBytes: () => number;
   readonly connections: () => number;
+  /** Sealing since the start. */
+  readonly sealing: () => {
+    readonly segments: number;
+    readonly rawBytes: number;
+    readonly sealedBytes: number;
+    readonly failures: number;
+    readonly waiting: number;
+  };
+  readonly isPoisoned: () => boolean;
+  readonly isFull: () => boolean;
 }
 
 /** Core's own metrics. Names with `allsource_` are those that AllSource dashboards know. */
@@ -140,6 +150,39 @@ function defineGauges(registers: HttpMetrics['registry'][], gauges: CoreGauges):
   gauge('allsource_storage_events_total', 'Events stored.', gauges.events);
   gauge('allsource_storage_bytes', 'Bytes of the log on disk.', gauges.storageBytes);
   gauge('allsource_storage_size_bytes', 'Bytes of the log on disk.', gauges.storageBytes);
+  gauge(
+    'allsource_log_sealed_segments',
+    'Segments sealed since the start.',
+    () => gauges.sealing().segments,
+  );
+  gauge(
+    'allsource_log_sealed_raw_bytes',
+    'Bytes that the segments sealed since the start had before.',
+    () => gauges.sealing().rawBytes,
+  );
+  gauge(
+    'allsource_log_sealed_bytes',
+    'Bytes that they have now.',
+    () => gauges.sealing().sealedBytes,
+  );
+  gauge(
+    'allsource_log_sealing_failures',
+    'Sealings that failed since the start.',
+    () => gauges.sealing().failures,
+  );
+  gauge(
+    'allsource_log_unsealed_segments',
+    'Full segments that wait to be sealed.',
+    () => gauges.sealing().waiting,
+  );
+  gauge(
+    'allsource_writer_poisoned',
+    '1: the writer has stopped after a disk error and takes no appends until core is started again.',
+    () => Number(gauges.isPoisoned()),
+  );
+  gauge('allsource_storage_full', '1: the last append found the disk full.', () =>
+    Number(gauges.isFull()),
+  );
   gauge('allsource_memory_bytes', 'Resident memory of the process.', () =>
     process.memoryUsage.rss(),
   );

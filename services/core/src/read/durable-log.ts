@@ -1,5 +1,5 @@
 import type { Position } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 
 /**
  * What every reader inside core sees of the log: nothing past the watermark. The append path implements it; the feed, the streams,
@@ -11,6 +11,8 @@ export interface DurableLog {
   readonly logId: Buffer;
   /** The frames from the one that holds `from` (at least 1) to the head of the moment of the call. */
   read(from: Position): AsyncIterable<Frame>;
+  /** The event at a position from 1 to the head, where it is had without its whole frame (see LogStore); null where it is not. */
+  readEvent?(at: Position): Promise<FrameEvent | null>;
   /**
    * Calls `listener` with each frame that becomes durable from now on, in position order, synchronously, before `head` readers can be asked
    * again. The listener must not throw and must not block. Returns how to stop.

@@ -24,7 +24,11 @@ export class FrameReader {
 
   /** The event at a position from 1 to the head. */
   async eventAt(at: Position): Promise<FrameEvent> {
-    const frame = this.#cached(at) ?? (await this.#read(at));
+    const cached = this.#cached(at);
+    if (cached !== null) return cached.event(at - cached.position);
+    const single = (await this.#log.readEvent?.(at)) ?? null;
+    if (single !== null) return single;
+    const frame = await this.#read(at);
     return frame.event(at - frame.position);
   }
 

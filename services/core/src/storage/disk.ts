@@ -8,7 +8,7 @@
  *     be old or new, in any combination;
  *   - `create`, `rename` and `unlink` survive a loss of power once `syncFolder` of their folder has returned.
  *
- * Failures are thrown as errors with the operating system's `code`: ENOENT, EEXIST, ENOSPC, EDQUOT, EIO. After a failed datasync the
+ * Failures are thrown as errors with the operating system's `code`: ENOENT, EEXIST, ENOSPC, EDQUOT, EMFILE, EIO. After a failed datasync the
  * same handle is never synced again, because a kernel may report the lost pages as clean the next time.
  *
  * The `...Now` calls block the event loop. They exist for calls that end in the page cache (microseconds) and for the one sync that
@@ -54,6 +54,8 @@ export interface Disk {
   protect(name: string): Promise<void>;
   /** Makes the names in a folder durable. */
   syncFolder(folder: string): Promise<void>;
+  /** Bytes that may still be written; missing where nobody can tell. */
+  freeBytes?(): Promise<number>;
 }
 
 /** The operating system's code of an error (`ENOENT`, ...), or null for any other thing thrown. */
@@ -67,6 +69,12 @@ export function diskErrorCode(thrown: unknown): string | null {
 export function isOutOfSpace(thrown: unknown): boolean {
   const code = diskErrorCode(thrown);
   return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** True for an error that says that the process or the machine has no file handle or no memory to give for the moment. */
+export function isShortage(thrown: unknown): boolean {
+  const code = diskErrorCode(thrown);
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM';
 }
 
 /** What was thrown, as an error. Node throws errors only; anything else is printed. */

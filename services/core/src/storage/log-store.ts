@@ -5,10 +5,10 @@
  * Promise: when `append` resolves with `appended`, every frame of the call is durable, in order, behind the former head. `open`
  * fences: after it, an `append` of a former writer of the same log fails with `head_moved` or `failed`. `read` shows only what is durable. One
  * caller at a time: the next `append` is called after the one before has resolved. After `failed` the store takes no appends until
- * it is opened again, except for `full`, which leaves the store as it was before the call.
+ * it is opened again, except for `full` and `busy`, which leave the store as it was before the call.
  */
 import type { Position } from '@allsource/shared/model';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 
 /** Where a log ends, and which log it is. */
 export interface LogHead {
@@ -28,6 +28,8 @@ export type StoreAppendOutcome =
   | { readonly kind: 'head_moved'; readonly head: Position }
   /** Nothing of the call is durable and later appends may succeed once there is space. */
   | { readonly kind: 'full'; readonly cause: Error }
+  /** Nothing of the call is durable, and nothing is wrong with the log: the process was short of file handles or memory. */
+  | { readonly kind: 'busy'; readonly cause: Error }
   /** It is unknown what of the call is durable: the store is poisoned until it is opened again. */
   | { readonly kind: 'failed'; readonly cause: Error };
 
@@ -65,6 +67,11 @@ export interface LogStore {
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
   read(from: Position): AsyncIterable<Frame>;
+  /**
+   * The event at a durable position, where the engine can give one without its whole frame: its frame is then an excerpt with this event alone. Null where
+   * the frame has to be read.
+   */
+  readEvent?(at: Position): Promise<FrameEvent | null>;
   /** Releases everything. May be called twice. */
   close(): Promise<void>;
 }

@@ -74,6 +74,11 @@ export class NodeDisk implements Disk {
     await syncFolderAt(this.#path(folder));
   }
 
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await fs.promises.statfs(this.#root);
+    return bavail * bsize;
+  }
+
   #path(name: string): string {
     return join(this.#root, name);
   }

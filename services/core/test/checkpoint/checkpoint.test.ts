@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { must } from '@allsource/shared/lang';
 import { micros, position } from '@allsource/shared/model';
-import { SeededRandom } from '@allsource/testkit';
+import { CHANGING_CALLS, diskError, SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import type { JournalSnapshot } from '../../src/append/journal.ts';
 import { CheckpointFolder } from '../../src/checkpoint/checkpoint-folder.ts';
 import type { CheckpointNotice } from '../../src/checkpoint/checkpoint-notice.ts';
 import { Checkpointer } from '../../src/checkpoint/checkpointer.ts';
 import { StoredCheckpoint } from '../../src/checkpoint/stored-checkpoint.ts';
 import type { CheckpointSection } from '../../src/storage/checkpoint-port.ts';
-import { diskError, SimulatedDisk } from '../log/simulated-disk.ts';
 import {
   type BuilderName,
   CheckpointWorld,
@@ -153,8 +152,8 @@ describe('a crash at any call while a checkpoint is written', () => {
       for (let failing = 0; ; failing++, cases++) {
         const { world, core, folder } = await worldWithTwo(5);
         let calls = 0;
-        folder.disk.onCall = (_call, name) => {
-          if (calls++ === failing) throw diskError(code, name);
+        folder.disk.onCall = (call, name) => {
+          if (CHANGING_CALLS.includes(call) && calls++ === failing) throw diskError(code, name);
         };
         const outcome = await folder.folder
           .write(core.journal.snapshot(), NOW)

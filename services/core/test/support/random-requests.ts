@@ -4,9 +4,11 @@
  */
 import { SeededRandom } from '@allsource/testkit';
 
+export type BodyShape = 'single' | 'batch' | 'lines';
+
 export interface RandomBody {
   readonly bytes: Buffer;
-  readonly shape: 'single' | 'batch';
+  readonly shape: BodyShape;
   /** Good, and nothing in it is unusual: the kernel itself must take it. */
   readonly isPlain: boolean;
 }
@@ -145,12 +147,16 @@ const ODD_TENANTS = [
   '"_systeM"',
 ];
 const SPACES = ['', '', '', ' ', '\n', '\t\r\n  '];
+/** What may stand inside a line. */
+const LINE_SPACES = ['', '', '', ' ', '\t', ' \r '];
+const LINE_ENDS = ['\n', '\n', '\n', '\r\n', '\n\n', ' \t\n \r\n'];
 const DAMAGE = Buffer.from('{}[]",:\\u0123456789eE+-.truefalsn \t\n\u00e9x\u0000');
 
 /** Makes bodies from a seed, without end. */
 export class RandomRequests {
   readonly #random: SeededRandom;
   #isPlain = true;
+  #spaces = SPACES;
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
@@ -158,12 +164,16 @@ export class RandomRequests {
 
   next(): RandomBody {
     this.#isPlain = true;
-    const shape = this.#chance(0.4) ? 'single' : 'batch';
-    const text = shape === 'single' ? this.#space(this.#event('"t"')) : this.#batch();
-    const bytes = Buffer.from(text);
+    const shape: BodyShape = this.#chance(0.35) ? 'single' : this.#chance(0.5) ? 'batch' : 'lines';
+    const bytes = Buffer.from(this.#body(shape));
     return this.#chance(0.5)
       ? { bytes: this.#damaged(bytes), shape, isPlain: false }
       : { bytes, shape, isPlain: this.#isPlain };
+  }
+
+  #body(shape: BodyShape): string {
+    if (shape === 'lines') return this.#lines();
+    return shape === 'single' ? this.#space(this.#event('"t"')) : this.#batch();
   }
 
   #below(limit: number): number {
@@ -186,7 +196,24 @@ export class RandomRequests {
   }
 
   #space(text: string): string {
-    return this.#pick(SPACES) + text + this.#pick(SPACES);
+    return this.#pick(this.#spaces) + text + this.#pick(this.#spaces);
+  }
+
+  /** Lines with an event each; sometimes two share a line or one has several, which is wrong. */
+  #lines(): string {
+    this.#spaces = this.#chance(0.04) ? SPACES : LINE_SPACES;
+    if (this.#spaces === SPACES) this.#isPlain = false;
+    const tenant = this.#pick(TENANTS);
+    const count = this.#below(6);
+    if (count === 0) this.#isPlain = false;
+    let text = this.#chance(0.2) ? this.#pick(LINE_ENDS) : '';
+    for (let i = 0; i < count; i++) {
+      const isOther = this.#chance(0.02);
+      text += this.#space(this.#event(isOther ? this.#odd('"other"') : tenant));
+      text += this.#chance(0.02) ? this.#odd(' ') : this.#pick(LINE_ENDS);
+    }
+    this.#spaces = SPACES;
+    return this.#chance(0.3) ? text.trimEnd() : text;
   }
 
   #batch(): string {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Problem } from '@allsource/shared/errors';
 import { micros } from '@allsource/shared/model';
-import type { RequestShape } from '../../src/append/commit-builder.ts';
+import { parseLines } from '../../src/append/ingest-lines.ts';
 import {
   type EventDraft,
   type IngestRequest,
@@ -10,10 +10,13 @@ import {
   parseSingleRequest,
 } from '../../src/append/ingest-request.ts';
 import type { EventSpans, Span } from '../../src/ingest-kernel/event-record.ts';
+import type { BodyShape } from './random-requests.ts';
 import { testKernel } from './test-kernel.ts';
 
 const LIMITS = { payloadBytesMax: 4000, batchEventsMax: 5 };
 const NOW = micros(1_790_000_000_000_000);
+const LINE_FEED = 0x0a;
+const PARSERS = { single: parseSingleRequest, batch: parseBatchRequest, lines: parseLines };
 const kernel = testKernel();
 
 /** What one reader made of a body, in one form for all of them. `at` are places in the body; JSON.parse knows none. */
@@ -22,18 +25,26 @@ interface Reading {
   readonly events: readonly unknown[];
 }
 
-function scan(body: Buffer, shape: RequestShape): Reading | null {
+function scan(body: Buffer, shape: BodyShape): Reading | null {
   const rules = { ...LIMITS, now: NOW };
   // A body comes in parts, cut anywhere.
   const cut = body.length % 97;
   const parts = [body.subarray(0, cut), body.subarray(cut)];
-  const request =
-    shape === 'single' ? kernel.scanSingle(parts, rules) : kernel.scanBatch(parts, rules);
+  const scans = {
+    single: () => kernel.scanSingle(parts, rules),
+    batch: () => kernel.scanBatch(parts, rules),
+    lines: () => kernel.scanLines({ parts, lineFeeds: feedsIn(body) }, rules),
+  };
+  const request = scans[shape]();
   if (request === null) return null;
   const events = Array.from({ length: request.eventCount }, (_, i) =>
     fromSpans(body, kernel.spansOf(request, i)),
   );
   return { tenant: request.tenant, events };
+}
+
+function feedsIn(body: Buffer): number {
+  return body.reduce((sum, byte) => sum + Number(byte === LINE_FEED), 0);
 }
 
 function fromSpans(body: Buffer, spans: EventSpans): unknown {
@@ -49,12 +60,10 @@ function fromSpans(body: Buffer, spans: EventSpans): unknown {
 }
 
 /** The code of the refusal, or the reading. */
-function readSlowly(body: Buffer, shape: RequestShape): Reading | string {
+function readSlowly(body: Buffer, shape: BodyShape): Reading | string {
   const context = { limits: LIMITS, now: NOW };
   try {
-    const request =
-      shape === 'single' ? parseSingleRequest(body, context) : parseBatchRequest(body, context);
-    return fromDrafts(body, request);
+    return fromDrafts(body, PARSERS[shape](body, context));
   } catch (error) {
     if (error instanceof Problem) return error.code;
     throw error;
@@ -69,6 +78,12 @@ function fromDrafts(body: Buffer, { tenant, events }: IngestRequest): Reading {
     metadata: metadata === null ? null : place(metadata),
   });
   return { tenant, events: events.map(event) };
+}
+
+/** The lines that are not blank. */
+function linesOf(body: Buffer): Buffer[] {
+  const lines = body.toString('latin1').split('\n');
+  return lines.filter((line) => /[^ \t\r]/.test(line)).map((line) => Buffer.from(line, 'latin1'));
 }
 
 function parse(body: Buffer): unknown {
@@ -96,16 +111,18 @@ function assertSameAsParsed(body: Buffer, reading: Reading, list: readonly unkno
 export type ReadingOutcome = 'by the kernel' | 'by the slow path' | 'refused';
 
 /** Checks the law for one body and says how it went. */
-export function compareReadings(body: Buffer, shape: RequestShape): ReadingOutcome {
+export function compareReadings(body: Buffer, shape: BodyShape): ReadingOutcome {
   const quick = scan(body, shape);
   const slow = readSlowly(body, shape);
   const shown = body.toString('latin1');
   if (quick !== null) assert.equal(JSON.stringify(quick), JSON.stringify(inOrder(slow)), shown);
-  const parsed = parse(body);
-  if (slow === 'malformed_json') assert.equal(parsed, undefined, shown);
-  else if (slow !== 'json_too_deep') assert.notEqual(parsed, undefined, shown);
+  const documents = shape === 'lines' ? linesOf(body).map(parse) : [parse(body)];
+  if (slow === 'malformed_json') assert(documents.includes(undefined), shown);
+  // The first bad line is the answer, whatever is wrong with it; one behind it may be no JSON.
+  else if (typeof slow !== 'string' || (shape !== 'lines' && slow !== 'json_too_deep'))
+    assert(!documents.includes(undefined), shown);
   if (typeof slow === 'string') return 'refused';
-  const list = shape === 'batch' ? (parsed as { events: unknown[] }).events : [parsed];
+  const list = shape === 'batch' ? (documents[0] as { events: unknown[] }).events : documents;
   assertSameAsParsed(body, slow, list);
   return quick === null ? 'by the slow path' : 'by the kernel';
 }

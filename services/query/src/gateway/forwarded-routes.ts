@@ -1,6 +1,13 @@
 import { problem } from '@allsource/shared/errors';
 import type { Forwarder, ForwardTarget, Upstream } from '@allsource/service-kit/forward';
-import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
+import {
+  allowLongRequest,
+  type Call,
+  isNdjson,
+  type Method,
+  type Route,
+  type RouteNeed,
+} from '@allsource/service-kit/http';
 import { API_BASES, versionedPath } from './api-path.ts';
 
 export interface ForwardedRoutesOptions {
@@ -92,6 +99,13 @@ const TO_CORE: readonly Forwarded[] = [
     needs: 'admin',
     summary: 'Revokes an API key.',
   },
+  {
+    method: 'POST',
+    path: '/operations/verify',
+    needs: 'admin',
+    summary: 'Verifies the log up to its head; answers findings and a summary as NDJSON.',
+    target: { isLive: true },
+  },
   { method: 'GET', path: '/tenants', needs: 'manage_tenants', summary: 'All tenants.' },
   { method: 'POST', path: '/tenants', needs: 'manage_tenants', summary: 'Creates a tenant.' },
 ];
@@ -130,8 +144,12 @@ function batchRoutes({ forwarder, core }: ForwardedRoutesOptions): Route[] {
       method: 'POST',
       path: `${base}/events/batch`,
       needs: 'write',
-      summary: 'Append a batch of events, all or nothing.',
-      handle: (call: Call) => forwardVersioned(forwarder, call, target),
+      summary: 'Append a batch of events, all or nothing; or lines of them, group by group.',
+      handle: (call: Call) => {
+        if (!isNdjson(call.request)) return forwardVersioned(forwarder, call, target);
+        allowLongRequest(call.request);
+        return forwardVersioned(forwarder, call, { upstream: core, isUnbounded: true });
+      },
     };
   });
 }

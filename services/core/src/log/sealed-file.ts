@@ -1,0 +1,216 @@
+/**
+ * A sealed segment, open for reading: the raw segment's bytes at the raw segment's offsets (`sealed-format.ts`). Every block is verified by its checksum
+ * each time it is read from the disk; one that does not verify is a `log_damaged` problem that names the bytes of the file and the positions, and the blocks
+ * around it stay readable (I-10).
+ *
+ * Small reads go through the cache of blocks and are blocking: 5 KB from the page cache and their decompression take less than the hop to the thread pool
+ * and back. Long reads fetch many blocks at once and leave the cache alone, so a scan of the log does not push out what the entity reads need.
+ */
+import { crc32, zstdDecompressSync } from 'node:zlib';
+import type { Position } from '@allsource/shared/model';
+import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
+import type { BlockCache } from './block-cache.ts';
+import type { ByteSource } from './frame-walk.ts';
+import { damageProblem, segmentProblem } from './log-damage.ts';
+import type { MarkSpan } from './position-index.ts';
+import {
+  BLOCK_BYTES,
+  decodeSealedHeader,
+  indexBytes,
+  SEALED_HEADER_BYTES,
+  type SealedHeader,
+} from './sealed-format.ts';
+import { type BlockPlace, SealedIndex } from './sealed-index.ts';
+import { SEGMENT_HEADER_BYTES } from './segment.ts';
+
+/** A block is decompressed in one step when the chunk has room for it, which takes half of the time. Node allows no chunk below 64 bytes. */
+const CHUNK_SLACK_BYTES = 64;
+
+/** The compressed bytes of a block, from its read to its decompression in the same turn. No block is larger compressed than raw. */
+const SCRATCH = Buffer.alloc(BLOCK_BYTES);
+
+/** A damaged block, before it is told of: what is wrong with it. */
+class BlockFault extends Error {
+  override readonly name = 'BlockFault';
+}
+
+export class SealedFile implements ByteSource {
+  readonly name: string;
+  readonly header: SealedHeader;
+  readonly #file: DiskFile;
+  readonly #index: SealedIndex;
+  readonly #cache: BlockCache;
+
+  private constructor(
+    file: DiskFile,
+    parts: {
+      readonly name: string;
+      readonly header: SealedHeader;
+      readonly index: SealedIndex;
+      readonly cache: BlockCache;
+    },
+  ) {
+    this.#file = file;
+    this.name = parts.name;
+    this.header = parts.header;
+    this.#index = parts.index;
+    this.#cache = parts.cache;
+  }
+
+  /** Opens a sealed segment: reads its header and index, no block. Throws `log_damaged` when they do not verify. */
+  static async open(disk: Disk, name: string, cache: BlockCache): Promise<SealedFile> {
+    const file = await disk.open(name, 'read');
+    try {
+      const header = await readSealedHeader(file, name);
+      const index = readIndex(file, name, header);
+      return new SealedFile(file, { name, header, index, cache });
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+  }
+
+  /** The last mark at or before a position of the segment. */
+  find(wanted: Position): MarkSpan {
+    return this.#index.find(wanted);
+  }
+
+  readNow(target: Buffer, offset: number): number {
+    const end = Math.min(offset + target.length, this.header.framesEnd);
+    for (let at = offset; at < end; ) {
+      const block = blockOf(at);
+      const bytes = this.#block(block);
+      at += bytes.copy(target, at - offset, at - rawOffsetOf(block), end - rawOffsetOf(block));
+    }
+    return Math.max(0, end - offset);
+  }
+
+  async read(target: Buffer, offset: number): Promise<number> {
+    const end = Math.min(offset + target.length, this.header.framesEnd);
+    if (end <= offset) return 0;
+    const first = blockOf(offset);
+    const last = blockOf(end - 1);
+    const from = this.#index.place(first).offset;
+    const { offset: lastOffset, bytes: lastBytes } = this.#index.place(last);
+    const stored = Buffer.allocUnsafe(lastOffset + lastBytes - from);
+    const length = await this.#file.read(stored, from);
+    for (let block = first; block <= last; block++) {
+      const place = this.#index.place(block);
+      const start = place.offset - from;
+      const bytes = this.#verified(
+        block,
+        stored.subarray(start, Math.min(start + place.bytes, length)),
+      );
+      const raw = rawOffsetOf(block);
+      const within = Math.max(0, offset - raw);
+      bytes.copy(target, raw + within - offset, within, end - raw);
+    }
+    return end - offset;
+  }
+
+  /** Bytes of the raw segment, to look at and not to change. The range must lie in the frames. */
+  view(offset: number, length: number): Buffer {
+    const block = blockOf(offset);
+    const within = offset - rawOffsetOf(block);
+    if (within + length <= BLOCK_BYTES) return this.#block(block).subarray(within, within + length);
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, this.readNow(bytes, offset));
+  }
+
+  #block(block: number): Buffer {
+    const kept = this.#cache.get(this.name, block);
+    if (kept !== null) return kept;
+    const { offset, bytes } = this.#index.place(block);
+    const stored = SCRATCH.subarray(0, bytes);
+    const read = this.#verified(block, stored.subarray(0, this.#file.readNow(stored, offset)));
+    this.#cache.keep({ name: this.name, block }, read);
+    return read;
+  }
+
+  #verified(block: number, stored: Buffer): Buffer {
+    const place = this.#index.place(block);
+    try {
+      return decompressed(place, stored);
+    } catch (thrown) {
+      if (!(thrown instanceof BlockFault)) throw thrown;
+      const raw = rawOffsetOf(block);
+      const { first, last } = this.#index.positionsBetween(raw, raw + place.rawBytes);
+      throw damageProblem({
+        segment: this.name,
+        offset: place.offset,
+        endOffset: place.offset + place.bytes,
+        firstPosition: first,
+        lastPosition: last,
+        reason: thrown.message,
+      });
+    }
+  }
+
+  /** Gives the handle back. May be called twice. */
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+function blockOf(rawOffset: number): number {
+  return Math.floor((rawOffset - SEGMENT_HEADER_BYTES) / BLOCK_BYTES);
+}
+
+function rawOffsetOf(block: number): number {
+  return SEGMENT_HEADER_BYTES + block * BLOCK_BYTES;
+}
+
+function decompressed(place: BlockPlace, stored: Buffer): Buffer {
+  if (stored.length < place.bytes)
+    throw new BlockFault(`a block has ${stored.length} of its ${place.bytes} bytes`);
+  if (crc32(stored) !== place.checksum)
+    throw new BlockFault('a block does not fit its checksum in the index');
+  // What is kept must not hold on to the larger buffer that it may be a part of.
+  if (stored.length === place.rawBytes) return Buffer.from(stored);
+  const bytes = inflated(stored, place.rawBytes);
+  if (bytes.length !== place.rawBytes)
+    throw new BlockFault(`a block holds ${bytes.length} bytes in place of ${place.rawBytes}`);
+  return bytes;
+}
+
+function inflated(stored: Buffer, rawBytes: number): Buffer {
+  try {
+    return zstdDecompressSync(stored, {
+      chunkSize: rawBytes + CHUNK_SLACK_BYTES,
+      maxOutputLength: rawBytes,
+    });
+  } catch (thrown) {
+    if (diskErrorCode(thrown) === null) throw thrown;
+    throw new BlockFault('a block cannot be decompressed', { cause: thrown });
+  }
+}
+
+/** Reads the header of a sealed segment. Throws `log_damaged` when it does not verify or the file has another length than it says. */
+export async function readSealedHeader(file: DiskFile, name: string): Promise<SealedHeader> {
+  const bytes = Buffer.alloc(SEALED_HEADER_BYTES);
+  const decoded = decodeSealedHeader(bytes.subarray(0, await file.read(bytes, 0)));
+  if (decoded.kind === 'damaged')
+    throw segmentProblem(name, `its header is damaged, ${decoded.reason}`);
+  const { header } = decoded;
+  const fileBytes = await file.size();
+  if (fileBytes !== header.fileBytes)
+    throw segmentProblem(name, `it has ${fileBytes} bytes and its header says ${header.fileBytes}`);
+  return header;
+}
+
+function readIndex(file: DiskFile, name: string, header: SealedHeader): SealedIndex {
+  const bytes = Buffer.allocUnsafe(indexBytes(header));
+  const length = file.readNow(bytes, header.indexOffset);
+  if (length === bytes.length && crc32(bytes) === header.indexChecksum) {
+    const index = new SealedIndex(header, bytes);
+    if (index.isWhole) return index;
+  }
+  throw damageProblem({
+    segment: name,
+    offset: header.indexOffset,
+    endOffset: header.fileBytes,
+    firstPosition: header.segment.firstPosition,
+    lastPosition: header.lastPosition,
+    reason: 'the index does not fit its checksum',
+  });
+}
