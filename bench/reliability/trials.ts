@@ -59,6 +59,7 @@ export async function killTrial(
   }
   const store = await subject.start(folder);
   for (const key of unknown) await appended(store, key, acknowledged);
+  if (acknowledged.size === 0) throw new Error(`${subject.name} has acknowledged nothing`);
   const found = await store.readAll();
   await store.stop();
   return { kills, acknowledged: acknowledged.size, ...compared(found, acknowledged) };

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import {
   FEED_PATH,
@@ -7,7 +7,7 @@ import {
   INTERNAL_TOKEN_HEADER,
 } from '@allsource/shared/protocol';
 import { join } from 'node:path';
-import { coreSubject, RunningCore, API_KEY } from '../../subjects/core.ts';
+import { API_KEY, coreSubject, INTERNAL_TOKEN, RunningCore } from '../../subjects/core.ts';
 import type { ReliabilitySubject, RunningStore, StoredEvent } from '../subject.ts';
 
 const TYPE = 'bench.event';
@@ -68,7 +68,6 @@ class RunningAllSource implements RunningStore {
     path: string,
     sent: { readonly key?: string; readonly body?: string } = {},
   ): Promise<{ readonly status: number; readonly body: Buffer }> {
-    const token = readFileSync(join(this.#core.folder, 'internal-token'), 'utf8').trim();
     return new Promise((resolve, reject) => {
       const asked = request(
         this.#core.url + path,
@@ -77,7 +76,7 @@ class RunningAllSource implements RunningStore {
           agent: this.#agent,
           headers: {
             authorization: `Bearer ${API_KEY}`,
-            [INTERNAL_TOKEN_HEADER]: token,
+            [INTERNAL_TOKEN_HEADER]: INTERNAL_TOKEN,
             ...(sent.body === undefined ? {} : { 'content-type': 'application/json' }),
             ...(sent.key === undefined ? {} : { 'idempotency-key': sent.key }),
           },
