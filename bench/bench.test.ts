@@ -186,6 +186,13 @@ describe('the report', () => {
     );
   });
 
+  it('folds a long line between words', () => {
+    const note = 'a word and '.repeat(40).trim();
+    const text = reportOf([row('AllSource core', [{ ...sample(1), note }])]);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(note);
+  });
+
   it('fits 120 columns, and says which runs are void', () => {
     const text = reportOf([
       row('message-db functions', Array<Sample>(5).fill(sample(1_234_567, 'void'))),

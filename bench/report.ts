@@ -51,7 +51,18 @@ export function reportText(report: BenchReport): string {
     probeText(durable),
   ]
     .filter((part) => part !== '')
-    .join('\n\n');
+    .join('\n\n')
+    .split('\n')
+    .map(folded)
+    .join('\n');
+}
+
+/** Breaks a line that is too long between words, and indents what follows. */
+function folded(line: string): string {
+  if (line.length <= LINE_CHARACTERS_MAX) return line;
+  const at = line.lastIndexOf(' ', LINE_CHARACTERS_MAX);
+  if (line.slice(0, at).trim() === '') return line;
+  return `${line.slice(0, at)}\n${folded(`      ${line.slice(at + 1)}`)}`;
 }
 
 function heading(report: BenchReport): string {
@@ -67,6 +78,7 @@ function heading(report: BenchReport): string {
 }
 
 const PROBE_SHARE_AIM = 0.75;
+const LINE_CHARACTERS_MAX = 120;
 
 const COLUMNS = [
   'subject',

@@ -16,6 +16,7 @@ import { micros, partitionOf, position, version } from '@allsource/shared/model'
 import { encodeFrame, parseEventQuery } from '@allsource/shared/protocol';
 import type { LogHead } from '../services/core/src/storage/log-store.ts';
 import { FileLogStore } from '../services/core/src/log/file-log-store.ts';
+import { YoungCollector } from '../services/core/src/http/young-collector.ts';
 import { WorkerSealer } from '../services/core/src/log/worker-sealer.ts';
 import { EntityReader } from '../services/core/src/read/entity-reader.ts';
 import { FrameReader } from '../services/core/src/read/frame-reader.ts';
@@ -55,6 +56,7 @@ const NO_PARAMETERS = {
 const folder = mkdtempSync(join(values.folder, 'allsource-bench-sealing-'));
 const lastPositions = new Float64Array(ENTITIES);
 const versions = new Uint32Array(ENTITIES);
+const youngCollector = new YoungCollector();
 let seed = 1;
 /** Where the log ends: each store trusts what lies before, as a start from a checkpoint does. */
 let end: LogHead | null = null;
@@ -137,6 +139,7 @@ function storeWith(bytesPerSecond: number | null): FileLogStore {
     partitionCount: 256,
     sealer:
       bytesPerSecond === null ? null : new WorkerSealer({ folder: logFolder, bytesPerSecond }),
+    onShortLived: (bytes) => youngCollector.note(bytes),
     onNotice: (notice) => {
       if (notice.kind !== 'segment_sealed') console.log(notice);
     },

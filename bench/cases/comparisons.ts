@@ -80,23 +80,25 @@ export async function runComparisons(
   const wanted = COMPARISONS.filter(({ caseName }) => bench.wants(caseName));
   const result: ComparisonResult = { measurements: [], notStarted: [] };
   if (wanted.length === 0) return result;
-  const started: Started[] = [];
   bench.announce('starting core and its peers');
+  const starts = await Promise.all(subjects.map((subject) => startSubject(bench, subject)));
+  const started = starts.filter((one) => 'running' in one);
+  result.notStarted.push(...starts.filter((one) => 'missing' in one));
   try {
-    for (const subject of subjects) {
-      try {
-        const running = await subject.start(bench.freshFolder(subject.name));
-        started.push({ subject, running });
-      } catch (error) {
-        result.notStarted.push({ name: subject.name, missing: String(error) });
-      }
-    }
     for (const comparison of wanted)
       result.measurements.push(...(await compare(bench, comparison, started)));
   } finally {
     for (const { running } of started) await running.stop();
   }
   return result;
+}
+
+async function startSubject(bench: Bench, subject: Subject): Promise<Started | MissingSubject> {
+  try {
+    return { subject, running: await subject.start(bench.freshFolder(subject.name)) };
+  } catch (error) {
+    return { name: subject.name, missing: String(error) };
+  }
 }
 
 // oxlint-disable-next-line eslint/max-params -- who, what and with whom.

@@ -10,7 +10,8 @@ import { EVENTS_TABLE } from '../subjects/postgres-stores.ts';
 import { sleep } from '../subjects/server-process.ts';
 import { type LoggedEvent, loggedEvents } from './logged-events.ts';
 
-const EVENTS_MAX_QUICK = 5000;
+/** Enough for segments that are sealed. */
+const EVENTS_MAX_QUICK = 15_000;
 const BATCH_EVENTS = 1000;
 /** Small, so that little of the log is in the segment that is still open. */
 const SEGMENT_BYTES = 2 * 1024 * 1024;

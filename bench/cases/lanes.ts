@@ -2,12 +2,16 @@
  * The streamed lanes beside the batch route, with the same events: lines (NDJSON) and Arrow record batches. wrk sends each body as a request of its own, so
  * a stream is as long as one body. What is compared is the server's work; who draws the columns is not measured.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Dictionary, Int32, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import { type BenchEvent, benchEvent, eventJson } from '../event.ts';
-import type { Bench, Measurement, Outcome } from '../measurement.ts';
-import { RunningCore } from '../subjects/core.ts';
+import {
+  type Bench,
+  type Measurement,
+  measurementOf,
+  type Outcome,
+  type Span,
+} from '../measurement.ts';
+import { INTERNAL_TOKEN, RunningCore } from '../subjects/core.ts';
 import { findWrk, runWrkRequest } from '../wrk.ts';
 
 const CLIENTS = 8;
@@ -41,28 +45,43 @@ const LANES: readonly Lane[] = [
   { ...arrow, title: 'a record batch of 10,000', events: STREAM_EVENTS, body: recordBatch },
 ];
 
-/** lanes: how fast core takes the same events in each form. */
+/** lanes: how fast core takes the same events in each form. Nothing where wrk is not here. */
 export async function runLanes(bench: Bench): Promise<Measurement[]> {
-  const measurements = LANES.map(({ title }) => measurementOf(title));
+  const wrk = findWrk();
+  if (wrk === null) return [];
   bench.announce(`lanes, ${CLIENTS} clients`);
   const core = await RunningCore.start(bench.freshFolder('lanes'));
   try {
-    for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1)
-      for (const [index, lane] of LANES.entries()) {
-        const measurement = measurements[index];
-        if (measurement !== undefined)
-          await bench.add(measurement, () => measureLane(bench, core, lane));
-      }
+    const entries = LANES.map((lane) => ({
+      measurement: measurementOf({
+        caseName: 'lanes',
+        title: `${lane.title}, ${CLIENTS} clients`,
+        unit: 'events/s',
+        client: 'wrk (C)',
+      }),
+      // wrk knows no run below a second, and a quick run has none to spare.
+      isWarmedUp: !bench.options.isQuick,
+      work: ({ durationMs }: Span) => measureLane({ wrk, core, lane }, bench, durationMs),
+    }));
+    await bench.takeSamples(entries);
+    return entries.map(({ measurement }) => measurement);
   } finally {
     await core.stop();
   }
-  return measurements;
 }
 
-// oxlint-disable-next-line eslint/max-params -- who, with whom and what.
-async function measureLane(bench: Bench, core: RunningCore, lane: Lane): Promise<Outcome> {
-  const wrk = findWrk();
-  if (wrk === null) throw new Error('No wrk on the PATH.');
+interface LaneRun {
+  readonly wrk: string;
+  readonly core: RunningCore;
+  readonly lane: Lane;
+}
+
+// oxlint-disable-next-line eslint/max-params -- what, for whom and how long.
+async function measureLane(
+  { wrk, core, lane }: LaneRun,
+  bench: Bench,
+  durationMs: number,
+): Promise<Outcome> {
   const events = Array.from({ length: lane.events }, (_, entity) =>
     benchEvent({ entity: `lane-${entity}`, bytes: bench.options.eventBytes }),
   );
@@ -72,7 +91,7 @@ async function measureLane(bench: Bench, core: RunningCore, lane: Lane): Promise
     headers: {
       'content-type': lane.contentType,
       authorization: `Bearer ${core.target.apiKey}`,
-      'x-allsource-internal-token': readFileSync(join(core.folder, 'internal-token'), 'utf8'),
+      'x-allsource-internal-token': INTERNAL_TOKEN,
     },
     body: lane.body(events),
   };
@@ -80,7 +99,7 @@ async function measureLane(bench: Bench, core: RunningCore, lane: Lane): Promise
   const { requestsPerSecond, p50Ms, p99Ms } = await runWrkRequest(wrk, {
     ...request,
     clients: CLIENTS,
-    durationMs: bench.options.durationMs,
+    durationMs,
     scriptFolder: bench.folder,
   });
   return { value: requestsPerSecond * lane.events, latency: { p50Ms, p99Ms } };
@@ -121,18 +140,4 @@ function recordBatch(events: readonly BenchEvent[]): Buffer {
     metadata: texts(({ metadata }) => metadata),
   });
   return Buffer.from(tableToIPC(table, 'stream'));
-}
-
-function measurementOf(title: string): Measurement {
-  return {
-    caseName: 'lanes',
-    title: `${title}, ${CLIENTS} clients`,
-    subject: 'AllSource core',
-    client: 'wrk (C)',
-    ack: 'after fdatasync',
-    isDurable: true,
-    unit: 'events/s',
-    samples: [],
-    fault: null,
-  };
 }

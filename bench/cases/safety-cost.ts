@@ -34,16 +34,19 @@ export async function runSafetyCost(bench: Bench): Promise<Measurement[]> {
     const core = await start(RunningCore.start(bench.freshFolder('rules')));
     const environment = { ALLSOURCE_DEV_MODE: 'true' };
     const open = await start(RunningCore.start(bench.freshFolder('open'), { environment }));
-    const probe = await start(ingestProbe().start(bench.freshFolder('probe')));
     const keyless: Target = { ...open, apiKey: '' };
-    const entries = [
+    const variants: Variant[] = [
       { subject: CORE, target: core, rules: ALL },
       { subject: 'no idempotency keys', target: core, rules: { ...ALL, idempotencyKeys: false } },
       { subject: 'no expected versions', target: core, rules: { ...ALL, expectedVersions: false } },
       { subject: 'no key check', target: keyless, rules: ALL },
       { subject: 'none of the three', target: keyless, rules: NONE },
-      { subject: INGEST_PROBE, target: probe, rules: NONE },
-    ].map((variant) => entryOf(bench, variant));
+    ];
+    if (bench.options.measuresPeers) {
+      const probe = await start(ingestProbe().start(bench.freshFolder('probe')));
+      variants.push({ subject: INGEST_PROBE, target: probe, rules: NONE });
+    }
+    const entries = variants.map((variant) => entryOf(bench, variant));
     await bench.takeSamples(entries);
     return entries.map(({ measurement }) => measurement);
   } finally {

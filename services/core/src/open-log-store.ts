@@ -3,6 +3,7 @@ import { unreachable } from '@allsource/shared/lang';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { CoreConfig } from './config/core-config.ts';
 import { FileLogStore } from './log/file-log-store.ts';
+import { YoungCollector } from './http/young-collector.ts';
 import type { LogNotice } from './log/log-notice.ts';
 import type { SealingStatus } from './log/sealing.ts';
 import { WorkerSealer } from './log/worker-sealer.ts';
@@ -30,6 +31,7 @@ export function openLogStore(config: CoreConfig, logger: Logger): SizedLogStore 
     };
   }
   const folder = join(config.folder, 'log');
+  const youngCollector = new YoungCollector();
   const store = new FileLogStore({
     disk: new NodeDisk(folder),
     segmentBytes,
@@ -39,6 +41,7 @@ export function openLogStore(config: CoreConfig, logger: Logger): SizedLogStore 
         ? null
         : new WorkerSealer({ folder, bytesPerSecond: sealBytesPerSecond }),
     onNotice: (notice) => logNotice(logger, notice),
+    onShortLived: (bytes) => youngCollector.note(bytes),
   });
   return { store, storageBytes: () => store.storageBytes, sealing: () => store.sealing };
 }

@@ -59,6 +59,7 @@ export class FileLogStore implements LogStore {
       makeLogId: () => randomBytes(LOG_ID_BYTES),
       sealer: null,
       sealingRetryMs: SEALING_RETRY_MS,
+      onShortLived: () => undefined,
       ...options,
       segmentBytes: pages * SEGMENT_HEADER_BYTES,
     };

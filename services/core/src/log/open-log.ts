@@ -38,6 +38,8 @@ export interface FileLogSettings {
   /** Makes sealed segments of those that are full; null = they stay as they are. The store closes it. */
   readonly sealer: SegmentSealer | null;
   readonly sealingRetryMs: number;
+  /** See `BlockCache`. */
+  readonly onShortLived: (bytes: number) => void;
 }
 
 /** What an open store holds. */
@@ -144,7 +146,7 @@ class LogOpening {
     const { disk, onNotice, clock, segmentBytes, nowMs } = this.#settings;
     const { head, segments } = log;
     const { logId } = head;
-    const files = new SegmentFiles(disk);
+    const files = new SegmentFiles(disk, this.#settings.onShortLived);
     const sealing = this.#sealing(segments, files);
     const onRolled = (active: Segment) => sealing?.begin(active);
     onRolled(segments.active);

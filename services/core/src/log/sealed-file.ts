@@ -108,7 +108,7 @@ export class SealedFile implements ByteSource {
     return end - offset;
   }
 
-  /** Bytes of the raw segment, to look at and not to change. The range must lie in the frames. */
+  /** Bytes of the raw segment, to look at before anything is awaited and not to change. The range must lie in the frames. */
   view(offset: number, length: number): Buffer {
     const block = blockOf(offset);
     const within = offset - rawOffsetOf(block);
@@ -123,12 +123,12 @@ export class SealedFile implements ByteSource {
     const { offset, bytes } = this.#index.place(block);
     const stored = SCRATCH.subarray(0, bytes);
     const read = this.#verified(block, stored.subarray(0, this.#file.readNow(stored, offset)));
-    this.#cache.keep({ name: this.name, block }, read);
-    return read;
+    return this.#cache.keep({ name: this.name, block }, read);
   }
 
   #verified(block: number, stored: Buffer): Buffer {
     const place = this.#index.place(block);
+    this.#cache.onShortLived(place.rawBytes);
     try {
       return decompressed(place, stored);
     } catch (thrown) {

@@ -31,11 +31,12 @@ export class SegmentFiles {
   readonly #disk: Disk;
   /** By name, the one used last at the end. */
   readonly #files = new Map<string, OpenFile>();
-  readonly #blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
+  readonly #blocks: BlockCache;
   #isClosed = false;
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, onShortLived: (bytes: number) => void = () => undefined) {
     this.#disk = disk;
+    this.#blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX, onShortLived);
   }
 
   /** Leases the file of a segment. Throws `shutting_down` when the store has been closed. */

@@ -80,37 +80,41 @@ async function closed(core: OpenedJournal): Promise<void> {
 }
 
 describe('core killed with kill -9', () => {
-  it(`${KILLS} times while it writes checkpoints knows what the whole log says, and every acknowledged append`, async () => {
-    const folder = temporaryFolder();
-    const random = new SeededRandom(41);
-    const acknowledged: Acknowledged[] = [];
-    const counts = { fromCheckpoint: 0, drafts: 0, replayedFrames: 0 };
-    const checkpoints = join(folder.path, 'core', 'checkpoints');
-    try {
-      for (let kill = 0; kill < KILLS; kill++) {
-        acknowledged.push(...(await killedAfter(40 + random.below(400), folder.path, kill)));
-        const names = readdirSync(checkpoints);
-        if (names.includes('writing.tmp')) counts.drafts++;
-        for (const name of names)
-          expect(statSync(join(checkpoints, name)).mode & 0o777).toBe(0o600);
-        const whole = await openCore(folder.path, { checkpointBytes: 0 });
-        const knowledge = knowledgeOf(whole);
-        await closed(whole);
-        const quick = await openCore(folder.path, { checkpointBytes: 2 ** 30 });
-        expect(knowledgeOf(quick)).toEqual(knowledge);
-        expect(await lostKeys(quick, acknowledged)).toEqual([]);
-        if (quick.journal.replayed.after > 0) counts.fromCheckpoint++;
-        counts.replayedFrames += quick.journal.replayed.frames;
-        // Half of the cores end without the checkpoint of a clean stop.
-        await (kill % 2 === 0 ? closed(quick) : quick.journal.close());
-        expect(readdirSync(checkpoints).filter((name) => !name.endsWith('.ckpt'))).toEqual([]);
+  it(
+    `${KILLS} times while it writes checkpoints knows what the whole log says, and every acknowledged append`,
+    async () => {
+      const folder = temporaryFolder();
+      const random = new SeededRandom(41);
+      const acknowledged: Acknowledged[] = [];
+      const counts = { fromCheckpoint: 0, drafts: 0, replayedFrames: 0 };
+      const checkpoints = join(folder.path, 'core', 'checkpoints');
+      try {
+        for (let kill = 0; kill < KILLS; kill++) {
+          acknowledged.push(...(await killedAfter(40 + random.below(400), folder.path, kill)));
+          const names = readdirSync(checkpoints);
+          if (names.includes('writing.tmp')) counts.drafts++;
+          for (const name of names)
+            expect(statSync(join(checkpoints, name)).mode & 0o777).toBe(0o600);
+          const whole = await openCore(folder.path, { checkpointBytes: 0 });
+          const knowledge = knowledgeOf(whole);
+          await closed(whole);
+          const quick = await openCore(folder.path, { checkpointBytes: 2 ** 30 });
+          expect(knowledgeOf(quick)).toEqual(knowledge);
+          expect(await lostKeys(quick, acknowledged)).toEqual([]);
+          if (quick.journal.replayed.after > 0) counts.fromCheckpoint++;
+          counts.replayedFrames += quick.journal.replayed.frames;
+          // Half of the cores end without the checkpoint of a clean stop.
+          await (kill % 2 === 0 ? closed(quick) : quick.journal.close());
+          expect(readdirSync(checkpoints).filter((name) => !name.endsWith('.ckpt'))).toEqual([]);
+        }
+      } finally {
+        folder.remove();
       }
-    } finally {
-      folder.remove();
-    }
-    console.log(
-      `${KILLS} kills, seed 41: ${acknowledged.length} acknowledged appends, 0 lost; ${JSON.stringify(counts)}`,
-    );
-    expect(counts.fromCheckpoint).toBe(KILLS);
-  });
+      console.log(
+        `${KILLS} kills, seed 41: ${acknowledged.length} acknowledged appends, 0 lost; ${JSON.stringify(counts)}`,
+      );
+      expect(counts.fromCheckpoint).toBe(KILLS);
+    },
+    KILLS * 30_000,
+  );
 });

@@ -100,7 +100,7 @@ describe('the bytes of a sealed segment', () => {
     const frames = maker.take(4000, { events: 2, payloadBytes: 300 });
     for (let i = 0; i < frames.length; i += 100) await store.append(frames.slice(i, i + 100));
     await settled(store);
-    const file = await SealedFile.open(disk, sealedName(position(1)), new BlockCache(1e6));
+    const file = await SealedFile.open(disk, sealedName(position(1)), new BlockCache(1e5));
     for (let at = 1; at < file.header.lastPosition; at += 97) {
       const { start, next } = file.find(position(at));
       expect(start.position).toBeLessThanOrEqual(at);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { assert } from '@allsource/shared/lang';
 import { position } from '@allsource/shared/model';
-import { type Frame } from '@allsource/shared/protocol';
+import type { Frame } from '@allsource/shared/protocol';
 import { CHANGING_CALLS, diskError, isLong, SeededRandom, SimulatedDisk } from '@allsource/testkit';
 import type { FileLogStore } from '../../src/log/file-log-store.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
@@ -15,15 +14,6 @@ const SEGMENT_BYTES = 3 * 4096;
 class Expected {
   acknowledged: Frame[] = [];
   attempted: Frame[] = [];
-
-  /** The log holds all that was acknowledged, and of what was attempted a prefix of whole frames, which counts from now on. */
-  settleWith(frames: readonly Frame[]): void {
-    assert(frames.length >= this.acknowledged.length, 'no acknowledged frame is lost');
-    const known = [...this.acknowledged, ...this.attempted].slice(0, frames.length);
-    assert(bytesOf(frames) === bytesOf(known), 'every frame is as it was written');
-    this.acknowledged = [...frames];
-    this.attempted = [];
-  }
 
   async append(store: FileLogStore, random: SeededRandom): Promise<boolean> {
     const maker =
@@ -45,6 +35,16 @@ class Expected {
   }
 }
 
+/** The log holds all that was acknowledged, and of what was attempted a prefix of whole frames, which counts from now on. */
+function expectSound(frames: readonly Frame[], expected: Expected): void {
+  const { acknowledged, attempted } = expected;
+  expect(frames.length).toBeGreaterThanOrEqual(acknowledged.length);
+  const known = [...acknowledged, ...attempted].slice(0, frames.length);
+  expect(bytesOf(frames) === bytesOf(known)).toBe(true);
+  expected.acknowledged = [...frames];
+  expected.attempted = [];
+}
+
 describe('a loss of power while events are appended and segments are sealed', () => {
   it('at any call of the disk loses no acknowledged event', async () => {
     const counts = { losses: 0, sealed: 0, events: 0 };
@@ -57,7 +57,7 @@ describe('a loss of power while events are appended and segments are sealed', ()
         counts.losses += 1;
       }
       const { store, frames } = await openedStore(disk, { segmentBytes: SEGMENT_BYTES });
-      expected.settleWith(frames);
+      expectSound(frames, expected);
       await store.sealed();
       counts.sealed += disk.fileNames('.sealed').length;
       counts.events += frames.at(-1)?.lastPosition ?? 0;
@@ -85,7 +85,7 @@ async function liveUntilPowerLoss(
   };
   try {
     const { store, frames } = await openedStore(disk, { segmentBytes: SEGMENT_BYTES });
-    expected.settleWith(frames);
+    expectSound(frames, expected);
     for (let i = 0; i < 80 && (await expected.append(store, random)); i++)
       for (let turns = random.below(6); turns > 0; turns--)
         await new Promise((resolve) => setImmediate(resolve));
