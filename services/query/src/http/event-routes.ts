@@ -8,17 +8,22 @@ import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
 import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
-import { writeEvent, writeList } from '../reads/event-output.ts';
+import { writeEvent, writePage } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
-import { type EventPage, readEvents } from '../reads/read-events.ts';
+import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/query-budget.ts';
+import { cursorAfter, readCursor } from '../reads/query-cursor.ts';
+import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 
 export interface EventRoutesOptions {
   readonly history: EventHistory;
   readonly catalog: Catalog;
   readonly gate: ReadGate;
+  /** What one query may cost; the defaults when left out. */
+  readonly limits?: QueryLimits;
 }
 
 const RECENT_DEFAULT = 20;
@@ -78,18 +83,12 @@ function route(path: string, summary: string, handle: Route['handle']): Route[] 
 
 /** Never a `data` member beside `events`: clients take either name for the same field and refuse both. */
 async function answerQuery(call: Call, options: EventRoutesOptions): Promise<void> {
-  const tenant = call.tenant();
-  const query = parseEventQuery(call.query);
-  await options.gate.admit(call);
-  const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const entityVersion =
-    query.entity === null
-      ? ''
-      : `,"entity_version":${options.catalog.tenant(tenant).entityEventCount(query.entity)}`;
-  const page = await readEvents(options.history, { tenant, query, untilPosition });
-  await answerPage(call, page, {
-    head: '{"events":[',
-    tail: `]${countMembers(page)}${entityVersion},"position":${untilPosition}}`,
+  await answerPage(call, options, {
+    list: 'events',
+    query: parseEventQuery(call.query),
+    namesVersion: true,
+    extra: '',
+    end: '',
   });
 }
 
@@ -100,15 +99,12 @@ interface ListForm {
 }
 
 async function answerList(call: Call, options: EventRoutesOptions, form: ListForm): Promise<void> {
-  const tenant = call.tenant();
-  const query = form.query(aliasedParameters(call));
-  await options.gate.admit(call);
-  const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const page = await readEvents(options.history, { tenant, query, untilPosition });
-  const links = `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`;
-  await answerPage(call, page, {
-    head: '{"data":[',
-    tail: `]${countMembers(page)}${form.extra ?? ''},"position":${untilPosition}${links}}`,
+  await answerPage(call, options, {
+    list: 'data',
+    query: form.query(aliasedParameters(call)),
+    namesVersion: false,
+    extra: form.extra ?? '',
+    end: `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`,
   });
 }
 
@@ -123,17 +119,59 @@ function aliasedParameters(call: Call): Parameters {
   return new Parameters(values);
 }
 
-function countMembers({ count, totalCount, hasMore }: EventPage): string {
-  return `,"count":${count},"total_count":${totalCount},"has_more":${hasMore}`;
+interface PageForm {
+  readonly query: EventQuery;
+  /** The member that holds the events. */
+  readonly list: 'events' | 'data';
+  /** Whether an answer about one entity names its version. */
+  readonly namesVersion: boolean;
+  /** Further members, before and behind the position. */
+  readonly extra: string;
+  readonly end: string;
 }
 
-async function answerPage(
-  call: Call,
-  page: EventPage,
-  around: { readonly head: string; readonly tail: string },
-): Promise<void> {
-  const writer = new JsonWriter(call.response);
-  await writeList(writer, { ...around, elements: page.events }, writeEvent);
+// oxlint-disable-next-line eslint/max-params -- the call, the stores and the form of the answer.
+async function answerPage(call: Call, options: EventRoutesOptions, form: PageForm): Promise<void> {
+  const tenant = call.tenant();
+  const { query } = form;
+  const cursor = call.query.text('cursor');
+  const after = cursor === null ? null : readCursor(cursor, { tenant, query });
+  if (after !== null && query.offset > 0) throw offsetBesideCursor();
+  const isExplained = call.query.flag('explain') === true;
+  await options.gate.admit(call);
+  const untilPosition = stampPosition(call, options.history.appliedPosition);
+  const version = versionMember(options.catalog.tenant(tenant), form);
+  const { response } = call;
+  const budget = new QueryBudget({
+    limits: options.limits ?? QUERY_LIMITS_DEFAULT,
+    isAbandoned: () => response.destroyed,
+  });
+  const page = await readEvents(options.history, { tenant, query, after, untilPosition, budget });
+  await writePage(new JsonWriter(response), page, {
+    head: `{"${form.list}":[`,
+    tail: () => {
+      const { count, totalCount, hasMore, last } = page;
+      const next =
+        hasMore && last !== null ? `,"next_cursor":"${cursorAfter(last, { tenant, query })}"` : '';
+      const explained = isExplained
+        ? `,"explain":${JSON.stringify(page.explanation.shown(budget))}`
+        : '';
+      return `],"count":${count},"total_count":${totalCount},"has_more":${hasMore}${next}${version}${form.extra}${explained},"position":${untilPosition}${form.end}}`;
+    },
+  });
+}
+
+function versionMember(counts: TenantCatalog, { query, namesVersion }: PageForm): string {
+  if (!namesVersion || query.entity === null) return '';
+  return `,"entity_version":${counts.entityEventCount(query.entity)}`;
+}
+
+function offsetBesideCursor(): Error {
+  return problem(
+    'invalid_parameter',
+    "'offset' cannot stand beside 'cursor': a cursor says itself where the page begins.",
+    { parameter: 'offset' },
+  );
 }
 
 async function answerEvent(call: Call, options: EventRoutesOptions): Promise<void> {
