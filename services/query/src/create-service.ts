@@ -145,6 +145,7 @@ class Query {
         store: projections,
         waitMs,
       }),
+      limits: { rowsMax: config.queryRowsMax, msMax: config.queryMsMax },
       clock: systemClock,
       metrics,
       registry: httpMetrics.registry,

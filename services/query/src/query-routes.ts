@@ -15,6 +15,7 @@ import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
+import type { QueryLimits } from './reads/query-budget.ts';
 import type { ReadGate } from './reads/read-gate.ts';
 
 export interface QueryRoutesOptions {
@@ -23,6 +24,8 @@ export interface QueryRoutesOptions {
   /** The gate of reads of the event history, and that of reads of the projections. */
   readonly historyGate: ReadGate;
   readonly projectionGate: ReadGate;
+  /** What one query may cost. */
+  readonly limits: QueryLimits;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
   readonly registry: Registry;
@@ -44,7 +47,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, clock, forwarder, core } = options;
   const { history, catalog, projections, projectionFollower } = stores;
   const queryRates = new TenantRates();
-  const ofHistory = { history, catalog, gate: historyGate };
+  const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
   const reads = [
     ...eventRoutes(ofHistory),

@@ -18,6 +18,8 @@ export function readQueryConfig(environment: Environment) {
       'natsUrl',
       'bodyBytesMax',
       'readWaitMs',
+      'queryRowsMax',
+      'queryMsMax',
       'blockEvents',
       'shutdownGraceMs',
       'logLevel',

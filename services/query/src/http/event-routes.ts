@@ -13,7 +13,7 @@ import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeEvent, writePage } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
-import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/query-budget.ts';
+import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
 import { cursorAfter, readCursor } from '../reads/query-cursor.ts';
 import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
@@ -141,13 +141,9 @@ async function answerPage(call: Call, options: EventRoutesOptions, form: PageFor
   await options.gate.admit(call);
   const untilPosition = stampPosition(call, options.history.appliedPosition);
   const version = versionMember(options.catalog.tenant(tenant), form);
-  const { response } = call;
-  const budget = new QueryBudget({
-    limits: options.limits ?? QUERY_LIMITS_DEFAULT,
-    isAbandoned: () => response.destroyed,
-  });
+  const budget = budgetOf(call, options.limits);
   const page = await readEvents(options.history, { tenant, query, after, untilPosition, budget });
-  await writePage(new JsonWriter(response), page, {
+  await writePage(new JsonWriter(call.response), page, {
     head: `{"${form.list}":[`,
     tail: () => {
       const { count, totalCount, hasMore, last } = page;

@@ -6,6 +6,7 @@
  * The budget is for finding. Writing a found page has no limit of time: it goes as fast as the client reads, with bounded memory.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Call } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 
@@ -23,6 +24,12 @@ export const QUERY_LIMITS_DEFAULT: QueryLimits = {
   rowsMax: LIMITS.queryRowsMax,
   msMax: LIMITS.queryMsMax,
 };
+
+/** The budget of a call, which begins at this moment. */
+export function budgetOf(call: Call, limits: QueryLimits = QUERY_LIMITS_DEFAULT): QueryBudget {
+  const { response } = call;
+  return new QueryBudget({ limits, isAbandoned: () => response.destroyed });
+}
 
 /** A budget of the default limits that begins at this moment. */
 export function defaultBudget(): QueryBudget {
