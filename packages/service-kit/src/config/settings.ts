@@ -200,6 +200,14 @@ export const SETTINGS = {
     min: 1,
     max: 3_600_000,
   }),
+  answerCacheBytes: integerSetting({
+    name: 'ALLSOURCE_ANSWER_CACHE_BYTES',
+    description:
+      'Memory for answers about single entities, which are sent again until the entity has another event. 0 keeps none.',
+    defaultValue: 64 * MIB,
+    min: 0,
+    max: 16_384 * MIB,
+  }),
   blockEvents: integerSetting({
     name: 'ALLSOURCE_BLOCK_EVENTS',
     description:

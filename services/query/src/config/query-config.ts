@@ -20,6 +20,7 @@ export function readQueryConfig(environment: Environment) {
       'readWaitMs',
       'queryRowsMax',
       'queryMsMax',
+      'answerCacheBytes',
       'blockEvents',
       'shutdownGraceMs',
       'logLevel',

@@ -2,28 +2,24 @@
  * Events of one tenant. Fixed paths stand before `/events/:eventId`; routes of others below `/events/` that take GET (the live streams) have to be
  * registered before these.
  */
-import { type Call, Parameters, type Route } from '@allsource/service-kit/http';
+import { Parameters, type Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
-import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
-import type { Catalog } from '../catalog/catalog.ts';
-import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
+import { parseEventQuery } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
-import { writeEvent, writePage } from '../reads/event-output.ts';
+import { writeEvent } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
-import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
-import { cursorAfter, readCursor } from '../reads/query-cursor.ts';
-import { readEvents } from '../reads/read-events.ts';
-import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import type { ReadCall } from '../reads/read-call.ts';
+import { stampPosition } from '../reads/read-gate.ts';
+import { EventPages, type EventPagesOptions, type PageForm } from './event-pages.ts';
 
-export interface EventRoutesOptions {
-  readonly history: EventHistory;
-  readonly catalog: Catalog;
-  readonly gate: ReadGate;
-  /** What one query may cost; the defaults when left out. */
-  readonly limits?: QueryLimits;
+export type EventRoutesOptions = EventPagesOptions;
+
+/** A read that needs no more of its call than the read lane has. */
+export interface EventRoute extends Route {
+  readonly handle: (call: ReadCall) => Promise<void>;
 }
 
 const RECENT_DEFAULT = 20;
@@ -34,44 +30,67 @@ const PARAMETER_ALIASES = [
   ['end', 'until'],
 ] as const;
 
+const QUERY: PageForm = {
+  list: 'events',
+  query: (call) => parseEventQuery(call.query),
+  namesVersion: true,
+};
+
+/** The lists that older clients ask for. */
+const LIST = {
+  list: 'data',
+  namesVersion: false,
+  end: ({ request }: ReadCall) =>
+    `,"_links":{"self":{"href":${JSON.stringify(request.originalUrl)}}}`,
+} as const;
+
+const ALL: PageForm = {
+  ...LIST,
+  query: (call) => parseEventQuery(aliasedParameters(call), LIMITS.pageEventsDefault),
+};
+
+const RECENT: PageForm = {
+  ...LIST,
+  query: (call) => {
+    const query = parseEventQuery(aliasedParameters(call), RECENT_DEFAULT);
+    return call.query.text('order') === null ? { ...query, order: 'desc' } : query;
+  },
+};
+
+const OF_ENTITY: PageForm = {
+  ...LIST,
+  query: (call) => ({
+    ...parseEventQuery(aliasedParameters(call)),
+    entity: call.pathParameter('entityId'),
+  }),
+  extra: (call) => `,"entity_id":${JSON.stringify(call.pathParameter('entityId'))}`,
+};
+
+const OF_TYPE: PageForm = {
+  ...LIST,
+  query: (call) => ({
+    ...parseEventQuery(aliasedParameters(call)),
+    type: call.pathParameter('eventType'),
+  }),
+  extra: (call) => `,"event_type":${JSON.stringify(call.pathParameter('eventType'))}`,
+};
+
 /** Queries over events, single events and the lists that older clients ask for. */
-export function eventRoutes(options: EventRoutesOptions): Route[] {
+export function eventRoutes(options: EventRoutesOptions): EventRoute[] {
+  const pages = new EventPages(options);
+  const page = (form: PageForm) => (call: ReadCall) => pages.answer(call, form);
   return [
-    ...route('/query', 'Events by entity, type, time and payload.', (call) =>
-      answerQuery(call, options),
-    ),
-    ...route('/recent', 'The newest events, newest first.', (call) =>
-      answerList(call, options, {
-        query: (parameters) => ({
-          ...parseEventQuery(parameters, RECENT_DEFAULT),
-          order: parameters.text('order') === null ? 'desc' : parseEventQuery(parameters).order,
-        }),
-      }),
-    ),
-    ...route('/entity/:entityId', 'The events of an entity.', (call) => {
-      const entity = call.pathParameter('entityId');
-      return answerList(call, options, {
-        query: (parameters) => ({ ...parseEventQuery(parameters), entity }),
-        extra: `,"entity_id":${JSON.stringify(entity)}`,
-      });
-    }),
-    ...route('/type/:eventType', 'The events of a type.', (call) => {
-      const type = call.pathParameter('eventType');
-      return answerList(call, options, {
-        query: (parameters) => ({ ...parseEventQuery(parameters), type }),
-        extra: `,"event_type":${JSON.stringify(type)}`,
-      });
-    }),
-    ...route('', 'Events as a list in a data member.', (call) =>
-      answerList(call, options, {
-        query: (parameters) => parseEventQuery(parameters, LIMITS.pageEventsDefault),
-      }),
-    ),
+    ...route('/query', 'Events by entity, type, time and payload.', page(QUERY)),
+    ...route('/recent', 'The newest events, newest first.', page(RECENT)),
+    ...route('/entity/:entityId', 'The events of an entity.', page(OF_ENTITY)),
+    ...route('/type/:eventType', 'The events of a type.', page(OF_TYPE)),
+    ...route('', 'Events as a list in a data member.', page(ALL)),
     ...route('/:eventId', 'One event.', (call) => answerEvent(call, options)),
   ];
 }
 
-function route(path: string, summary: string, handle: Route['handle']): Route[] {
+// oxlint-disable-next-line eslint/max-params -- a route.
+function route(path: string, summary: string, handle: EventRoute['handle']): EventRoute[] {
   return API_BASES.map((base) => ({
     method: 'GET',
     path: `${base}/events${path}`,
@@ -81,35 +100,8 @@ function route(path: string, summary: string, handle: Route['handle']): Route[] 
   }));
 }
 
-/** Never a `data` member beside `events`: clients take either name for the same field and refuse both. */
-async function answerQuery(call: Call, options: EventRoutesOptions): Promise<void> {
-  await answerPage(call, options, {
-    list: 'events',
-    query: parseEventQuery(call.query),
-    namesVersion: true,
-    extra: '',
-    end: '',
-  });
-}
-
-interface ListForm {
-  readonly query: (parameters: Parameters) => EventQuery;
-  /** Members of the answer besides the usual ones. */
-  readonly extra?: string;
-}
-
-async function answerList(call: Call, options: EventRoutesOptions, form: ListForm): Promise<void> {
-  await answerPage(call, options, {
-    list: 'data',
-    query: form.query(aliasedParameters(call)),
-    namesVersion: false,
-    extra: form.extra ?? '',
-    end: `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`,
-  });
-}
-
-function aliasedParameters(call: Call): Parameters {
-  const { originalUrl } = call.request;
+function aliasedParameters({ request }: ReadCall): Parameters {
+  const { originalUrl } = request;
   const start = originalUrl.indexOf('?');
   const values = new URLSearchParams(start === -1 ? '' : originalUrl.slice(start + 1));
   for (const [alias, name] of PARAMETER_ALIASES) {
@@ -119,58 +111,7 @@ function aliasedParameters(call: Call): Parameters {
   return new Parameters(values);
 }
 
-interface PageForm {
-  readonly query: EventQuery;
-  /** The member that holds the events. */
-  readonly list: 'events' | 'data';
-  /** Whether an answer about one entity names its version. */
-  readonly namesVersion: boolean;
-  /** Further members, before and behind the position. */
-  readonly extra: string;
-  readonly end: string;
-}
-
-// oxlint-disable-next-line eslint/max-params -- the call, the stores and the form of the answer.
-async function answerPage(call: Call, options: EventRoutesOptions, form: PageForm): Promise<void> {
-  const tenant = call.tenant();
-  const { query } = form;
-  const cursor = call.query.text('cursor');
-  const after = cursor === null ? null : readCursor(cursor, { tenant, query });
-  if (after !== null && query.offset > 0) throw offsetBesideCursor();
-  const isExplained = call.query.flag('explain') === true;
-  await options.gate.admit(call);
-  const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const version = versionMember(options.catalog.tenant(tenant), form);
-  const budget = budgetOf(call, options.limits);
-  const page = await readEvents(options.history, { tenant, query, after, untilPosition, budget });
-  await writePage(new JsonWriter(call.response), page, {
-    head: `{"${form.list}":[`,
-    tail: () => {
-      const { count, totalCount, hasMore, last } = page;
-      const next =
-        hasMore && last !== null ? `,"next_cursor":"${cursorAfter(last, { tenant, query })}"` : '';
-      const explained = isExplained
-        ? `,"explain":${JSON.stringify(page.explanation.shown(budget))}`
-        : '';
-      return `],"count":${count},"total_count":${totalCount},"has_more":${hasMore}${next}${version}${form.extra}${explained},"position":${untilPosition}${form.end}}`;
-    },
-  });
-}
-
-function versionMember(counts: TenantCatalog, { query, namesVersion }: PageForm): string {
-  if (!namesVersion || query.entity === null) return '';
-  return `,"entity_version":${counts.entityEventCount(query.entity)}`;
-}
-
-function offsetBesideCursor(): Error {
-  return problem(
-    'invalid_parameter',
-    "'offset' cannot stand beside 'cursor': a cursor says itself where the page begins.",
-    { parameter: 'offset' },
-  );
-}
-
-async function answerEvent(call: Call, options: EventRoutesOptions): Promise<void> {
+async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const id = call.pathParameter('eventId');
   if (!isUuid(id)) {

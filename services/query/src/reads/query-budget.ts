@@ -6,8 +6,8 @@
  * The budget is for finding. Writing a found page has no limit of time: it goes as fast as the client reads, with bounded memory.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Call } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
+import type { ReadCall } from './read-call.ts';
 import { LIMITS } from '@allsource/shared/limits';
 
 /** A search that has worked for this long lets others run. */
@@ -26,7 +26,10 @@ export const QUERY_LIMITS_DEFAULT: QueryLimits = {
 };
 
 /** The budget of a call, which begins at this moment. */
-export function budgetOf(call: Call, limits: QueryLimits = QUERY_LIMITS_DEFAULT): QueryBudget {
+export function budgetOf(
+  call: Pick<ReadCall, 'response'>,
+  limits: QueryLimits = QUERY_LIMITS_DEFAULT,
+): QueryBudget {
   const { response } = call;
   return new QueryBudget({ limits, isAbandoned: () => response.destroyed });
 }
