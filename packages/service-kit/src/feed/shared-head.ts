@@ -12,6 +12,7 @@ import { HEAD_PATH } from '@allsource/shared/protocol';
 import { type CoreEndpoint, coreUnreachable, readAnswer } from './core-endpoint.ts';
 import { FOLLOWER_LIMITS } from './follower-limits.ts';
 import type { FollowerTimers } from './follower-timers.ts';
+import type { HeadLine } from './head-line.ts';
 
 /** What core said of its log. */
 export interface CoreHead {
@@ -24,6 +25,8 @@ export interface CoreHead {
 
 export interface SharedHeadOptions {
   readonly endpoint: CoreEndpoint;
+  /** The short way to core; null where there is none. */
+  readonly line: HeadLine | null;
   readonly timers: FollowerTimers;
   readonly appliedPosition: () => Position;
 }
@@ -60,8 +63,20 @@ export class SharedHead {
 
   async #request(): Promise<CoreHead> {
     const appliedWhenAsked = this.#options.appliedPosition();
-    const text = await this.#exchange(true);
+    const text = (await this.#askLine()) ?? (await this.#exchange(true));
     return { ...parseHead(text), appliedWhenAsked };
+  }
+
+  /** Null: ask in the usual way. */
+  async #askLine(): Promise<string | null> {
+    const { line, timers } = this.#options;
+    if (line === null) return null;
+    const cancel = timers.after(FOLLOWER_LIMITS.headTimeoutMs, () => line.hangUp());
+    try {
+      return await line.ask();
+    } finally {
+      cancel();
+    }
   }
 
   async #exchange(mayRepeat: boolean): Promise<string> {

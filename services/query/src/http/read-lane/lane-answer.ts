@@ -85,6 +85,17 @@ export class SocketAnswer implements LaneAnswer {
     socket.write(LAST_CHUNK, 'latin1');
   }
 
+  endKept(body: Buffer, behind: string): void {
+    const { socket } = this.#options;
+    this.#isEnded = true;
+    this.#isBegun = true;
+    socket.cork();
+    socket.write(this.#head(body.length + Buffer.byteLength(behind)), 'latin1');
+    socket.write(body);
+    socket.write(behind);
+    socket.uncork();
+  }
+
   #head(bodyBytes: number | null): string {
     const { heads, isLast } = this.#options;
     return heads.head({ status: 200, bodyBytes, headers: this.#headers, isLast: isLast() });
