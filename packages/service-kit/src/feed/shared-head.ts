@@ -6,6 +6,7 @@
  * one. However many readers there are, one request runs and at most one is due.
  */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { problem } from '@allsource/shared/errors';
 import { type Position, position } from '@allsource/shared/model';
 import { HEAD_PATH } from '@allsource/shared/protocol';
@@ -33,8 +34,10 @@ export interface SharedHeadOptions {
 
 export class SharedHead {
   readonly #options: SharedHeadOptions;
+  /** The question that is under way. */
   #running: Promise<CoreHead> | null = null;
-  #next: Promise<CoreHead> | null = null;
+  /** The question that has not been sent yet, and may still be joined. */
+  #due: Promise<CoreHead> | null = null;
 
   constructor(options: SharedHeadOptions) {
     this.#options = options;
@@ -42,23 +45,22 @@ export class SharedHead {
 
   /** Core's head at a moment after this call. Throws `upstream_unavailable`. */
   ask(): Promise<CoreHead> {
-    if (this.#running === null) return this.#start();
-    this.#next ??= this.#afterRunning(this.#running);
-    return this.#next;
+    this.#due ??= this.#askDue();
+    return this.#due;
   }
 
-  async #afterRunning(running: Promise<CoreHead>): Promise<CoreHead> {
-    await Promise.allSettled([running]);
-    this.#next = null;
-    return this.#start();
-  }
-
-  #start(): Promise<CoreHead> {
-    const running = this.#request().finally(() => {
-      if (this.#running === running) this.#running = null;
-    });
+  async #askDue(): Promise<CoreHead> {
+    if (this.#running !== null) await Promise.allSettled([this.#running]);
+    // All that arrived together join in.
+    await nextTurn();
+    this.#due = null;
+    const running = this.#request();
     this.#running = running;
-    return running;
+    try {
+      return await running;
+    } finally {
+      if (this.#running === running) this.#running = null;
+    }
   }
 
   async #request(): Promise<CoreHead> {

@@ -24,6 +24,11 @@ export class SocketAnswer implements LaneAnswer {
     this.#headers = commonHeaders(options.requestId);
   }
 
+  /** The headers set so far, as lines. */
+  get headerLines(): string {
+    return this.#headers;
+  }
+
   /** True when bytes have gone out. */
   get isBegun(): boolean {
     return this.#isBegun;
@@ -103,6 +108,6 @@ export class SocketAnswer implements LaneAnswer {
 }
 
 /** What every answer of the service carries. */
-export function commonHeaders(requestId: string): string {
+function commonHeaders(requestId: string): string {
   return `x-request-id: ${requestId}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n`;
 }
