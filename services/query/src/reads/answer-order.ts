@@ -51,7 +51,6 @@ export function isAscending(timestamps: Float64Array, rows: Uint32Array): boolea
 }
 
 /** Leaves out rows that lie before a timestamp in the order of answers. */
-// oxlint-disable-next-line eslint/max-params -- the rows, the bound and its side.
 export function partBehind(part: SortedPart, timestamp: number, order: QueryOrder): SortedPart {
   const { timestamps } = part.run.source;
   const isKept = (row: number) => {
@@ -95,7 +94,6 @@ export async function* orderedRows(
 }
 
 /** A copy of the rows in the order of answers. */
-// oxlint-disable-next-line eslint/max-params -- rows of a run, and their order.
 function sortedSlice(run: EventRun, rows: Uint32Array, order: QueryOrder): Uint32Array {
   const { timestamps, versions } = run.source;
   const sorted = rows.slice();
@@ -103,7 +101,7 @@ function sortedSlice(run: EventRun, rows: Uint32Array, order: QueryOrder): Uint3
   for (let i = 1; i < rows.length && isSorted; i++)
     isSorted = compareRows(rows[i - 1] as number, rows[i] as number) < 0;
   if (!isSorted) sorted.sort(compareRows);
-  return order === 'asc' ? sorted : sorted.reverse();
+  return order === 'asc' ? sorted : sorted.toReversed();
 
   // Rows of a run ascend with their positions.
   function compareRows(a: number, b: number): number {
@@ -164,7 +162,6 @@ async function* stretches(
   if (run !== null) yield { run, rows: Uint32Array.from(stretch) };
 }
 
-// oxlint-disable-next-line eslint/max-params -- a heap, what comes in and its order.
 function push(heap: Cursor[], cursor: Cursor, isBefore: (a: Cursor, b: Cursor) => boolean): void {
   let at = heap.push(cursor) - 1;
   while (at > 0) {
@@ -196,7 +193,6 @@ function sink(heap: Cursor[], isBefore: (a: Cursor, b: Cursor) => boolean): void
   }
 }
 
-// oxlint-disable-next-line eslint/max-params -- two places of a heap.
 function swap(heap: Cursor[], a: number, b: number): void {
   const held = heap[a] as Cursor;
   heap[a] = heap[b] as Cursor;

@@ -121,7 +121,6 @@ export async function writeList<T>(
  * Writes a page of events between `head` and what `tail` says when they are all written, and ends the answer. Returns the answer when it went out whole, null
  * when it was sent in parts or nobody reads it any more.
  */
-// oxlint-disable-next-line eslint/max-params -- where to, what, and what stands around it.
 export async function writePage(
   writer: JsonWriter,
   page: EventPage,

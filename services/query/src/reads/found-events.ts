@@ -54,7 +54,7 @@ export class FoundEvents {
   /** The clusters in the order of answers. */
   clusters(order: QueryOrder): Cluster[] {
     const clusters = clustersOf(this.#runs);
-    return order === 'asc' ? clusters : clusters.reverse();
+    return order === 'asc' ? clusters : clusters.toReversed();
   }
 }
 

@@ -181,6 +181,8 @@ function steadyLog(blocks: number): GeneratedLog {
   return log;
 }
 
+const instant = (second: number) => new Date((1_700_000_000 + second) * 1000).toISOString();
+
 describe('plans', () => {
   let steady: World;
 
@@ -189,7 +191,6 @@ describe('plans', () => {
   });
   afterAll(() => steady.close());
 
-  const instant = (second: number) => new Date((1_700_000_000 + second) * 1000).toISOString();
   const explain = async (parameters: string) => {
     const { body } = await steady.served.get(`/api/v1/events/query?explain=true&${parameters}`);
     const { plan, blocks_searched, blocks_skipped, rows_scanned, payloads_read } = body.explain;
