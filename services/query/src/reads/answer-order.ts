@@ -50,22 +50,39 @@ export function isAscending(timestamps: Float64Array, rows: Uint32Array): boolea
   return true;
 }
 
-/** Leaves out rows that lie before a timestamp in the order of answers. */
-export function partBehind(part: SortedPart, timestamp: number, order: QueryOrder): SortedPart {
-  const { timestamps } = part.run.source;
-  const isKept = (row: number) => {
-    const own = timestamps[row] as number;
-    return order === 'asc' ? own >= timestamp : own <= timestamp;
+/** Leaves out the rows up to a cursor. */
+export function partBehind(
+  part: SortedPart,
+  { after, order }: { readonly after: AnswerKey | null; readonly order: QueryOrder },
+): SortedPart {
+  if (after === null) return part;
+  const { run } = part;
+  const { timestamps } = run.source;
+  const sign = order === 'asc' ? 1 : -1;
+  const isBehind = (row: number) => {
+    const distance = (timestamps[row] as number) - after.timestamp;
+    return sign * (distance === 0 ? compareKeys(keyOf(run, row), after) : distance) > 0;
   };
-  if (!part.isOrdered) return { ...part, rows: part.rows.filter(isKept) };
+  return { ...part, rows: candidates(part, after.timestamp, order).filter(isBehind) };
+}
+
+/** The rows that may lie behind a timestamp: of ordered ones only that side. */
+function candidates(
+  { run, rows, isOrdered }: SortedPart,
+  timestamp: number,
+  order: QueryOrder,
+): Uint32Array {
+  if (!isOrdered) return rows;
+  const { timestamps } = run.source;
   let low = 0;
-  let high = part.rows.length;
+  let high = rows.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (isKept(part.rows[middle] as number) === (order === 'asc')) high = middle;
+    const own = timestamps[rows[middle] as number] as number;
+    if (order === 'asc' ? own >= timestamp : own > timestamp) high = middle;
     else low = middle + 1;
   }
-  return { ...part, rows: order === 'asc' ? part.rows.subarray(low) : part.rows.subarray(0, low) };
+  return order === 'asc' ? rows.subarray(low) : rows.subarray(0, low);
 }
 
 /** The rows of a run that stands in time order: cut where the time moves on, each piece sorted when its turn comes. */
