@@ -56,6 +56,7 @@ export class QueryBudget {
   #rowsScanned = 0;
   #payloadsRead = 0;
   #rowsSorted = 0;
+  #entities = 0;
 
   constructor({
     limits,
@@ -103,6 +104,12 @@ export class QueryBudget {
     if (this.#rowsSorted > LIMITS.querySortedRowsMax) throw this.#exceeded('sorted_rows');
   }
 
+  /** Says that so many entities are held in memory to be compared. */
+  takeEntities(count: number): void {
+    this.#entities += count;
+    if (this.#entities > LIMITS.comparedEntitiesMax) throw this.#exceeded('entities');
+  }
+
   /** True when it is time to let others run. */
   get isTurnOver(): boolean {
     return this.#now() - this.#turnStartedAt > TURN_MS;
@@ -116,12 +123,13 @@ export class QueryBudget {
     if (this.#isAbandoned()) throw this.#exceeded('patience');
   }
 
-  #exceeded(limit: 'rows' | 'sorted_rows' | 'time' | 'patience'): Error {
+  #exceeded(limit: 'rows' | 'sorted_rows' | 'entities' | 'time' | 'patience'): Error {
     const { rowsMax, msMax } = this.limits;
     const elapsedMs = Math.round(this.elapsedMs);
     const sentences = {
       rows: `It would look at more than ${rowsMax} rows.`,
       sorted_rows: `It would have to sort more than ${LIMITS.querySortedRowsMax} rows that do not stand in the order of time.`,
+      entities: `It would compare more than ${LIMITS.comparedEntitiesMax} entities with each other.`,
       time: `It took more than ${msMax} ms and had looked at ${this.#rowsScanned} rows.`,
       patience: 'Its client left before it was answered.',
     };
