@@ -163,10 +163,19 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
+    const after = selection.afterPosition ?? POSITION_ZERO;
     for (const run of this.#runs()) {
-      const rows = matchRows(run, selection);
+      if (run.lastPosition <= after) continue;
+      const matched = matchRows(run, selection);
+      const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
     }
+  }
+
+  /** The rows behind a position, run by run, of all tenants: for what the store does by itself, never for a client's read. */
+  *rowsAfter(after: Position): Generator<{ readonly run: EventRun; readonly fromRow: number }> {
+    for (const run of this.#runs())
+      if (run.lastPosition > after) yield { run, fromRow: run.rowsUntil(after) };
   }
 
   eventAt(tenant: string, position: Position): StoredEvent | null {
@@ -226,4 +235,10 @@ export class BlockHistory implements EventHistory, FrameSink {
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
   }
+}
+
+/** The rows at or behind a row; they ascend. */
+function rowsFrom(rows: Uint32Array, first: number): Uint32Array {
+  const index = rows.findIndex((row) => row >= first);
+  return index === -1 ? rows.subarray(rows.length) : rows.subarray(index);
 }
