@@ -34,7 +34,7 @@ export interface SnapshotSource {
   /** The newest snapshot that is safe for what is wanted; null when there is none. Does not wait. */
   safeFor(wanted: EntityWanted): StoredSnapshot | null;
   /** The members that a snapshot holds. */
-  membersOf(snapshot: StoredSnapshot, turns: Turns): Promise<Map<string, string>>;
+  membersOf(snapshot: Pick<StoredSnapshot, 'stored'>, turns: Turns): Promise<Map<string, string>>;
 }
 
 export interface FoldOptions {

@@ -127,9 +127,16 @@ export class SnapshotStore {
   }
 
   /** Removes a snapshot that cannot be used, with a warning. */
-  discard({ number, id, entity }: SnapshotEntry, reason: string): void {
-    this.#options.logger.warn({ snapshot: id, entity, reason }, 'a snapshot is removed');
-    this.#guarded(null, () => this.#statements.remove.run(number));
+  discard({ number, id, tenant, entity }: SnapshotEntry, reason: string): void {
+    this.#options.logger.warn({ snapshot: id, reason }, 'a snapshot is removed');
+    const { remove, forgetEntity } = this.#statements;
+    this.#guarded(null, () => {
+      this.#database.transaction(() => {
+        remove.run(number);
+        // As an entity without a snapshot it gets one again.
+        forgetEntity.run(tenant, entity);
+      })();
+    });
   }
 
   /** Snapshots, the one taken last first. */
@@ -140,17 +147,15 @@ export class SnapshotStore {
         entity === null
           ? ofTenant.all(tenant, before, limit)
           : ofEntity.all(tenant, entity, before, limit);
-      const counted = entity === null ? countOfTenant.get(tenant) : countOfEntity.get(tenant, entity);
+      const counted =
+        entity === null ? countOfTenant.get(tenant) : countOfEntity.get(tenant, entity);
       return { entries: rows.map(entryOf), total: counted?.total ?? 0 };
     });
   }
 
   /** The version of the newest snapshot of an entity; 0 when there is none. */
   newestVersion(tenant: string, entity: string): number {
-    return this.#guarded(
-      0,
-      () => this.#statements.newestVersion.get(tenant, entity)?.version ?? 0,
-    );
+    return this.#guarded(0, () => this.#statements.newestVersion.get(tenant, entity)?.version ?? 0);
   }
 
   /** Entities with a snapshot that nobody has looked at since `beforeMs`, the longest first. */
@@ -224,6 +229,7 @@ interface Statements {
   readonly newestSafe: Statement<[string, string, number, number, number], SnapshotRow>;
   readonly latest: Statement<[string, string], SnapshotRow>;
   readonly remove: Statement<[number]>;
+  readonly forgetEntity: Statement<[string, string]>;
   readonly ofTenant: Statement<[string, number, number], EntryRow>;
   readonly ofEntity: Statement<[string, string, number, number], EntryRow>;
   readonly countOfTenant: Statement<[string], Total>;
@@ -249,6 +255,7 @@ function prepareStatements(database: Database): Statements {
       `SELECT ${ENTRY_COLUMNS}, stored ${ofEntity} ORDER BY number DESC LIMIT 1`,
     ),
     remove: database.prepare('DELETE FROM snapshots WHERE number = ?'),
+    forgetEntity: database.prepare('DELETE FROM entities WHERE tenant = ? AND entity = ?'),
     ofTenant: database.prepare(
       `SELECT ${ENTRY_COLUMNS} FROM snapshots WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?`,
     ),

@@ -39,7 +39,7 @@ export interface StoredSnapshot extends SnapshotEntry {
   readonly stored: Buffer;
 }
 
-/** A snapshot that is to be kept. */
+/** A snapshot that is to be kept; the store numbers it. */
 export interface SnapshotDraft extends SnapshotFacts {
   readonly id: string;
   readonly stateBytes: number;
