@@ -75,7 +75,9 @@ export class Snapshotter {
   #isGapped = true;
   #running: Promise<void> | null = null;
   #turns = new Turns(WORK_SHARE);
-  #drafts: SnapshotDraft[] = [];
+  /** The batch, by tenant and entity. */
+  readonly #drafts = new Map<string, SnapshotDraft>();
+  #draftBytes = 0;
 
   constructor(options: SnapshotterOptions) {
     this.#options = options;
@@ -99,7 +101,7 @@ export class Snapshotter {
       try {
         await this.round();
       } catch (error) {
-        this.#drafts = [];
+        this.#emptyBatch();
         this.#options.logger.warn(
           { err: error },
           'snapshots could not be taken; tried again later',
@@ -141,7 +143,7 @@ export class Snapshotter {
     const { catalog, history, everyEvents } = this.#options;
     this.#scanned = history.appliedPosition;
     this.#isGapped = true;
-    for (const tenant of [...catalog.tenants()]) {
+    for (const tenant of Array.from(catalog.tenants())) {
       for (const { entity, eventCount } of catalog.tenant(tenant).everyEntity()) {
         if (eventCount >= everyEvents) await this.#takeIfDue({ tenant, entity }, eventCount);
         if (this.#turns.isOver) await this.#turns.rest();
@@ -185,7 +187,8 @@ export class Snapshotter {
   /** Takes a snapshot of an entity that is at `version`, unless one was taken since it passed its last hundred. */
   async #takeIfDue({ tenant, entity }: Candidate, version: number): Promise<void> {
     const { snapshots, everyEvents } = this.#options;
-    const newest = snapshots.newestVersion(tenant, entity);
+    const inBatch = this.#drafts.get(keyOf({ tenant, entity }))?.last.version ?? 0;
+    const newest = Math.max(inBatch, snapshots.newestVersion(tenant, entity));
     if (Math.floor(version / everyEvents) > Math.floor(newest / everyEvents))
       await this.#take({ tenant, entity });
   }
@@ -196,20 +199,29 @@ export class Snapshotter {
     try {
       const wanted = { ...candidate, kind: 'automatic', untilPosition } as const;
       const draft = await snapshots.draft(wanted, this.#turns);
-      if (draft !== null) this.#drafts.push(draft);
+      if (draft !== null) this.#addToBatch(draft);
     } catch (error) {
       // An entity whose state is too large has no snapshots; it is no fault of the store.
       if (!(error instanceof Problem) || error.code !== 'payload_too_large') throw error;
     }
-    const bytes = this.#drafts.reduce((sum, { stored }) => sum + stored.length, 0);
-    if (this.#drafts.length >= BATCH_SNAPSHOTS || bytes >= BATCH_BYTES) this.#keepBatch();
     if (this.#turns.isOver) await this.#turns.rest();
   }
 
+  #addToBatch(draft: SnapshotDraft): void {
+    this.#drafts.set(keyOf(draft), draft);
+    this.#draftBytes += draft.stored.length;
+    if (this.#drafts.size >= BATCH_SNAPSHOTS || this.#draftBytes >= BATCH_BYTES) this.#keepBatch();
+  }
+
   #keepBatch(): void {
-    const drafts = this.#drafts;
-    this.#drafts = [];
+    const drafts = [...this.#drafts.values()];
+    this.#emptyBatch();
     if (drafts.length > 0) this.#options.snapshots.keep(drafts);
+  }
+
+  #emptyBatch(): void {
+    this.#drafts.clear();
+    this.#draftBytes = 0;
   }
 
   async #takeAged(): Promise<void> {
@@ -217,7 +229,8 @@ export class Snapshotter {
     const nowMs = Math.floor(clock.nowMicros() / 1000);
     const unchecked = store.uncheckedSince(nowMs - ageMs, UNCHECKED_A_ROUND);
     const hasNews = ({ tenant, entity, version }: (typeof unchecked)[number]) =>
-      catalog.tenant(tenant).entityEventCount(entity) > version;
+      catalog.tenant(tenant).entityEventCount(entity) > version &&
+      !this.#drafts.has(keyOf({ tenant, entity }));
     for (const candidate of unchecked) {
       if (hasNews(candidate)) await this.#take(candidate);
       if (!this.#mayWork) return;
@@ -225,4 +238,9 @@ export class Snapshotter {
     // Those with a snapshot in the batch are noted by it once more; those too large for one are looked at in an hour again.
     if (unchecked.length > 0) store.markChecked(unchecked, nowMs);
   }
+}
+
+// The name of a tenant has no space.
+function keyOf({ tenant, entity }: Candidate): string {
+  return `${tenant} ${entity}`;
 }

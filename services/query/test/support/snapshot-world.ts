@@ -45,6 +45,8 @@ export function openSnapshots(
 export type StateQuestion = Pick<EntityStateWanted, 'tenant' | 'entity'> & {
   readonly asOf?: number | undefined;
   readonly asOfRecorded?: number | undefined;
+  /** Everything applied when left out. */
+  readonly untilPosition?: number | undefined;
   readonly historyLimit?: number | null;
 };
 
@@ -52,7 +54,7 @@ export type StateQuestion = Pick<EntityStateWanted, 'tenant' | 'entity'> & {
 export function stateOf(
   { history }: Pick<ReadSide, 'history'>,
   snapshots: Snapshots | null,
-  { asOf, asOfRecorded, historyLimit = 0, ...who }: StateQuestion,
+  { asOf, asOfRecorded, untilPosition, historyLimit = 0, ...who }: StateQuestion,
 ): Promise<EntityState | null> {
   return readEntityState(
     { history, snapshots },
@@ -61,7 +63,7 @@ export function stateOf(
       asOf: asOf === undefined ? null : micros(asOf),
       asOfRecorded: asOfRecorded === undefined ? null : micros(asOfRecorded),
       historyLimit,
-      untilPosition: position(history.appliedPosition),
+      untilPosition: position(untilPosition ?? history.appliedPosition),
     },
   );
 }
