@@ -88,7 +88,7 @@ async function passOn(call: Call, { query }: OperationRoutesOptions, path: strin
   const owner = requireQuery(query, 'snapshot');
   const answer = await owner.request({
     method: 'GET',
-    path: `${path}?${parameters}`,
+    path: `${path}?${parameters.toString()}`,
     headers: callerHeaders(call.request),
     timeoutMs: TIMEOUT_MS,
   });
