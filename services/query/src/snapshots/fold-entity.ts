@@ -1,7 +1,7 @@
 /**
  * Folds an entity's events into its state, from the newest snapshot that is safe, or from the first event.
  *
- * Invariant I-33: a snapshot changes no answer. A state is a left fold of the selected events in stream order (by version), and a snapshot is that fold of
+ * A snapshot changes no answer (I-33). A state is a left fold of the selected events in stream order (by version), and a snapshot is that fold of
  * ALL events 1..v. It is used only when the selection holds all of 1..v; then the fold of the selection is the fold of what is selected behind v,
  * laid over the snapshot. The selection holds all of 1..v exactly when v's position is at or below the position asked for, `timestamp_max`
  * of 1..v is at or below `as_of`, and `recorded_at` of v is at or below `as_of_recorded`. That is a comparison of kept maxima and
