@@ -39,14 +39,15 @@ export interface SnapshotRun {
 
 const WORK_SHARE = 0.3;
 const BATCH_SNAPSHOTS = 64;
-const BATCH_BYTES = 4 * 1024 * 1024;
+/** A batch is written in one turn of the event loop. */
+const BATCH_BYTES = 1024 * 1024;
 
 export class SnapshotRuns {
   readonly #options: SnapshotRunsOptions;
   /** In the order in which they were asked for. */
   readonly #runs = new Map<string, SnapshotRun>();
   #working: Promise<void> = Promise.resolve();
-  #isClosed = false;
+  readonly #stop = new AbortController();
 
   constructor(options: SnapshotRunsOptions) {
     this.#options = options;
@@ -81,7 +82,7 @@ export class SnapshotRuns {
 
   /** Ends what runs, in the middle. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#stop.abort(problem('shutting_down', 'The service stops; begin again later.'));
     await this.#working;
   }
 
@@ -119,7 +120,7 @@ export class SnapshotRuns {
   }
 
   async #takeAll(run: SnapshotRun): Promise<void> {
-    const turns = new Turns(WORK_SHARE);
+    const turns = new Turns(WORK_SHARE, this.#stop.signal);
     let drafts: SnapshotDraft[] = [];
     let bytes = 0;
     const keep = () => {
@@ -129,7 +130,7 @@ export class SnapshotRuns {
       bytes = 0;
     };
     for (const { entity } of this.#options.catalog.tenant(run.tenant).everyEntity()) {
-      if (this.#isClosed) throw problem('shutting_down', 'The service stops; begin again later.');
+      this.#stop.signal.throwIfAborted();
       const draft = await this.#draftOf(run, entity, turns);
       if (draft !== null) {
         drafts.push(draft);

@@ -62,7 +62,8 @@ const RETRY_MS = 30_000;
 const WORK_SHARE = 0.1;
 const ROWS_A_LOOK = 65_536;
 const BATCH_SNAPSHOTS = 64;
-const BATCH_BYTES = 4 * 1024 * 1024;
+/** A batch is written in one turn of the event loop. */
+const BATCH_BYTES = 1024 * 1024;
 const UNCHECKED_A_ROUND = 500;
 /** Positions it may be behind before it goes by the catalog. */
 const BEHIND_MAX = 1_000_000;
@@ -74,7 +75,7 @@ export class Snapshotter {
   /** The catalog has to be looked through: rows were passed over. */
   #isGapped = true;
   #running: Promise<void> | null = null;
-  #turns = new Turns(WORK_SHARE);
+  #turns = new Turns();
   /** The batch, by tenant and entity. */
   readonly #drafts = new Map<string, SnapshotDraft>();
   #draftBytes = 0;
@@ -102,6 +103,7 @@ export class Snapshotter {
         await this.round();
       } catch (error) {
         this.#emptyBatch();
+        if (this.#isStopped) return;
         this.#options.logger.warn(
           { err: error },
           'snapshots could not be taken; tried again later',
@@ -129,7 +131,7 @@ export class Snapshotter {
   async round(): Promise<void> {
     if (!this.#mayWork) return;
     const { history } = this.#options;
-    this.#turns = new Turns(WORK_SHARE);
+    this.#turns = new Turns(WORK_SHARE, this.#stop.signal);
     // Behind its own place, the history was emptied and is another.
     const distance = history.appliedPosition - this.#scanned;
     if (distance < 0 || distance > BEHIND_MAX) this.#isGapped = true;

@@ -11,22 +11,25 @@ const REST_MS_MAX = 1_000;
  */
 export class Turns {
   readonly #restPerWork: number;
+  readonly #stop: AbortSignal | null;
   #startedMs = performance.now();
 
-  /** Work that takes `share` of the time at most, from above 0 to 1. */
-  constructor(share = 1) {
+  /** Work that takes `share` of the time at most, from above 0 to 1, and ends at a rest when it is told to stop. */
+  constructor(share = 1, stop: AbortSignal | null = null) {
     this.#restPerWork = (1 - share) / share;
+    this.#stop = stop;
   }
 
   get isOver(): boolean {
     return performance.now() - this.#startedMs >= STRETCH_MS;
   }
 
-  /** Lets others work, and begins the next stretch. */
+  /** Lets others work, and begins the next stretch. Throws the reason when the work is to stop. */
   async rest(): Promise<void> {
     const restMs = (performance.now() - this.#startedMs) * this.#restPerWork;
     if (restMs === 0) await nextTurn();
     else await sleep(Math.min(restMs, REST_MS_MAX));
+    this.#stop?.throwIfAborted();
     this.#startedMs = performance.now();
   }
 }

@@ -178,3 +178,25 @@ describe('a request that cannot be carried out', () => {
     expect((await get('/api/v1/snapshots?unknown=ignored', ACME_READER)).status).toBe(200);
   });
 });
+
+describe('a service that takes snapshots by itself', () => {
+  it('has them after a restart, and the same states without them', async () => {
+    let own = await gatewayWorld({ ALLSOURCE_SNAPSHOT_EVENTS: '10' });
+    for (let n = 0; n < 12; n++)
+      own.core.append('acme', [
+        { type: 'a.b', entity: 'e', payload: `{"n":${n},"m${n % 3}":1.0}` },
+      ]);
+    const listed = async () => (await own.ask('/api/v1/snapshots', { key: ACME })).body;
+    const state = async () => (await own.ask('/api/v1/entities/e/state', { key: ACME })).text;
+    const before = await state();
+    while ((await listed())['total'] === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const kept = await listed();
+    expect(kept).toMatchObject({
+      total: 1,
+      snapshots: [{ snapshot_type: 'automatic', version: 12 }],
+    });
+    own = await own.restart();
+    expect([await listed(), await state()]).toEqual([kept, before]);
+    await own.close();
+  });
+});
