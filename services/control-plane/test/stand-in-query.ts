@@ -26,7 +26,10 @@ export class StandInQuery {
           method: request.method ?? '',
           path: request.url ?? '',
           authorization: request.headers.authorization ?? '',
-          body: parsedBody(Buffer.concat(chunks)),
+          body:
+            chunks.length === 0
+              ? null
+              : (JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown),
         });
         response.writeHead(this.answer.status, { 'content-type': 'application/json' });
         response.end(JSON.stringify(this.answer.body));
@@ -43,8 +46,4 @@ export class StandInQuery {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
-}
-
-function parsedBody(bytes: Buffer): unknown {
-  return bytes.length === 0 ? null : (JSON.parse(bytes.toString('utf8')) as unknown);
 }

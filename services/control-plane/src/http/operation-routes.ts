@@ -10,6 +10,7 @@ import { parsedObject } from '../upstream/answer-members.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
 import { upstreamProblem } from '../upstream/upstream-problem.ts';
+import { snapshotOperation } from './snapshot-operation-routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -32,23 +33,6 @@ export function operationRoutes(options: OperationRoutesOptions): Route[] {
     snapshot('/api/v1/operations/snapshot'),
     snapshot('/api/v1/operations/snapshots'),
     {
-      method: 'GET',
-      path: '/api/v1/operations/snapshots',
-      needs: 'admin',
-      summary: 'Snapshots, the newest first.',
-      handle: (call) => passOn(call, options, '/api/v1/snapshots'),
-    },
-    {
-      method: 'GET',
-      path: '/api/v1/operations/snapshots/:runId',
-      needs: 'admin',
-      summary: 'How far the snapshots of all entities have come.',
-      handle: (call) => {
-        const id = encodeURIComponent(call.pathParameter('runId'));
-        return passOn(call, options, `/api/v1/snapshots/runs/${id}`);
-      },
-    },
-    {
       method: 'POST',
       path: '/api/v1/operations/replay',
       needs: 'admin',
@@ -65,35 +49,12 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
     path: '/api/v1/snapshots',
     request,
   });
-  const runId = result['run_id'];
-  const isRun = typeof runId === 'string';
   call.json(200, {
     ...result,
-    // A run over all entities takes many; its id is what there is to ask with.
-    snapshot_id: result['snapshot_id'] ?? runId ?? null,
-    status: isRun ? (result['status'] ?? null) : 'created',
-    ...(isRun ? { follow: `/api/v1/operations/snapshots/${encodeURIComponent(runId)}` } : {}),
+    ...snapshotOperation(result),
     timestamp: new Date().toISOString(),
-    message: isRun
-      ? 'The query service takes a snapshot of each entity, in the background.'
-      : 'The snapshot was taken by the query service.',
     created_by: call.principal.id,
   });
-}
-
-/** Asks the query service the same of its own snapshots. */
-async function passOn(call: Call, { query }: OperationRoutesOptions, path: string): Promise<void> {
-  const parameters = new URL(call.request.originalUrl, 'http://any').searchParams;
-  parameters.set('tenant_id', call.tenant());
-  const owner = requireQuery(query, 'snapshot');
-  const answer = await owner.request({
-    method: 'GET',
-    path: `${path}?${parameters.toString()}`,
-    headers: callerHeaders(call.request),
-    timeoutMs: TIMEOUT_MS,
-  });
-  if (answer.status !== 200) throw upstreamProblem(owner, answer);
-  call.json(200, answer.text);
 }
 
 async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
@@ -134,8 +95,14 @@ async function carriedOut(
   operation: Operation,
 ): Promise<Record<string, unknown>> {
   const tenant = call.tenant();
-  const owner = requireQuery(query, operation.kind);
-  const answer = await owner.request({
+  if (query === null) {
+    throw problem(
+      'not_available',
+      `The query service carries out a ${operation.kind}, and the control plane knows none. Set QUERY_URL.`,
+      { operation: operation.kind },
+    );
+  }
+  const answer = await query.request({
     method: 'POST',
     path: `${operation.path}?tenant_id=${encodeURIComponent(tenant)}`,
     headers: callerHeaders(call.request),
@@ -144,15 +111,6 @@ async function carriedOut(
   });
   const isDone = answer.status >= 200 && answer.status < 300;
   metrics.countOperation(operation.kind, isDone ? 'success' : 'refused');
-  if (!isDone) throw upstreamProblem(owner, answer);
+  if (!isDone) throw upstreamProblem(query, answer);
   return parsedObject(answer.text) ?? {};
-}
-
-function requireQuery(query: ServiceClient | null, kind: OperationKind): ServiceClient {
-  if (query !== null) return query;
-  throw problem(
-    'not_available',
-    `The query service carries out a ${kind}, and the control plane knows none. Set QUERY_URL.`,
-    { operation: kind },
-  );
 }

@@ -164,18 +164,12 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   *matches(selection: EventSelection): Generator<RunMatch> {
     const after = selection.afterPosition ?? POSITION_ZERO;
-    for (const run of this.#runs()) {
+    for (const run of this.runs()) {
       if (run.lastPosition <= after) continue;
       const matched = matchRows(run, selection);
       const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
     }
-  }
-
-  /** The rows behind a position, run by run, of all tenants: for what the store does by itself, never for a client's read. */
-  *rowsAfter(after: Position): Generator<{ readonly run: EventRun; readonly fromRow: number }> {
-    for (const run of this.#runs())
-      if (run.lastPosition > after) yield { run, fromRow: run.rowsUntil(after) };
   }
 
   eventAt(tenant: string, position: Position): StoredEvent | null {
@@ -202,8 +196,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  /** All runs of this moment, in position order. */
-  #runs(): EventRun[] {
+  runs(): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),

@@ -23,7 +23,7 @@ import { Turns } from './turns.ts';
 /** The part of the history it looks at. */
 export interface WatchedHistory {
   readonly appliedPosition: Position;
-  rowsAfter(after: Position): Iterable<{ readonly run: EventRun; readonly fromRow: number }>;
+  runs(): readonly EventRun[];
 }
 
 /** The part of the catalog it asks. */
@@ -156,8 +156,8 @@ export class Snapshotter {
   }
 
   async #lookThroughRows(): Promise<void> {
-    for (const { run, fromRow } of this.#options.history.rowsAfter(this.#scanned)) {
-      for (let row = fromRow; row < run.rowCount; row += ROWS_A_LOOK) {
+    for (const run of this.#options.history.runs()) {
+      for (let row = run.rowsUntil(this.#scanned); row < run.rowCount; row += ROWS_A_LOOK) {
         const end = Math.min(row + ROWS_A_LOOK, run.rowCount);
         for (const [candidate, version] of this.#passedIn(run, row, end)) {
           await this.#takeIfDue(candidate, version);
@@ -165,7 +165,7 @@ export class Snapshotter {
         }
         if (this.#turns.isOver) await this.#turns.rest();
       }
-      this.#scanned = run.lastPosition;
+      if (run.lastPosition > this.#scanned) this.#scanned = run.lastPosition;
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SnapshotRuns } from '../../src/snapshots/snapshot-runs.ts';
-import { Snapshotter } from '../../src/snapshots/snapshotter.ts';
+import { Snapshotter, type WatchedHistory } from '../../src/snapshots/snapshotter.ts';
 import { GeneratedLog } from '../support/generated-log.ts';
 import { follow, openReadSide, type ReadSide } from '../support/read-side.ts';
 import { HandClock, openSnapshots, type SnapshotWorld } from '../support/snapshot-world.ts';
@@ -10,7 +10,7 @@ interface World extends ReadSide, SnapshotWorld {
   readonly log: GeneratedLog;
   readonly clock: HandClock;
   readonly gate: { isBehind: boolean };
-  readonly snapshotter: () => Snapshotter;
+  readonly snapshotter: (history?: WatchedHistory) => Snapshotter;
   /** Appends events of an entity, and the history follows. */
   readonly append: (tenant: string, entity: string, count: number) => Promise<void>;
   /** The versions of the snapshots of an entity, the newest first. */
@@ -33,9 +33,10 @@ async function withWorld(use: (world: World) => Promise<void>): Promise<void> {
       log,
       clock,
       gate,
-      snapshotter: () =>
+      snapshotter: (history = side.history) =>
         new Snapshotter({
           ...side,
+          history,
           ...opened,
           everyEvents: 100,
           ageMs: 3_600_000,
@@ -100,15 +101,18 @@ describe('snapshots that the store takes by itself', () => {
       await append('acme', 'a', 250);
       await append('acme', 'b', 99);
       // Whoever goes by the catalog reads no rows: those of events long ago would push others out of memory.
-      const watched = { rowsAfter: history.rowsAfter.bind(history) };
       let looks = 0;
-      history.rowsAfter = (after) => {
-        looks++;
-        return watched.rowsAfter(after);
+      const { appliedPosition } = history;
+      const watched = {
+        appliedPosition,
+        runs: () => {
+          looks++;
+          return history.runs();
+        },
       };
-      await snapshotter().round();
+      await snapshotter(watched).round();
       expect([versions('acme', 'a'), versions('acme', 'b'), looks]).toEqual([[250], [], 0]);
-      await snapshotter().round();
+      await snapshotter(watched).round();
       expect(kept).toEqual(['automatic']);
     });
   });
