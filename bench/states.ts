@@ -64,7 +64,7 @@ async function run(): Promise<void> {
     listeners: [catalog],
   });
   const store = new SnapshotStore({ file: join(folder, 'snapshots.sqlite'), logger });
-  const snapshots = new Snapshots({ history, store, clock: systemClock, onKept: () => {} });
+  const snapshots = new Snapshots({ history, store, clock: systemClock, logger, onKept: () => {} });
   const events = meterEvents();
   await append(history, events, EVENTS - BEHIND);
   await snapshots.take(wantedOf(history, 'manual'), new Turns());

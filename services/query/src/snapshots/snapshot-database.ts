@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { isDamage, setAsideDatabase } from '../projections/projection-database.ts';
+import { setAsideDatabase } from '../projections/projection-database.ts';
 
 /** Names the tables below and how a state is packed. A file with another number is set aside. */
 const FORMAT = 1;
@@ -25,6 +25,7 @@ const TABLES = `
     created_ms INTEGER NOT NULL,
     state_bytes INTEGER NOT NULL,
     stored_bytes INTEGER NOT NULL,
+    stored_checksum INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
     stored BLOB NOT NULL
   );
@@ -47,16 +48,22 @@ const TABLES = `
   END;
 `;
 
+export interface OpenOptions {
+  /** Asks the tables for everything that will be asked of them; throws what SQLite says where they are not as they should be. */
+  readonly probe: (database: Database.Database) => void;
+  readonly onSetAside: (reason: string) => void;
+}
+
 /**
  * Opens the database file of the snapshots, or makes it. A file that is no database, is damaged or has another format is set aside, and why is
  * told: everything in it can be computed again.
  */
 export function openSnapshotDatabase(
   file: string,
-  onSetAside: (reason: string) => void,
+  { probe, onSetAside }: OpenOptions,
 ): Database.Database {
   mkdirSync(dirname(file), { recursive: true });
-  const fault = existsSync(file) ? fileFault(file) : null;
+  const fault = existsSync(file) ? fileFault(file, probe) : null;
   if (fault !== null) {
     setAsideDatabase(file);
     onSetAside(fault);
@@ -77,7 +84,7 @@ function makeTables(database: Database.Database): void {
   })();
 }
 
-function fileFault(file: string): string | null {
+function fileFault(file: string, probe: OpenOptions['probe']): string | null {
   let database: Database.Database | null = null;
   try {
     database = new Database(file);
@@ -85,7 +92,7 @@ function fileFault(file: string): string | null {
     // A crash before the tables were made leaves an empty file.
     if (format === 0) return isEmpty(database) ? null : 'it is not a file of snapshots';
     if (format !== FORMAT) return `its format is ${String(format)}, this program writes ${FORMAT}`;
-    database.prepare('SELECT log_id FROM log').get();
+    probe(database);
     return null;
   } catch (error) {
     if (isSqliteError(error)) return String(error);
@@ -113,9 +120,17 @@ export function isFullDisk(error: unknown): boolean {
   return sqliteCode(error) === 'SQLITE_FULL';
 }
 
+/**
+ * True for what can only come from tables or rows that are not as they were written: the statements themselves are right, and a full disk or a
+ * refused handle has another code.
+ */
+export function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB|ERROR|CONSTRAINT|MISMATCH|SCHEMA|FORMAT|TOOBIG)/.test(
+    sqliteCode(error),
+  );
+}
+
 function sqliteCode(error: unknown): string {
   const isCoded = typeof error === 'object' && error !== null && 'code' in error;
   return isCoded && typeof error.code === 'string' ? error.code : '';
 }
-
-export { isDamage, setAsideDatabase };

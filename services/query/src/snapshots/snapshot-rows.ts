@@ -4,7 +4,7 @@ import type { SnapshotDraft, SnapshotEntry, SnapshotKind, StoredSnapshot } from 
 
 /** The columns of the table, but for the state. */
 export const ENTRY_COLUMNS =
-  'number, id, tenant, entity, kind, position, event_id, version, timestamp, recorded_at, timestamp_max, created_ms, state_bytes, stored_bytes, checksum';
+  'number, id, tenant, entity, kind, position, event_id, version, timestamp, recorded_at, timestamp_max, created_ms, state_bytes, stored_bytes, stored_checksum, checksum';
 
 /** A row as SQLite gives it. */
 export interface EntryRow {
@@ -22,6 +22,9 @@ export interface EntryRow {
   readonly created_ms: number;
   readonly state_bytes: number;
   readonly stored_bytes: number;
+  /** Of the state as it is kept. */
+  readonly stored_checksum: number;
+  /** Of all columns before. */
   readonly checksum: number;
 }
 
@@ -46,17 +49,22 @@ export function rowOf(draft: SnapshotDraft): Omit<SnapshotRow, 'number'> {
     created_ms: Math.floor(draft.createdMs),
     state_bytes: draft.stateBytes,
     stored_bytes: stored.length,
-    stored,
+    stored_checksum: crc32(stored),
   };
-  return { ...row, checksum: checksumOf(row) };
+  return { ...row, checksum: checksumOf(row), stored };
 }
 
-/** True when everything that an answer is made of is as it was written. SQLite itself does not look at the contents of its pages. */
-export function isWhole(row: SnapshotRow): boolean {
+/** True when the facts are as they were written. SQLite itself does not look at the contents of its pages. */
+export function isWholeEntry(row: EntryRow): boolean {
   return checksumOf(row) === row.checksum;
 }
 
-type Checked = Omit<SnapshotRow, 'number' | 'checksum'>;
+/** True when the state is, too. */
+export function isWhole(row: SnapshotRow): boolean {
+  return isWholeEntry(row) && crc32(row.stored) === row.stored_checksum;
+}
+
+type Checked = Omit<EntryRow, 'number' | 'checksum'>;
 
 function checksumOf(row: Checked): number {
   const facts = [
@@ -73,8 +81,9 @@ function checksumOf(row: Checked): number {
     row.created_ms,
     row.state_bytes,
     row.stored_bytes,
+    row.stored_checksum,
   ];
-  return crc32(row.stored, crc32(JSON.stringify(facts)));
+  return crc32(JSON.stringify(facts));
 }
 
 /** A row as a list shows it. */

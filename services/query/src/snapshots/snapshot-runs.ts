@@ -3,12 +3,12 @@
  * one after the other, at a share of the time, with one batch in memory. A run is forgotten with a restart; the snapshots it has kept stay.
  */
 import { randomUUID } from 'node:crypto';
-import { Problem, problem } from '@allsource/shared/errors';
+import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock, Position } from '@allsource/shared/model';
 import type { EntityCounts } from './snapshotter.ts';
 import type { SnapshotDraft } from './snapshot.ts';
-import type { Snapshots } from './snapshots.ts';
+import { isTooLarge, type Snapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
 
 export interface SnapshotRunsOptions {
@@ -156,7 +156,7 @@ export class SnapshotRuns {
     try {
       return await snapshots.draft({ tenant, entity, kind: 'manual', untilPosition }, turns);
     } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'payload_too_large') throw error;
+      if (!isTooLarge(error)) throw error;
       run.tooLarge++;
       return null;
     }

@@ -11,21 +11,18 @@
  * A crash leaves whole transactions. Everything in the file can be deleted while the service does not run.
  */
 import type { Database, Statement } from 'better-sqlite3';
+import { setAsideDatabase } from '../projections/projection-database.ts';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { EntityWanted } from './fold-entity.ts';
 import type { SnapshotDraft, SnapshotEntry, StoredSnapshot } from './snapshot.ts';
-import {
-  isDamage,
-  isSqliteError,
-  openSnapshotDatabase,
-  setAsideDatabase,
-} from './snapshot-database.ts';
+import { isDamage, isSqliteError, openSnapshotDatabase } from './snapshot-database.ts';
 import {
   ENTRY_COLUMNS,
   type EntryRow,
   entryOf,
   isWhole,
+  isWholeEntry,
   rowOf,
   type SnapshotRow,
   snapshotOf,
@@ -58,6 +55,10 @@ export interface CheckedEntity {
   readonly version: number;
 }
 
+/** Names a row. */
+type SnapshotName = Pick<SnapshotEntry, 'number' | 'id' | 'tenant' | 'entity'>;
+
+const CHECKSUM_FAULT = 'its checksum does not fit';
 const ALL_TIME = Number.MAX_SAFE_INTEGER;
 
 export class SnapshotStore {
@@ -74,7 +75,10 @@ export class SnapshotStore {
   }
 
   #open(): Database {
-    return openSnapshotDatabase(this.#options.file, (reason) => this.#warnSetAside(reason));
+    return openSnapshotDatabase(this.#options.file, {
+      probe: (database) => void prepareStatements(database).logId.get(),
+      onSetAside: (reason) => this.#warnSetAside(reason),
+    });
   }
 
   #warnSetAside(reason: string): void {
@@ -122,12 +126,12 @@ export class SnapshotStore {
       const row = this.#guarded(undefined, read);
       if (row === undefined) return null;
       if (isWhole(row)) return snapshotOf(row);
-      this.discard(entryOf(row), 'its checksum does not fit');
+      this.discard(row, CHECKSUM_FAULT);
     }
   }
 
   /** Removes a snapshot that cannot be used, with a warning. */
-  discard({ number, id, tenant, entity }: SnapshotEntry, reason: string): void {
+  discard({ number, id, tenant, entity }: SnapshotName, reason: string): void {
     this.#options.logger.warn({ snapshot: id, reason }, 'a snapshot is removed');
     const { remove, forgetEntity } = this.#statements;
     this.#guarded(null, () => {
@@ -149,7 +153,9 @@ export class SnapshotStore {
           : ofEntity.all(tenant, entity, before, limit);
       const counted =
         entity === null ? countOfTenant.get(tenant) : countOfEntity.get(tenant, entity);
-      return { entries: rows.map(entryOf), total: counted?.total ?? 0 };
+      const whole = rows.filter((row) => isWholeEntry(row));
+      for (const row of rows) if (!whole.includes(row)) this.discard(row, CHECKSUM_FAULT);
+      return { entries: whole.map(entryOf), total: counted?.total ?? 0 };
     });
   }
 
@@ -272,8 +278,8 @@ function prepareStatements(database: Database): Statements {
       'UPDATE entities SET checked_ms = ? WHERE tenant = ? AND entity = ?',
     ),
     add: database.prepare(
-      `INSERT INTO snapshots (id, tenant, entity, kind, position, event_id, version, timestamp, recorded_at, timestamp_max, created_ms, state_bytes, stored_bytes, checksum, stored)
-       VALUES (@id, @tenant, @entity, @kind, @position, @event_id, @version, @timestamp, @recorded_at, @timestamp_max, @created_ms, @state_bytes, @stored_bytes, @checksum, @stored)`,
+      `INSERT INTO snapshots (id, tenant, entity, kind, position, event_id, version, timestamp, recorded_at, timestamp_max, created_ms, state_bytes, stored_bytes, stored_checksum, checksum, stored)
+       VALUES (@id, @tenant, @entity, @kind, @position, @event_id, @version, @timestamp, @recorded_at, @timestamp_max, @created_ms, @state_bytes, @stored_bytes, @stored_checksum, @checksum, @stored)`,
     ),
     prune: database.prepare(
       `DELETE FROM snapshots WHERE tenant = ? AND entity = ? AND number NOT IN

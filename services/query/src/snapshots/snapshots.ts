@@ -8,7 +8,8 @@
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import { problem } from '@allsource/shared/errors';
+import { Problem, problem } from '@allsource/shared/errors';
+import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Clock, type Position, quoted } from '@allsource/shared/model';
 import type { EventHistory } from '../history/event-history.ts';
@@ -33,6 +34,7 @@ export interface SnapshotsOptions {
   readonly history: SnapshotHistory;
   readonly store: SnapshotStore;
   readonly clock: Clock;
+  readonly logger: Pick<Logger, 'warn'>;
   /** Told of each snapshot that is kept. */
   readonly onKept: (kind: SnapshotKind) => void;
 }
@@ -166,8 +168,10 @@ export class Snapshots implements SnapshotSource {
   leaveBehind(entity: Pick<SnapshotEntry, 'tenant' | 'entity'>, folded: FoldedEntity): void {
     if (folded.eventsRead < FOLDED_EVENTS_WORTH || this.#leaving.size >= LEAVING_MAX) return;
     const leaving = this.#leave(entity, folded)
-      // What cannot be kept was only to save work: a state that is too large, a disk that is full.
-      .catch(() => {})
+      .catch((error: unknown) => {
+        if (isTooLarge(error)) return;
+        this.#options.logger.warn({ err: error }, 'a snapshot could not be left behind by a read');
+      })
       .finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
   }
@@ -184,6 +188,11 @@ export class Snapshots implements SnapshotSource {
   async idle(): Promise<void> {
     await Promise.all(this.#leaving);
   }
+}
+
+/** True where a state passes what a snapshot may hold: no fault of the store. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof Problem && error.code === 'payload_too_large';
 }
 
 function requireFitting(entity: string, stateBytes: number): void {

@@ -10,14 +10,13 @@
  * Failure: when a round fails (a full disk, a damaged block) it is logged and tried again after a while. No answer depends on it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { type Clock, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { EventRun } from '../history/event-run.ts';
 import type { SnapshotDraft } from './snapshot.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import type { Snapshots } from './snapshots.ts';
+import { isTooLarge, type Snapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
 
 /** The part of the history it looks at. */
@@ -203,8 +202,7 @@ export class Snapshotter {
       const draft = await snapshots.draft(wanted, this.#turns);
       if (draft !== null) this.#addToBatch(draft);
     } catch (error) {
-      // An entity whose state is too large has no snapshots; it is no fault of the store.
-      if (!(error instanceof Problem) || error.code !== 'payload_too_large') throw error;
+      if (!isTooLarge(error)) throw error;
     }
     if (this.#turns.isOver) await this.#turns.rest();
   }

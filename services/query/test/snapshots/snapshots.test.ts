@@ -17,6 +17,10 @@ import {
 } from '../support/snapshot-world.ts';
 import { withFolder } from '../support/temporary-folder.ts';
 
+/** More with `npm run test:faults`. */
+const DAMAGES = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 500 : 40;
+/** Where the tables are described. */
+const SCHEMA_BYTES = 4096;
 const ENTITIES = ['o-1', 'o-2', 'Grüße/ü', 'e-1', 'e-2'];
 
 function take(
@@ -230,9 +234,9 @@ describe('the file of snapshots', () => {
       );
       const truth = await Promise.all(questions.map((one) => stateOf(side, null, one).then(seen)));
       let noticed = 0;
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < DAMAGES; i++) {
         const damaged = Buffer.from(bytes);
-        const byte = random.below(damaged.length);
+        const byte = random.below(random.chance(0.3) ? SCHEMA_BYTES : damaged.length);
         damaged[byte] = (damaged[byte] as number) ^ (1 << random.below(8));
         const cut = random.chance(0.2) ? damaged.subarray(0, byte) : damaged;
         for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
@@ -243,17 +247,20 @@ describe('the file of snapshots', () => {
           expect({ byte, state }).toEqual({ byte, state: truth[number] });
           world.snapshots.latest(question.tenant, question.entity);
         }
+        for (const tenant of TENANTS)
+          world.snapshots.list({ tenant, entity: null, limit: 100, before: 1e9 });
         await world.snapshots.idle();
         // It can be written to again, or the damage is found then.
         await take(side, world, { tenant: 'acme', entity: 'o-1' }).catch(() => {});
+        await take(side, world, { tenant: 'acme', entity: 'o-1' });
         if (world.warnings.length > 0) noticed++;
         world.store.close();
       }
-      console.info(`${noticed} of 40 damages were noticed`);
+      console.info(`${noticed} of ${DAMAGES} damages were noticed`);
       expect(noticed).toBeGreaterThan(0);
       await side.history.close();
     });
-  });
+  }, 600_000);
 
   it('is emptied when the history is of another log, and does not trust a part of the log that was lost', async () => {
     await withFolder(async (folder) => {

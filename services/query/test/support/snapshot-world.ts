@@ -38,7 +38,13 @@ export function openSnapshots(
   const logger = { warn: (facts: unknown) => void warnings.push(facts as object) };
   const store = new SnapshotStore({ file, logger });
   const kept: SnapshotKind[] = [];
-  const snapshots = new Snapshots({ history, store, clock, onKept: (kind) => kept.push(kind) });
+  const snapshots = new Snapshots({
+    history,
+    store,
+    clock,
+    logger,
+    onKept: (kind) => kept.push(kind),
+  });
   return { file, store, snapshots, warnings, kept };
 }
 
