@@ -18,7 +18,7 @@ import {
 import { withFolder } from '../support/temporary-folder.ts';
 
 /** More with `npm run test:faults`. */
-const DAMAGES = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 500 : 40;
+const DAMAGES = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 500 : 25;
 /** Where the tables are described. */
 const SCHEMA_BYTES = 4096;
 const ENTITIES = ['o-1', 'o-2', 'Grüße/ü', 'e-1', 'e-2'];
