@@ -197,7 +197,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#blocks.length + this.#sealer.waiting.length + 1;
   }
 
-  runs(_selection: EventSelection): EventRun[] {
+  runs(_selection?: EventSelection): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
