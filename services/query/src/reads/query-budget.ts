@@ -53,6 +53,8 @@ export class QueryBudget {
   readonly #now: () => number;
   readonly #startedAt: number;
   #turnStartedAt: number;
+  /** How long finding took, when it is done. */
+  #foundMs: number | null = null;
   #rowsScanned = 0;
   #payloadsRead = 0;
   #rowsSorted = 0;
@@ -83,7 +85,12 @@ export class QueryBudget {
   }
 
   get elapsedMs(): number {
-    return this.#now() - this.#startedAt;
+    return this.#foundMs ?? this.#now() - this.#startedAt;
+  }
+
+  /** Says that all is found: from here on time is the reader's. Turns are taken as before. */
+  stopClock(): void {
+    this.#foundMs = this.elapsedMs;
   }
 
   /** Says that so many rows will be looked at. */
