@@ -25,71 +25,125 @@ export function countedColumns(source: RunSource): CountedColumns {
  */
 export type RowCounter = (row: number, columns: CountedColumns) => void;
 
+const ENTITIES_FIRST = 1024;
+
+/** What a counter needs of the catalog it counts for. */
+interface Tallies {
+  readonly entities: EntityTally;
+  readonly types: TypeTally;
+  eventCount: number;
+}
+
+/** The rows of one source, counted one by one without an object for each. */
+class SourceCounter {
+  readonly #source: RunSource;
+  readonly #tallies: Tallies;
+  /** Entity number of the source to that of the tally, plus one; 0 while it is not known. */
+  #numbers: Uint32Array;
+  readonly #typeNumbers: number[] = [];
+  readonly #event = { type: 0, timestamp: 0, position: 0 };
+
+  constructor(source: RunSource, tallies: Tallies) {
+    this.#source = source;
+    this.#tallies = tallies;
+    this.#numbers = new Uint32Array(Math.max(ENTITIES_FIRST, source.entityCount));
+  }
+
+  count(row: number, columns: CountedColumns): void {
+    const event = this.#event;
+    const type = columns.types[row] as number;
+    event.type = this.#typeNumbers[type] ?? this.#typeNumber(type);
+    event.timestamp = columns.timestamps[row] as number;
+    event.position = this.#source.firstPosition + (columns.positions[row] as number);
+    const tallies = this.#tallies;
+    tallies.entities.count(this.#entityNumber(columns.entities[row] as number), event);
+    tallies.types.count(event.type, event.timestamp);
+    tallies.eventCount++;
+  }
+
+  #entityNumber(entity: number): number {
+    const known = this.#numbers[entity];
+    if (known !== undefined && known !== 0) return known - 1;
+    if (known === undefined) this.#grow();
+    const number = this.#tallies.entities.numberOf(this.#source, entity);
+    this.#numbers[entity] = number + 1;
+    return number;
+  }
+
+  #grow(): void {
+    const { entityCount } = this.#source;
+    const numbers = new Uint32Array(Math.max(entityCount, this.#numbers.length * 2));
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+  }
+
+  #typeNumber(type: number): number {
+    const name = must(this.#source.typeNames[type], 'a type of the run');
+    const number = this.#tallies.types.numberOf(name);
+    this.#typeNumbers[type] = number;
+    return number;
+  }
+}
+
 /**
  * Counts of events by entity and by type, of one tenant. The catalog keeps one of all events; a question about some of the events makes
  * one of these.
  */
 export class TenantCatalog {
   readonly #tenant: string;
-  readonly #entities = new EntityTally();
-  readonly #types = new TypeTally();
-  #eventCount = 0;
+  readonly #tallies: Tallies = {
+    entities: new EntityTally(),
+    types: new TypeTally(),
+    eventCount: 0,
+  };
 
   constructor(tenant: string) {
     this.#tenant = tenant;
   }
 
   get eventCount(): number {
-    return this.#eventCount;
+    return this.#tallies.eventCount;
   }
 
   get entityCount(): number {
-    return this.#entities.size;
+    return this.#tallies.entities.size;
   }
 
   get typeCount(): number {
-    return this.#types.size;
+    return this.#tallies.types.size;
+  }
+
+  /** Bytes of memory held for the entities, without the overhead of the engine. */
+  get entityBytes(): number {
+    return this.#tallies.entities.bytes;
   }
 
   /** How many events an entity has, which is its version. */
   entityEventCount(entity: string): number {
-    return this.#entities.eventCount(this.#tenant, entity);
+    return this.#tallies.entities.eventCount(this.#tenant, entity);
   }
 
   /** Entities by the time of their last event; of equal times, by their id ascending. */
   entities(order: 'asc' | 'desc', bounds: WindowBounds): CatalogPage<EntityEntry> {
-    const rows = this.#entities.page(order, bounds, (type) => this.#types.name(type));
-    return { rows, total: this.#entities.size };
+    const rows = this.#tallies.entities.page(order, bounds, (type) =>
+      this.#tallies.types.name(type),
+    );
+    return { rows, total: this.#tallies.entities.size };
   }
 
   /** All entities, in the order of their first event. */
   everyEntity(): Iterable<EntityEntry> {
-    return this.#entities.entries((type) => this.#types.name(type));
+    return this.#tallies.entities.entries((type) => this.#tallies.types.name(type));
   }
 
   /** Types, the most used first; of equal ones, by name. */
   types(bounds: WindowBounds): CatalogPage<TypeEntry> {
-    return { rows: this.#types.page(bounds), total: this.#types.size };
+    return { rows: this.#tallies.types.page(bounds), total: this.#tallies.types.size };
   }
 
   /** Begins to count rows of a source. */
   counter(source: RunSource): RowCounter {
-    const numbers: number[] = [];
-    const typeNumbers: number[] = [];
-    return (row, { entities, types, timestamps, positions }) => {
-      const entity = entities[row] as number;
-      const type = types[row] as number;
-      const entityNumber = (numbers[entity] ??= this.#entities.numberOf(source, entity));
-      const typeNumber = (typeNumbers[type] ??= this.#types.numberOf(typeName(source, type)));
-      const timestamp = timestamps[row] as number;
-      const position = source.firstPosition + (positions[row] as number);
-      this.#entities.count(entityNumber, { type: typeNumber, timestamp, position });
-      this.#types.count(typeNumber, timestamp);
-      this.#eventCount++;
-    };
+    const counter = new SourceCounter(source, this.#tallies);
+    return (row, columns) => counter.count(row, columns);
   }
-}
-
-function typeName(source: RunSource, type: number): string {
-  return must(source.typeNames[type], 'a type of the run');
 }
