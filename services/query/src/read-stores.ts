@@ -18,6 +18,7 @@ import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
+import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
@@ -45,6 +46,11 @@ interface Followed {
   readonly only?: 'system';
 }
 
+/** The secret of core's feed, as soon as it is there. */
+interface InternalToken {
+  value: string | null;
+}
+
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
@@ -54,6 +60,7 @@ export class ReadStores {
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
+  readonly #token: InternalToken;
   readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
@@ -61,9 +68,14 @@ export class ReadStores {
 
   private constructor(
     options: ReadStoresOptions,
-    opened: { readonly history: BlockHistory; readonly catalog: Catalog },
+    opened: {
+      readonly history: BlockHistory;
+      readonly catalog: Catalog;
+      readonly token: InternalToken;
+    },
   ) {
     this.#options = options;
+    this.#token = opened.token;
     this.history = opened.history;
     this.catalog = opened.catalog;
     this.#projectionStore = openProjections(options);
@@ -89,13 +101,16 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const token: InternalToken = { value: null };
+    const internalToken = () => token.value;
     const history = await BlockHistory.open({
       folder: join(config.folder, 'history'),
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog],
+      readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog });
+    return new ReadStores(options, { history, catalog, token });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -134,6 +149,7 @@ export class ReadStores {
   async #startFollowing(): Promise<void> {
     const internalToken = await this.#internalToken();
     if (internalToken === null) return;
+    this.#token.value = internalToken;
     const { config, logger } = this.#options;
     const { coreUrl, natsUrl } = config;
     for (const { sink, follower, only } of this.#followed) {

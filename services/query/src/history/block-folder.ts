@@ -10,7 +10,7 @@ import type { BlockCache } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { isBlockFile, isDraftFile, writeBlock } from './block/block-writer.ts';
 import { openBlock } from './block/open-block.ts';
-import { problem } from '@allsource/shared/errors';
+import { Problem, problem } from '@allsource/shared/errors';
 import type { Tail } from './tail/tail.ts';
 
 export interface BlockFolderOptions {
@@ -28,7 +28,7 @@ export class BlockFolder {
     this.#options = options;
   }
 
-  /** Opens the blocks. Each is handed on as it is opened, in position order. */
+  /** Opens the blocks. Each is handed on as it is opened, in position order; one that `onBlock` finds damaged counts as such. */
   async open(onBlock: (block: BlockFile) => void): Promise<void> {
     const { folder, warn } = this.#options;
     await mkdir(folder, { recursive: true });
@@ -37,7 +37,7 @@ export class BlockFolder {
     const files = names.filter(isBlockFile);
     let previous: BlockFile | null = null;
     for (const [i, name] of files.entries()) {
-      const next = await this.#openNext(name, previous);
+      const next = await this.#openNext(name, previous, onBlock);
       if (typeof next === 'string') {
         const dropped = files.slice(i);
         warn(
@@ -47,12 +47,15 @@ export class BlockFolder {
         await this.#remove(dropped);
         return;
       }
-      onBlock(next);
       previous = next;
     }
   }
 
-  async #openNext(name: string, previous: BlockFile | null): Promise<BlockFile | string> {
+  async #openNext(
+    name: string,
+    previous: BlockFile | null,
+    onBlock: (block: BlockFile) => void,
+  ): Promise<BlockFile | string> {
     const opened = await openBlock(join(this.#options.folder, name), this.#options);
     if (opened.kind === 'damaged') return opened.reason;
     const { header } = opened.block;
@@ -61,6 +64,12 @@ export class BlockFolder {
       return `it begins at position ${header.firstPosition} where ${expected} is due`;
     if (previous !== null && !header.logId.equals(previous.header.logId))
       return 'it is of another log than the block before it';
+    try {
+      onBlock(opened.block);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'read_store_damaged') return error.message;
+      throw error;
+    }
     return opened.block;
   }
 

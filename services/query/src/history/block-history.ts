@@ -11,7 +11,8 @@
  * end can be joined on to.
  *
  * Failure: a disk that refuses makes `apply` throw once too many full tails wait; the follower tries again. A block that turns out to be
- * damaged while it is read is removed and named in `fault`, which fails readiness; the next start follows again from there.
+ * damaged while it is read is built again from core's log in its place (see block-repairs.ts). Where nobody can read the log again, it is removed
+ * and named in `fault`, which fails readiness; the next start follows again from there.
  */
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -23,12 +24,15 @@ import type { Frame } from '@allsource/shared/protocol';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { BlockFolder } from './block-folder.ts';
+import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
+import { hashOfEntity } from './entity-hash.ts';
 import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
 import { matchRows } from './match-rows.ts';
 import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
+import { IndexTiers } from './tiers/index-tiers.ts';
 
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
@@ -43,6 +47,8 @@ export interface BlockHistoryOptions {
   /** Folded along with the rows, such as the catalog. */
   readonly listeners: readonly RunListener[];
   readonly cacheLimits?: BlockCacheLimits;
+  /** How a stretch of the log is read again; without it a damaged block needs a restart. */
+  readonly readFrames?: ReadFrames;
 }
 
 export class BlockHistory implements EventHistory, FrameSink {
@@ -50,6 +56,8 @@ export class BlockHistory implements EventHistory, FrameSink {
   readonly #folder: BlockFolder;
   readonly #sealer: Sealer;
   readonly #blocks: BlockFile[] = [];
+  readonly #tiers: IndexTiers;
+  readonly #repairs: BlockRepairs | null;
   #tail: Tail;
   /** The rows of the tail that the listeners know. */
   #announcedRows = 0;
@@ -66,25 +74,55 @@ export class BlockHistory implements EventHistory, FrameSink {
     });
     this.#sealer = new Sealer({
       write: (tail) => this.#folder.write(tail, Buffer.from(must(this.#logId, 'a log'), 'hex')),
-      onSealed: (_tail, block) => this.#blocks.push(block),
+      onSealed: (_tail, block) => this.#addSealed(block),
       onFailed: (error) =>
         options.logger.error({ err: error }, 'read store: writing a block failed'),
     });
+    this.#tiers = new IndexTiers({ folder: options.folder, logger: options.logger });
+    this.#repairs = this.#createRepairs(options);
     this.#tail = this.#newTail(POSITION_ZERO);
+  }
+
+  #createRepairs({ readFrames, logger }: BlockHistoryOptions): BlockRepairs | null {
+    if (readFrames === undefined) return null;
+    return new BlockRepairs({
+      readFrames,
+      write: (tail, logId) => this.#folder.write(tail, logId),
+      onRepaired: (old, block) => {
+        this.#replace(old, block);
+        logger.warn({ block: basename(block.path) }, 'read store: the block was built again');
+      },
+    });
   }
 
   /** Opens the history in a folder, which is made if needed. Blocks that cannot be used are removed with a warning. */
   static async open(options: BlockHistoryOptions): Promise<BlockHistory> {
     const history = new BlockHistory(options);
     await history.#folder.open((block) => history.#addOpened(block));
+    history.#tiers.open(history.#blocks);
     return history;
   }
 
+  /** Throws `read_store_damaged` before anything of the block is folded. */
   #addOpened(block: BlockFile): void {
+    if (this.#options.listeners.length > 0) block.loadFoldedColumns();
     this.#blocks.push(block);
     this.#logId = block.header.logId.toString('hex');
     this.#tail = this.#newTail(block.header.lastPosition);
     for (const listener of this.#options.listeners) listener.rowsAdded(block.run, 0);
+  }
+
+  #addSealed(block: BlockFile): void {
+    this.#blocks.push(block);
+    this.#tiers.add(block);
+  }
+
+  /** Puts a block that was built again in the place of the damaged one. */
+  #replace(old: BlockFile, block: BlockFile): void {
+    const at = this.#blocks.indexOf(old);
+    if (at === -1) return;
+    this.#blocks[at] = block;
+    this.#tiers.replace(old, block);
   }
 
   get appliedPosition(): Position {
@@ -100,9 +138,20 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#logId;
   }
 
+  /** How many blocks there are, and how many blocks and indexes over blocks a lookup of an entity asks. */
+  get layout(): { readonly blocks: number; readonly lookups: number } {
+    return { blocks: this.#blocks.length, lookups: this.#tiers.unitCount };
+  }
+
+  /** Waits until what runs in the background has come to rest: blocks written, indexes merged. For tests and measurements. */
+  async settled(): Promise<void> {
+    await this.#sealer.idle();
+    await this.#tiers.settled();
+  }
+
   /** What is wrong with the store, in a sentence; null when all is well. For readiness. */
   get fault(): string | null {
-    return this.#damage ?? this.#sealer.failure?.message ?? null;
+    return this.#damage ?? this.#repairs?.failure ?? this.#sealer.failure?.message ?? null;
   }
 
   /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` before it takes any. */
@@ -163,7 +212,7 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
-    for (const run of this.#runs()) {
+    for (const run of this.#runs(selection)) {
       const rows = matchRows(run, selection);
       if (rows.length > 0) yield { run, rows };
     }
@@ -193,10 +242,12 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  /** All runs of this moment, in position order. */
-  #runs(): EventRun[] {
+  /** The runs of this moment that may have what is selected, in position order. */
+  #runs({ tenant, entity }: EventSelection): EventRun[] {
+    const blocks =
+      entity === undefined ? this.#blocks : this.#tiers.blocksWith(hashOfEntity(tenant, entity));
     return [
-      ...this.#blocks.map((block) => block.run),
+      ...blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
       this.#tail.run(),
     ];
@@ -204,7 +255,9 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   /** Empties the history, on disk and in memory. */
   async reset(): Promise<void> {
+    await this.#repairs?.clear();
     await this.#sealer.clear();
+    await this.#tiers.clear();
     await this.#folder.clear();
     this.#blocks.length = 0;
     this.#tail = this.#newTail(POSITION_ZERO);
@@ -215,7 +268,9 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   /** Waits for the block being written. The tail is not written: a short block at every stop would only be one more to search. */
   async close(): Promise<void> {
+    await this.#repairs?.clear();
     await this.#sealer.idle();
+    await this.#tiers.close();
   }
 
   #onDamage(block: BlockFile, reason: string): void {
@@ -223,6 +278,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     if (!this.#blocks.includes(block)) return;
     const name = basename(block.path);
     this.#options.logger.error({ block: name, reason }, 'read store: a block is damaged');
+    if (this.#repairs !== null) return this.#repairs.add(block);
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
   }

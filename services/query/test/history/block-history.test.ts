@@ -240,7 +240,7 @@ describe('the block format', () => {
           bytes.readUInt32LE(entry + 20),
         ];
       });
-      expect(bytes.toString('latin1', 0, 4)).toBe('ASB1');
+      expect(bytes.toString('latin1', 0, 4)).toBe('ASB2');
       // Kind, coding and decoded bytes of each section, for two events of one entity.
       expect(table).toEqual([
         [1, 1, 8],
@@ -253,12 +253,13 @@ describe('the block format', () => {
         [9, 1, 8],
         [8, 2, 8],
         [10, 1, 8],
-        [11, 1, 16],
-        [12, 1, 16],
-        [13, 1, 16],
+        [11, 3, 16],
+        [12, 4, 16],
+        [13, 4, 16],
         [14, 1, 8],
-        [16, 2, 12],
+        [16, 2, 8],
         [17, 1, 8],
+        [19, 1, 8],
         [18, 0, 16],
       ]);
     });

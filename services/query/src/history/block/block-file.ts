@@ -4,7 +4,7 @@
  */
 import { must } from '@allsource/shared/lang';
 import { EVENT_ID_BYTES, formatEventId, type Position } from '@allsource/shared/model';
-import { entityHash, tenantSeed } from '../entity-hash.ts';
+import { hashOfEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
 import {
@@ -24,6 +24,17 @@ export interface BlockFileOptions {
   /** Called when a part that was whole at open turns out to be damaged. */
   readonly onDamage: (block: BlockFile, reason: string) => void;
 }
+
+const FOLDED_NAMES = ['tenantNames', 'typeNames'] as const;
+const FOLDED_INTEGERS = [
+  'entityHashes',
+  'entityTenants',
+  'entityNameEnds',
+  'entities',
+  'types',
+  'positions',
+] as const;
+const FOLDED_DOUBLES = ['timestamps'] as const;
 
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
@@ -131,9 +142,16 @@ export class BlockFile implements RunSource, Evictable {
     return must(this.#integers('entityPartitions')[entity], 'an entity of the block');
   }
 
+  /** Reads and checks what folds of all rows need. Throws `read_store_damaged`. */
+  loadFoldedColumns(): void {
+    for (const section of FOLDED_NAMES) this.#names(section);
+    for (const section of FOLDED_INTEGERS) this.#integers(section);
+    for (const section of FOLDED_DOUBLES) this.#doubles(section);
+    this.#bytes('entityNames');
+  }
+
   findEntity(tenant: string, entity: string): number {
-    const bytes = Buffer.from(entity);
-    const hash = entityHash(tenantSeed(tenant), bytes, { start: 0, end: bytes.length });
+    const hash = hashOfEntity(tenant, entity);
     const hashes = this.entityHashes;
     let number = firstAtLeast(hashes, hash);
     for (; hashes[number] === hash; number++) {

@@ -20,7 +20,7 @@ import {
   type SectionName,
 } from './block-format.ts';
 
-const DRAFT_SUFFIX = '.draft';
+export const DRAFT_SUFFIX = '.draft';
 const POSITION_DIGITS = 16;
 
 /** The file name of the block that begins at a position. Names sort like positions. */
@@ -58,7 +58,7 @@ async function writeSynced(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
