@@ -363,6 +363,58 @@ describe('damage of block files', () => {
     });
   });
 
+  it('damage found while reading is refused, and the block is built again meanwhile, whatever is followed beside it', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 12, events: 600, pastShare: 0.1 });
+      const first = await openReadSide(folder, BLOCK_EVENTS);
+      const half = log.frames.slice(0, log.frames.length / 2);
+      await first.history.apply(half, log.logIdHex);
+      await first.history.close();
+      const [name0 = '', name1 = '', name2 = ''] = blockFiles(folder);
+      for (const name of [name0, name2])
+        flip(join(folder, name), readFileSync(join(folder, name)).length - 9);
+      const original = readFileSync(join(folder, name1));
+      let refusals = 2;
+      const side = await openReadSide(folder, BLOCK_EVENTS, ({ after, last }, onFrame) => {
+        // Core is away at first; the repair tries again.
+        if (refusals-- > 0) return Promise.reject(new Error('core is away'));
+        for (const frame of log.frames)
+          if (frame.position > after && frame.lastPosition <= last) onFrame(frame);
+        return Promise.resolve();
+      });
+      const { history, catalog } = side;
+      expect(() => answers(history, catalog)).toThrow('being built again');
+      expect(readFileSync(join(folder, name1)).equals(original)).toBe(true);
+      await follow(history, log);
+      let tries = 0;
+      for (;;) {
+        try {
+          answers(history, catalog);
+          break;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'read_store_damaged', status: 503 });
+          if (tries++ > 500) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      }
+      expect(history.fault).toBeNull();
+      await withFolder(async (other) => {
+        const replay = await openReadSide(other, BLOCK_EVENTS);
+        await follow(replay.history, log);
+        expect(answers(history, catalog)).toEqual(answers(replay.history, replay.catalog));
+        await replay.history.close();
+      });
+      await history.close();
+      const again = await openReadSide(folder, BLOCK_EVENTS);
+      expect(again.warnings).toEqual([]);
+      await follow(again.history, log);
+      expect(answers(again.history, again.catalog)[0]?.events).toEqual(
+        log.events.filter(({ tenant }) => tenant === 'acme'),
+      );
+      await again.history.close();
+    });
+  });
+
   it('a disk that refuses is told to the follower once enough waits, and nothing is lost', async () => {
     await withFolder(async (folder) => {
       const log = randomLog({ seed: 11, events: 400, pastShare: 0 });

@@ -1,6 +1,7 @@
 import type { Frame } from '@allsource/shared/protocol';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import { BlockHistory } from '../../src/history/block-history.ts';
+import type { ReadFrames } from '../../src/history/block-repairs.ts';
 import type { GeneratedLog } from './generated-log.ts';
 
 export interface ReadSide {
@@ -10,14 +11,24 @@ export interface ReadSide {
 }
 
 /** Opens a history with its catalog. */
-export async function openReadSide(folder: string, blockEvents: number): Promise<ReadSide> {
+export async function openReadSide(
+  folder: string,
+  blockEvents: number,
+  readFrames?: ReadFrames,
+): Promise<ReadSide> {
   const catalog = new Catalog();
   const warnings: object[] = [];
   const note = (facts: unknown) => {
     warnings.push(facts as object);
   };
   const logger = { warn: note, error: note };
-  const history = await BlockHistory.open({ folder, blockEvents, logger, listeners: [catalog] });
+  const history = await BlockHistory.open({
+    folder,
+    blockEvents,
+    logger,
+    listeners: [catalog],
+    ...(readFrames === undefined ? {} : { readFrames }),
+  });
   return { history, catalog, warnings };
 }
 
