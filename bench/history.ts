@@ -37,12 +37,18 @@ const { values } = parseArgs({
     /** A file of frames; made when it is not there, kept when it was. */
     frames: { type: 'string' },
     only: { type: 'string' },
+    'no-probe': { type: 'boolean', default: false },
+    'in-turn': { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
 const eventsWanted = Number(values.events);
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'allsource-history-'));
-const make = frameMaker({ frameEvents: Number(values.frame), entities: Number(values.entities) });
+const make = frameMaker({
+  frameEvents: Number(values.frame),
+  entities: Number(values.entities),
+  isInTurn: values['in-turn'],
+});
 const logger = { warn: console.warn, error: console.error };
 
 /** Writes the frames to a file first, so that making them is not measured. */
@@ -137,7 +143,7 @@ const cpuUs = used.user + used.system;
 closeSync(input);
 const main = process.threadCpuUsage(mainCpu);
 const mainUs = main.user + main.system;
-const probe = probeUs();
+const probe = values['no-probe'] ? Number.NaN : probeUs();
 const perS = (events / cpuUs) * 1e6;
 console.log(
   `${events.toLocaleString('en')} events in frames of ${values.frame}, ${(frameBytes / events).toFixed(0)} bytes of frame an event: ` +
@@ -149,8 +155,50 @@ const stored = readdirSync(folder).reduce(
   (sum, name) => sum + statSync(join(folder, name)).size,
   0,
 );
+const known = catalog.tenant('default');
 console.log(
-  `${(stored / events).toFixed(1)} bytes on disk an event, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB resident`,
+  `${(stored / events).toFixed(1)} bytes on disk an event; catalog of ${known.entityCount.toLocaleString('en')} entities: ` +
+    `${(known.entityBytes / known.entityCount).toFixed(1)} bytes each, ${mib(known.entityBytes)} MiB; process ${mib(process.memoryUsage.rss())} MiB resident`,
 );
+await reopen();
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
+
+/** A start on the files, and reads of single entities. */
+async function reopen(): Promise<void> {
+  const openMs = performance.now();
+  const openCpu = process.cpuUsage();
+  const again = await BlockHistory.open({
+    folder,
+    blockEvents: 65_536,
+    logger,
+    listeners: [new Catalog()],
+  });
+  const openUsed = process.cpuUsage(openCpu);
+  console.log(
+    `start on these files: ${Math.round(performance.now() - openMs)} ms, ${Math.round((openUsed.user + openUsed.system) / 1000)} ms of CPU, catalog included`,
+  );
+  await again.settled();
+  const reads = 300;
+  let runs = 0;
+  let found = 0;
+  const cpu = process.cpuUsage();
+  for (let i = 0; i < reads; i++) {
+    const entity = `order-${Math.floor((i * Number(values.entities)) / reads)}`;
+    for (const { rows } of again.matches({ tenant: 'default', entity })) {
+      runs++;
+      found += rows.length;
+    }
+  }
+  const used = process.cpuUsage(cpu);
+  const { blocks, lookups } = again.layout;
+  console.log(
+    `${reads} reads of one entity over ${blocks} blocks: ${lookups} lookups each, ${(runs / reads).toFixed(2)} blocks with ${(found / reads).toFixed(2)} events each, ` +
+      `${Math.round((used.user + used.system) / reads)} us of CPU each`,
+  );
+  await again.close();
+}
 if (!isMade) rmSync(framesPath);
 if (!values.keep) rmSync(folder, { recursive: true, force: true });

@@ -70,7 +70,9 @@ for (let blocks = 1; blocks <= blockTotal; blocks++) {
     const due = dueMerge(tail.map(({ level }) => level));
     if (due === null) break;
     const from = units.length - tail.length + due.from;
-    const merged = units.slice(from, from + TIER_FANOUT).reduce((sum, unit) => sum + unit.blocks, 0);
+    const merged = units
+      .slice(from, from + TIER_FANOUT)
+      .reduce((sum, unit) => sum + unit.blocks, 0);
     units.splice(from, TIER_FANOUT, { level: due.level, blocks: merged });
     writtenBytes += sizeOf(merged);
   }
@@ -89,7 +91,10 @@ for (let blocks = 1; blocks <= blockTotal; blocks++) {
     'blocks by chance': ((blocks * entriesABlock) / 2 ** 32).toFixed(2),
     'memory MiB': ((blocks * (BLOCK_MEMORY_BYTES + INDEX_BLOCK_MEMORY_BYTES)) / 2 ** 20).toFixed(1),
     'indexes GiB': (diskBytes / 2 ** 30).toFixed(2),
-    'written / kept': ((blocks * blockBytes + writtenBytes) / (blocks * blockBytes + diskBytes)).toFixed(2),
+    'written / kept': (
+      (blocks * blockBytes + writtenBytes) /
+      (blocks * blockBytes + diskBytes)
+    ).toFixed(2),
   });
 }
 console.table(rows);

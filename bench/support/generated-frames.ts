@@ -9,6 +9,8 @@ export interface FrameMakerOptions {
   readonly frameEvents: number;
   readonly entities: number;
   readonly seed?: number;
+  /** Entities come in turn, so that each of them comes; otherwise by chance. */
+  readonly isInTurn?: boolean;
 }
 
 export interface FrameMaker {
@@ -17,7 +19,12 @@ export interface FrameMaker {
 }
 
 /** A function that makes the next frame at each call. */
-export function frameMaker({ frameEvents, entities, seed = 1 }: FrameMakerOptions): FrameMaker {
+export function frameMaker({
+  frameEvents,
+  entities,
+  seed = 1,
+  isInTurn = false,
+}: FrameMakerOptions): FrameMaker {
   const logId = Buffer.alloc(8, 'bench-lg');
   const tenant = Buffer.from('default');
   const versions = new Uint32Array(entities);
@@ -35,7 +42,7 @@ export function frameMaker({ frameEvents, entities, seed = 1 }: FrameMakerOption
     recordedAt += 1000;
     const events = Array.from({ length: frameEvents }, (_, i) => {
       const at = next + i;
-      const number = random(entities);
+      const number = isInTurn ? at % entities : random(entities);
       const entity = Buffer.from(`order-${number}`);
       const id = Buffer.alloc(16);
       const recordedAtMs = Math.floor(recordedAt / 1000);

@@ -6,13 +6,13 @@
 import { must } from '@allsource/shared/lang';
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { RunListener } from '../history/run-listener.ts';
-import { countedColumns, type RowCounter, TenantCatalog } from './tenant-catalog.ts';
+import { countedColumns, type SourceCounter, TenantCatalog } from './tenant-catalog.ts';
 
 export class Catalog implements RunListener {
   readonly #tenants = new Map<string, TenantCatalog>();
   /** The source that rows came from last, and how its rows are counted: by its tenant numbers. */
   #source: RunSource | null = null;
-  #counters: RowCounter[] = [];
+  #counters: SourceCounter[] = [];
 
   /** The catalog of a tenant; an empty one when it has no events. */
   tenant(tenant: string): TenantCatalog {
@@ -30,19 +30,26 @@ export class Catalog implements RunListener {
       this.#counters = [];
     }
     const columns = countedColumns(run.source);
-    const { entityTenants } = run.source;
+    const { entityTenants, tenantNames } = run.source;
+    if (tenantNames.length === 1) {
+      this.#counterOf(0, run.source).countRange(columns, { from: fromRow, to: run.rowCount });
+      return;
+    }
     for (let row = fromRow; row < run.rowCount; row++) {
       const tenant = entityTenants[columns.entities[row] as number] as number;
-      const count = (this.#counters[tenant] ??= this.#counterOf(tenant, run.source));
-      count(row, columns);
+      this.#counterOf(tenant, run.source).count(row, columns);
     }
   }
 
-  #counterOf(tenant: number, source: RunSource): RowCounter {
+  #counterOf(tenant: number, source: RunSource): SourceCounter {
+    const known = this.#counters[tenant];
+    if (known !== undefined) return known;
     const name = must(source.tenantNames[tenant], 'a tenant of the run');
     const catalog = this.tenant(name);
     this.#tenants.set(name, catalog);
-    return catalog.counter(source);
+    const counter = catalog.sourceCounter(source);
+    this.#counters[tenant] = counter;
+    return counter;
   }
 
   emptied(): void {

@@ -51,6 +51,12 @@ export class EntityTable {
     }
   }
 
+  /** The number that a name of this hash most likely has; -1 for none. Only a hint: the name is not compared. */
+  candidate(hash: number): number {
+    const { slots } = this.#pageOf(hash);
+    return (slots[(hash & (PAGE_SLOTS - 1)) * 2 + 1] as number) - 1;
+  }
+
   /** The number of an entity; -1 when it has none. */
   find(name: HashedName): number {
     const { slots } = this.#pageOf(name.hash);

@@ -41,6 +41,21 @@ export class EntityTally {
     return this.#table.numberOf(key);
   }
 
+  /**
+   * Brings the records of some entities near, by number or, where that is not known, by hash. Records lie all over the memory; loads that do
+   * not wait for each other take a fraction of the time that one after the other takes.
+   */
+  touch(hints: Float64Array, count: number): number {
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const hint = hints[i] as number;
+      if (hint < 0) hints[i] = this.#table.candidate(-1 - hint);
+    }
+    for (let i = 0; i < count; i++)
+      if ((hints[i] as number) >= 0) sum += this.#records.eventCount(hints[i] as number);
+    return sum;
+  }
+
   /** Counts an event of an entity number. */
   count(entity: number, event: CountedEvent): void {
     this.#records.count(entity, event);

@@ -26,6 +26,9 @@ export function countedColumns(source: RunSource): CountedColumns {
 export type RowCounter = (row: number, columns: CountedColumns) => void;
 
 const ENTITIES_FIRST = 1024;
+const ROWS_A_BATCH = 128;
+/** For each row of a batch the entity's number, or -1 - hash while it is not known. */
+const hints = new Float64Array(ROWS_A_BATCH);
 
 /** What a counter needs of the catalog it counts for. */
 interface Tallies {
@@ -35,7 +38,7 @@ interface Tallies {
 }
 
 /** The rows of one source, counted one by one without an object for each. */
-class SourceCounter {
+export class SourceCounter {
   readonly #source: RunSource;
   readonly #tallies: Tallies;
   /** Entity number of the source to that of the tally, plus one; 0 while it is not known. */
@@ -48,6 +51,25 @@ class SourceCounter {
     this.#tallies = tallies;
     this.#numbers = new Uint32Array(Math.max(ENTITIES_FIRST, source.entityCount));
   }
+
+  /** Counts neighbouring rows. */
+  countRange(columns: CountedColumns, rows: { readonly from: number; readonly to: number }): void {
+    const { entities } = columns;
+    const hashes = this.#source.entityHashes;
+    for (let from = rows.from; from < rows.to; from += ROWS_A_BATCH) {
+      const to = Math.min(rows.to, from + ROWS_A_BATCH);
+      for (let row = from; row < to; row++) {
+        const entity = entities[row] as number;
+        const known = this.#numbers[entity] ?? 0;
+        hints[row - from] = known === 0 ? -1 - (hashes[entity] as number) : known - 1;
+      }
+      this.touched = this.#tallies.entities.touch(hints, to - from);
+      for (let row = from; row < to; row++) this.count(row, columns);
+    }
+  }
+
+  /** Keeps the loads of `countRange` from being left out. */
+  touched = 0;
 
   count(row: number, columns: CountedColumns): void {
     const event = this.#event;
@@ -143,7 +165,11 @@ export class TenantCatalog {
 
   /** Begins to count rows of a source. */
   counter(source: RunSource): RowCounter {
-    const counter = new SourceCounter(source, this.#tallies);
+    const counter = this.sourceCounter(source);
     return (row, columns) => counter.count(row, columns);
+  }
+
+  sourceCounter(source: RunSource): SourceCounter {
+    return new SourceCounter(source, this.#tallies);
   }
 }

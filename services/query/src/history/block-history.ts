@@ -3,7 +3,7 @@
  *
  * Promise: the history holds each event of a client once, up to `appliedPosition`, and answers the same after a restart, after its files
  * were deleted and followed again, and while a tail becomes a block. The follower applies frames one call at a time; reading is
- * synchronous and sees either all of a call or nothing of it.
+ * synchronous and sees whole frames, up to `appliedPosition`. A long call lets readers in between two frames.
  *
  * Ordering: rows are readable in the same turn in which they are applied; a full tail is written in the background (see sealer.ts) and
  * read until its block is durable. Durable is what lies in blocks: after a crash the history begins again at the end of the last whole
@@ -33,6 +33,7 @@ import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
 import { IndexTiers } from './tiers/index-tiers.ts';
+import { Turns } from './turns.ts';
 
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
@@ -154,11 +155,17 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#damage ?? this.#repairs?.failure ?? this.#sealer.failure?.message ?? null;
   }
 
-  /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` before it takes any. */
+  /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` when too much waits for the disk. */
   async apply(frames: readonly Frame[], logId: string): Promise<void> {
     this.#requireLog(logId);
     await this.#sealer.ready();
-    for (const frame of frames) this.#take(frame);
+    const turns = new Turns();
+    for (const frame of frames) {
+      this.#take(frame);
+      if (!turns.isOver) continue;
+      this.#announce();
+      await turns.next();
+    }
     this.#announce();
   }
 

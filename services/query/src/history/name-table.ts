@@ -114,7 +114,7 @@ export class NameTable {
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 4).fill(EMPTY);
+    this.#slots = new Int32Array(this.#slots.length * 2).fill(EMPTY);
     const mask = this.#slots.length - 1;
     for (let number = 0; number < this.#count; number++) {
       let slot = (this.hashes[number] as number) & mask;

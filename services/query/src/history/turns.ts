@@ -7,9 +7,14 @@ const TURN_MS = 2;
 export class Turns {
   #startedMs = performance.now();
 
+  /** True when this turn has been long enough. */
+  get isOver(): boolean {
+    return performance.now() - this.#startedMs >= TURN_MS;
+  }
+
   /** Lets others run when this turn has been long enough. */
   async next(): Promise<void> {
-    if (performance.now() - this.#startedMs < TURN_MS) return;
+    if (!this.isOver) return;
     await nextTurn();
     this.#startedMs = performance.now();
   }

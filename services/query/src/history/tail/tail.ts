@@ -19,7 +19,9 @@ import { TailEntities } from './tail-entities.ts';
 import { TailIds } from './tail-ids.ts';
 import { TailText, type TextChunk } from './tail-text.ts';
 
-const ROWS_FIRST = 1024;
+/** Room for the rows at which a tail of usual size is full, and for the frame that fills it, so that its columns are rarely moved. */
+const ROWS_FIRST_MAX = 65_536 + 4_096;
+const ROWS_FIRST_MIN = 64;
 /** Positions are stored as 32-bit distances from the first; a run of system events alone can make them long. */
 const POSITIONS_MAX = 2 ** 31;
 
@@ -38,7 +40,7 @@ export class Tail implements RunSource {
   #tenantSeed = 0;
   readonly #types = new NameTable();
   readonly typeNames: string[] = [];
-  readonly #entities = new TailEntities();
+  readonly #entities: TailEntities;
   readonly #key = new NameKey();
   readonly #typeKey = new NameKey();
   readonly #text = new TailText();
@@ -65,16 +67,18 @@ export class Tail implements RunSource {
     this.firstPosition = positionAfter(after, 1);
     this.#lastPosition = after;
     this.#limits = limits;
-    this.#ids = new TailIds(ROWS_FIRST);
-    this.positions = new Uint32Array(ROWS_FIRST);
-    this.entities = new Uint32Array(ROWS_FIRST);
-    this.types = new Uint32Array(ROWS_FIRST);
-    this.versions = new Float64Array(ROWS_FIRST);
-    this.timestamps = new Float64Array(ROWS_FIRST);
-    this.recordedAts = new Float64Array(ROWS_FIRST);
-    this.textOffsets = new Uint32Array(ROWS_FIRST);
-    this.payloadBytes = new Uint32Array(ROWS_FIRST);
-    this.metadataBytes = new Uint32Array(ROWS_FIRST);
+    const rows = Math.min(ROWS_FIRST_MAX, limits.rows * 2 + ROWS_FIRST_MIN);
+    this.#entities = new TailEntities(rows);
+    this.#ids = new TailIds(rows);
+    this.positions = new Uint32Array(rows);
+    this.entities = new Uint32Array(rows);
+    this.types = new Uint32Array(rows);
+    this.versions = new Float64Array(rows);
+    this.timestamps = new Float64Array(rows);
+    this.recordedAts = new Float64Array(rows);
+    this.textOffsets = new Uint32Array(rows);
+    this.payloadBytes = new Uint32Array(rows);
+    this.metadataBytes = new Uint32Array(rows);
   }
 
   get rowCount(): number {
