@@ -22,6 +22,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { decodeFrame, type Frame } from '@allsource/shared/protocol';
 import { Catalog } from '../services/query/src/catalog/catalog.ts';
+import { CatalogCheckpoints } from '../services/query/src/catalog/catalog-checkpoints.ts';
 import { BlockHistory } from '../services/query/src/history/block-history.ts';
 import { BlockProbe } from './support/block-probe.ts';
 import { frameMaker } from './support/generated-frames.ts';
@@ -113,11 +114,13 @@ function probeUs(): number {
 
 const frameBytes = statSync(framesPath).size;
 const catalog = new Catalog();
+const checkpoints = new CatalogCheckpoints({ folder, catalog, warn: console.warn });
 const history = await BlockHistory.open({
   folder,
   blockEvents: 65_536,
   logger,
   listeners: [catalog],
+  checkpoints,
 });
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
@@ -136,6 +139,8 @@ for (let offset = 0; offset < frameBytes; ) {
   await history.apply(frames, make.logId);
   await nextTurn();
 }
+await history.settled();
+await checkpoints.settled();
 await history.close();
 const applyMs = performance.now() - started;
 const used = process.cpuUsage(cpu);
@@ -170,11 +175,13 @@ function mib(bytes: number): number {
 async function reopen(): Promise<void> {
   const openMs = performance.now();
   const openCpu = process.cpuUsage();
+  const catalog = new Catalog();
   const again = await BlockHistory.open({
     folder,
     blockEvents: 65_536,
     logger,
-    listeners: [new Catalog()],
+    listeners: [catalog],
+    checkpoints: new CatalogCheckpoints({ folder, catalog, warn: console.warn }),
   });
   const openUsed = process.cpuUsage(openCpu);
   console.log(

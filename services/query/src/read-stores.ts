@@ -16,6 +16,7 @@ import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import type { ReadinessCheck } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
+import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
@@ -103,11 +104,14 @@ export class ReadStores {
     const catalog = new Catalog();
     const token: InternalToken = { value: null };
     const internalToken = () => token.value;
+    const folder = join(config.folder, 'history');
+    const warn = (facts: object, message: string) => logger.warn(facts, message);
     const history = await BlockHistory.open({
-      folder: join(config.folder, 'history'),
+      folder,
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog],
+      checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
       readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
     return new ReadStores(options, { history, catalog, token });

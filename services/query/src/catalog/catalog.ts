@@ -1,7 +1,7 @@
 /**
  * The catalog: for each tenant its entities, event types and totals. It is a fold of the history's rows, kept in memory: filled from the
  * blocks when the history opens and from each row as it is applied, in the same turn, so it is always true at the history's
- * applied position. It has no file of its own.
+ * applied position. A checkpoint shortens the start (see catalog-checkpoints.ts).
  */
 import { must } from '@allsource/shared/lang';
 import type { EventRun, RunSource } from '../history/event-run.ts';
@@ -32,12 +32,12 @@ export class Catalog implements RunListener {
     const columns = countedColumns(run.source);
     const { entityTenants, tenantNames } = run.source;
     if (tenantNames.length === 1) {
-      this.#counterOf(0, run.source).countRange(columns, { from: fromRow, to: run.rowCount });
+      this.#counterOf(0, run.source).noteRange(columns, { from: fromRow, to: run.rowCount });
       return;
     }
     for (let row = fromRow; row < run.rowCount; row++) {
       const tenant = entityTenants[columns.entities[row] as number] as number;
-      this.#counterOf(tenant, run.source).count(row, columns);
+      this.#counterOf(tenant, run.source).note(row, columns);
     }
   }
 
@@ -45,11 +45,16 @@ export class Catalog implements RunListener {
     const known = this.#counters[tenant];
     if (known !== undefined) return known;
     const name = must(source.tenantNames[tenant], 'a tenant of the run');
-    const catalog = this.tenant(name);
-    this.#tenants.set(name, catalog);
-    const counter = catalog.sourceCounter(source);
+    const counter = this.made(name).sourceCounter(source);
     this.#counters[tenant] = counter;
     return counter;
+  }
+
+  /** The catalog of a tenant that gets events, made if there is none. */
+  made(tenant: string): TenantCatalog {
+    const catalog = this.tenant(tenant);
+    this.#tenants.set(tenant, catalog);
+    return catalog;
   }
 
   emptied(): void {

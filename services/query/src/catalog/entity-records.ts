@@ -1,4 +1,5 @@
 import { must } from '@allsource/shared/lang';
+import { entityHash } from '../history/entity-hash.ts';
 import type { HashedName } from '../history/name-table.ts';
 
 /**
@@ -19,6 +20,8 @@ const NAME_AT = 28;
 const NAME_BYTES = RECORD_BYTES - NAME_AT;
 const PAGE_BITS = 12;
 const PAGE_ENTITIES = 1 << PAGE_BITS;
+/** The first page begins small, for there may be many tenants with few entities, and is doubled until it is one as the others. */
+const FIRST_PAGE_ENTITIES = 64;
 const LONG_NAME_CHUNK_BITS = 20;
 const LONG_NAME_CHUNK_BYTES = 1 << LONG_NAME_CHUNK_BITS;
 
@@ -42,13 +45,13 @@ export class EntityRecords {
   /** Bytes of memory held, without the overhead of the engine. */
   get bytes(): number {
     const longNames = this.#longNames.reduce((sum, chunk) => sum + chunk.length, 0);
-    return this.#pages.length * PAGE_ENTITIES * RECORD_BYTES + longNames;
+    return this.#pages.reduce((sum, { bytes }) => sum + bytes.length, longNames);
   }
 
   /** Makes the record of a name that has none. Returns its number. */
   add({ bytes, start, end }: HashedName): number {
     const number = this.#count++;
-    if (number >>> PAGE_BITS === this.#pages.length) this.#pages.push(newPage());
+    this.#makeRoom(number);
     const page = this.#page(number);
     const index = number & (PAGE_ENTITIES - 1);
     const length = end - start;
@@ -63,6 +66,17 @@ export class EntityRecords {
     for (let i = start, at = index * RECORD_BYTES + NAME_AT; i < end; i++, at++)
       own[at] = bytes[i] as number;
     return number;
+  }
+
+  #makeRoom(number: number): void {
+    const [first] = this.#pages;
+    if (first === undefined) this.#pages.push(newPage(FIRST_PAGE_ENTITIES));
+    else if (number >>> PAGE_BITS === this.#pages.length) this.#pages.push(newPage(PAGE_ENTITIES));
+    else if (number < PAGE_ENTITIES && number * RECORD_BYTES === first.bytes.length) {
+      const larger = newPage(number * 2);
+      larger.bytes.set(first.bytes);
+      this.#pages[0] = larger;
+    }
   }
 
   #addLongName(name: Uint8Array): number {
@@ -106,6 +120,24 @@ export class EntityRecords {
     return chunk.subarray(start, start + length);
   }
 
+  /**
+   * Takes note of an event that may have been counted before: its version says how many there are. Noting events again in any order
+   * comes to the same, as long as the newest of each entity is among them.
+   */
+  note(number: number, event: NotedEvent): void {
+    const { doubles, integers } = this.#page(number);
+    const index = number & (PAGE_ENTITIES - 1);
+    const integer = index * RECORD_INTEGERS + 4;
+    if (event.version > (integers[integer] as number)) integers[integer] = event.version;
+    const double = index * RECORD_DOUBLES;
+    const last = doubles[double] as number;
+    if (event.timestamp < last) return;
+    if (event.timestamp === last && event.position < (doubles[double + 1] as number)) return;
+    doubles[double] = event.timestamp;
+    doubles[double + 1] = event.position;
+    integers[integer + 1] = event.type;
+  }
+
   /** Counts an event. It is the last one unless one with a later timestamp is known. */
   count(number: number, event: CountedEvent): void {
     const { doubles, integers } = this.#page(number);
@@ -138,9 +170,71 @@ export class EntityRecords {
     return this.#page(number).integers[index * RECORD_INTEGERS + 5] as number;
   }
 
+  /** Bytes of long names so far. They only grow. */
+  get longNameBytes(): number {
+    const full = Math.max(0, this.#longNames.length - 1) * LONG_NAME_CHUNK_BYTES;
+    return this.#longNames.length === 0 ? 0 : full + this.#longNameBytesUsed;
+  }
+
+  /** How many pieces `recordPages` and `longNameChunks` give. */
+  pageCount(entities: number): number {
+    return Math.ceil(entities / PAGE_ENTITIES);
+  }
+
+  longNamePartCount(bytes: number): number {
+    return Math.ceil(bytes / LONG_NAME_CHUNK_BYTES);
+  }
+
+  /** Copies of the records of the first `entities` entities, a page at a time, as they are when the page is asked for. */
+  *recordPages(entities: number): Generator<Buffer> {
+    for (let number = 0; number < entities; number += PAGE_ENTITIES) {
+      const records = Math.min(PAGE_ENTITIES, entities - number);
+      yield Buffer.from(this.#page(number).bytes.subarray(0, records * RECORD_BYTES));
+    }
+  }
+
+  /** The first `bytes` bytes of the long names, in parts. */
+  *longNameChunks(bytes: number): Generator<Buffer> {
+    for (const [i, chunk] of this.#longNames.entries()) {
+      const used = Math.min(LONG_NAME_CHUNK_BYTES, bytes - i * LONG_NAME_CHUNK_BYTES);
+      if (used > 0) yield chunk.subarray(0, used);
+    }
+  }
+
+  /** Takes back a page of records; they come in order. */
+  restorePage(records: Buffer): void {
+    const entities = records.length / RECORD_BYTES;
+    const isOnly = this.#pages.length === 0 && entities < PAGE_ENTITIES;
+    const page = newPage(isOnly ? powerOfTwo(entities) : PAGE_ENTITIES);
+    page.bytes.set(records);
+    this.#pages.push(page);
+    this.#count += entities;
+  }
+
+  /** Takes back a part of the long names; they come in order. */
+  restoreLongNames(names: Buffer): void {
+    const chunk = Buffer.allocUnsafeSlow(LONG_NAME_CHUNK_BYTES);
+    chunk.set(names);
+    this.#longNames.push(chunk);
+    this.#longNameBytesUsed = names.length;
+  }
+
+  /** The hash of a name of a tenant. */
+  hash(number: number, seed: number): number {
+    const name = this.#nameBytes(number);
+    return entityHash(seed, name, { start: 0, end: name.length });
+  }
+
   #page(number: number): Page {
     return this.#pages[number >>> PAGE_BITS] as Page;
   }
+}
+
+/** The room of a first page that holds so many. */
+function powerOfTwo(entities: number): number {
+  let room = FIRST_PAGE_ENTITIES;
+  while (room < entities) room *= 2;
+  return room;
 }
 
 /** One event to count. Events of an entity are counted in position order. */
@@ -150,8 +244,13 @@ export interface CountedEvent {
   readonly position: number;
 }
 
-function newPage(): Page {
-  const memory = new ArrayBuffer(PAGE_ENTITIES * RECORD_BYTES);
+/** An event whose version counts the events of its entity. */
+export interface NotedEvent extends CountedEvent {
+  readonly version: number;
+}
+
+function newPage(entities: number): Page {
+  const memory = new ArrayBuffer(entities * RECORD_BYTES);
   return {
     doubles: new Float64Array(memory),
     integers: new Uint32Array(memory),

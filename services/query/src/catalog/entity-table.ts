@@ -51,6 +51,18 @@ export class EntityTable {
     }
   }
 
+  /** Adds the record of a name that is not in the table. */
+  restore(hash: number, number: number): void {
+    for (;;) {
+      const page = this.#pageOf(hash);
+      if (page.used < PAGE_SLOTS_USED_MAX || page.depth >= DEPTH_MAX) {
+        putInEmptySlot(page, hash, number + 1);
+        return;
+      }
+      this.#split(page, hash);
+    }
+  }
+
   /** The number that a name of this hash most likely has; -1 for none. Only a hint: the name is not compared. */
   candidate(hash: number): number {
     const { slots } = this.#pageOf(hash);

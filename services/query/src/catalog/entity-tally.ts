@@ -2,7 +2,7 @@ import { type Micros, micros, type Position, position } from '@allsource/shared/
 import { entityHash, tenantSeed } from '../history/entity-hash.ts';
 import type { RunSource } from '../history/event-run.ts';
 import { NameKey } from '../history/name-table.ts';
-import { type CountedEvent, EntityRecords } from './entity-records.ts';
+import { type CountedEvent, EntityRecords, type NotedEvent } from './entity-records.ts';
 import { EntityTable } from './entity-table.ts';
 import { sortedWindow, type WindowBounds } from './sorted-window.ts';
 
@@ -59,6 +59,22 @@ export class EntityTally {
   /** Counts an event of an entity number. */
   count(entity: number, event: CountedEvent): void {
     this.#records.count(entity, event);
+  }
+
+  /** Takes note of an event of an entity number, which may have been counted before. */
+  note(entity: number, event: NotedEvent): void {
+    this.#records.note(entity, event);
+  }
+
+  get records(): EntityRecords {
+    return this.#records;
+  }
+
+  /** Finds again what was taken back into the records, of this tenant; some of them at a time. */
+  restoreRange(tenant: string, { from, to }: { readonly from: number; readonly to: number }): void {
+    const seed = tenantSeed(tenant);
+    for (let number = from; number < to; number++)
+      this.#table.restore(this.#records.hash(number, seed), number);
   }
 
   /** How many events of an entity were counted. */

@@ -11,12 +11,15 @@ export interface CatalogPage<T> {
 }
 
 /** The columns that are counted. A source that grows may replace its columns, so they are taken anew for each stretch of rows. */
-export type CountedColumns = Pick<RunSource, 'entities' | 'types' | 'timestamps' | 'positions'>;
+export type CountedColumns = Pick<
+  RunSource,
+  'entities' | 'types' | 'timestamps' | 'positions' | 'versions'
+>;
 
 /** Takes the columns of a source once: its getters may cost more than the work on a row. */
 export function countedColumns(source: RunSource): CountedColumns {
-  const { entities, types, timestamps, positions } = source;
-  return { entities, types, timestamps, positions };
+  const { entities, types, timestamps, positions, versions } = source;
+  return { entities, types, timestamps, positions, versions };
 }
 
 /**
@@ -31,7 +34,7 @@ const ROWS_A_BATCH = 128;
 const hints = new Float64Array(ROWS_A_BATCH);
 
 /** What a counter needs of the catalog it counts for. */
-interface Tallies {
+export interface Tallies {
   readonly entities: EntityTally;
   readonly types: TypeTally;
   eventCount: number;
@@ -44,7 +47,7 @@ export class SourceCounter {
   /** Entity number of the source to that of the tally, plus one; 0 while it is not known. */
   #numbers: Uint32Array;
   readonly #typeNumbers: number[] = [];
-  readonly #event = { type: 0, timestamp: 0, position: 0 };
+  readonly #event = { type: 0, timestamp: 0, position: 0, version: 0 };
 
   constructor(source: RunSource, tallies: Tallies) {
     this.#source = source;
@@ -52,8 +55,8 @@ export class SourceCounter {
     this.#numbers = new Uint32Array(Math.max(ENTITIES_FIRST, source.entityCount));
   }
 
-  /** Counts neighbouring rows. */
-  countRange(columns: CountedColumns, rows: { readonly from: number; readonly to: number }): void {
+  /** Takes note of neighbouring rows of all rows there are; see `note` of EntityRecords. */
+  noteRange(columns: CountedColumns, rows: { readonly from: number; readonly to: number }): void {
     const { entities } = columns;
     const hashes = this.#source.entityHashes;
     for (let from = rows.from; from < rows.to; from += ROWS_A_BATCH) {
@@ -64,23 +67,37 @@ export class SourceCounter {
         hints[row - from] = known === 0 ? -1 - (hashes[entity] as number) : known - 1;
       }
       this.touched = this.#tallies.entities.touch(hints, to - from);
-      for (let row = from; row < to; row++) this.count(row, columns);
+      for (let row = from; row < to; row++) this.note(row, columns);
     }
   }
 
-  /** Keeps the loads of `countRange` from being left out. */
+  /** Keeps the loads of `noteRange` from being left out. */
   touched = 0;
 
+  /** Counts a row of some rows that were chosen. */
   count(row: number, columns: CountedColumns): void {
+    const entity = this.#read(row, columns);
+    this.#tallies.entities.count(entity, this.#event);
+  }
+
+  /** Takes note of the next row of all rows there are. */
+  note(row: number, columns: CountedColumns): void {
+    const entity = this.#read(row, columns);
+    this.#event.version = columns.versions[row] as number;
+    this.#tallies.entities.note(entity, this.#event);
+  }
+
+  /** Reads a row and counts its type. Returns the number of its entity. */
+  #read(row: number, columns: CountedColumns): number {
     const event = this.#event;
     const type = columns.types[row] as number;
     event.type = this.#typeNumbers[type] ?? this.#typeNumber(type);
     event.timestamp = columns.timestamps[row] as number;
     event.position = this.#source.firstPosition + (columns.positions[row] as number);
     const tallies = this.#tallies;
-    tallies.entities.count(this.#entityNumber(columns.entities[row] as number), event);
     tallies.types.count(event.type, event.timestamp);
     tallies.eventCount++;
+    return this.#entityNumber(columns.entities[row] as number);
   }
 
   #entityNumber(entity: number): number {
@@ -143,6 +160,11 @@ export class TenantCatalog {
   /** How many events an entity has, which is its version. */
   entityEventCount(entity: string): number {
     return this.#tallies.entities.eventCount(this.#tenant, entity);
+  }
+
+  /** What a checkpoint has of it; see catalog-checkpoint.ts. */
+  get tallies(): Tallies {
+    return this.#tallies;
   }
 
   /** Entities by the time of their last event; of equal times, by their id ascending. */

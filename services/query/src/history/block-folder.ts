@@ -10,7 +10,7 @@ import type { BlockCache } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { isBlockFile, isDraftFile, writeBlock } from './block/block-writer.ts';
 import { openBlock } from './block/open-block.ts';
-import { Problem, problem } from '@allsource/shared/errors';
+import { problem } from '@allsource/shared/errors';
 import type { Tail } from './tail/tail.ts';
 
 export interface BlockFolderOptions {
@@ -28,34 +28,36 @@ export class BlockFolder {
     this.#options = options;
   }
 
-  /** Opens the blocks. Each is handed on as it is opened, in position order; one that `onBlock` finds damaged counts as such. */
-  async open(onBlock: (block: BlockFile) => void): Promise<void> {
-    const { folder, warn } = this.#options;
+  /** Opens the blocks, in position order. What they hold is checked when it is read. */
+  async open(): Promise<BlockFile[]> {
+    const { folder } = this.#options;
     await mkdir(folder, { recursive: true });
     const names = (await readdir(folder)).sort();
     for (const name of names.filter(isDraftFile)) await rm(join(folder, name));
     const files = names.filter(isBlockFile);
-    let previous: BlockFile | null = null;
+    const blocks: BlockFile[] = [];
     for (const [i, name] of files.entries()) {
-      const next = await this.#openNext(name, previous, onBlock);
-      if (typeof next === 'string') {
-        const dropped = files.slice(i);
-        warn(
-          { block: name, reason: next, dropped: dropped.length },
-          'read store: a block cannot be used; it and all later ones are built again from the log',
-        );
-        await this.#remove(dropped);
-        return;
+      const next = await this.#openNext(name, blocks.at(-1) ?? null);
+      if (typeof next !== 'string') {
+        blocks.push(next);
+        continue;
       }
-      previous = next;
+      await this.drop(files.slice(i), next);
+      break;
     }
+    return blocks;
   }
 
-  async #openNext(
-    name: string,
-    previous: BlockFile | null,
-    onBlock: (block: BlockFile) => void,
-  ): Promise<BlockFile | string> {
+  /** Removes files, the first of which cannot be used for this reason. */
+  async drop(names: readonly string[], reason: string): Promise<void> {
+    this.#options.warn(
+      { block: names[0], reason, dropped: names.length },
+      'read store: a block cannot be used; it and all later ones are built again from the log',
+    );
+    await this.#remove(names);
+  }
+
+  async #openNext(name: string, previous: BlockFile | null): Promise<BlockFile | string> {
     const opened = await openBlock(join(this.#options.folder, name), this.#options);
     if (opened.kind === 'damaged') return opened.reason;
     const { header } = opened.block;
@@ -64,12 +66,6 @@ export class BlockFolder {
       return `it begins at position ${header.firstPosition} where ${expected} is due`;
     if (previous !== null && !header.logId.equals(previous.header.logId))
       return 'it is of another log than the block before it';
-    try {
-      onBlock(opened.block);
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'read_store_damaged') return error.message;
-      throw error;
-    }
     return opened.block;
   }
 

@@ -18,6 +18,7 @@ import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { FrameSink } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
+import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -28,6 +29,7 @@ import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
 import { hashOfEntity } from './entity-hash.ts';
 import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
+import type { FoldCheckpoints } from './fold-checkpoints.ts';
 import { matchRows } from './match-rows.ts';
 import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
@@ -48,6 +50,8 @@ export interface BlockHistoryOptions {
   /** Folded along with the rows, such as the catalog. */
   readonly listeners: readonly RunListener[];
   readonly cacheLimits?: BlockCacheLimits;
+  /** Shortens the start for the listeners. */
+  readonly checkpoints?: FoldCheckpoints;
   /** How a stretch of the log is read again; without it a damaged block needs a restart. */
   readonly readFrames?: ReadFrames;
 }
@@ -64,6 +68,8 @@ export class BlockHistory implements EventHistory, FrameSink {
   #announcedRows = 0;
   #logId: string | null = null;
   #damage: string | null = null;
+  /** Until then a damaged block is dropped, not repaired. */
+  #isOpen = false;
 
   private constructor(options: BlockHistoryOptions) {
     this.#options = options;
@@ -99,23 +105,49 @@ export class BlockHistory implements EventHistory, FrameSink {
   /** Opens the history in a folder, which is made if needed. Blocks that cannot be used are removed with a warning. */
   static async open(options: BlockHistoryOptions): Promise<BlockHistory> {
     const history = new BlockHistory(options);
-    await history.#folder.open((block) => history.#addOpened(block));
+    history.#blocks.push(...(await history.#folder.open()));
+    let isFolded = false;
+    while (!isFolded) isFolded = await history.#foldBlocks();
+    history.#isOpen = true;
     history.#tiers.open(history.#blocks);
     return history;
   }
 
-  /** Throws `read_store_damaged` before anything of the block is folded. */
-  #addOpened(block: BlockFile): void {
-    if (this.#options.listeners.length > 0) block.loadFoldedColumns();
-    this.#blocks.push(block);
-    this.#logId = block.header.logId.toString('hex');
-    this.#tail = this.#newTail(block.header.lastPosition);
-    for (const listener of this.#options.listeners) listener.rowsAdded(block.run, 0);
+  /**
+   * Brings the listeners from where their checkpoint stands to the end of the blocks. A block that turns out to be damaged is dropped with all
+   * later ones; then false, and it has to be done again, because the checkpoint may be newer than what is left.
+   */
+  async #foldBlocks(): Promise<boolean> {
+    const { listeners, checkpoints } = this.#options;
+    for (const listener of listeners) listener.emptied();
+    const last = this.#blocks.at(-1);
+    const logId = last?.header.logId.toString('hex') ?? null;
+    this.#logId = logId;
+    this.#tail = this.#newTail(last?.header.lastPosition ?? POSITION_ZERO);
+    if (last === undefined || logId === null) return true;
+    const durable = { logId, position: last.header.lastPosition };
+    const from = (await checkpoints?.restore(durable)) ?? POSITION_ZERO;
+    const turns = new Turns();
+    for (const [i, block] of this.#blocks.entries()) {
+      if (listeners.length === 0 || block.header.lastPosition <= from) continue;
+      const fault = foldFault(block);
+      if (fault !== null) {
+        await this.#folder.drop(
+          this.#blocks.splice(i).map(({ path }) => basename(path)),
+          fault,
+        );
+        return false;
+      }
+      for (const listener of listeners) listener.rowsAdded(block.run, block.run.rowsUntil(from));
+      await turns.next();
+    }
+    return true;
   }
 
   #addSealed(block: BlockFile): void {
     this.#blocks.push(block);
     this.#tiers.add(block);
+    this.#options.checkpoints?.durableAt(block.header.lastPosition);
   }
 
   /** Puts a block that was built again in the place of the damaged one. */
@@ -198,6 +230,17 @@ export class BlockHistory implements EventHistory, FrameSink {
     const full = this.#tail;
     this.#tail = this.#newTail(full.lastPosition);
     this.#sealer.add(full);
+    const place = {
+      logId: must(this.#logId, 'a log'),
+      appliedPosition: () => this.#announcedPosition,
+    };
+    this.#options.checkpoints?.atBoundary(full.lastPosition, place);
+  }
+
+  /** Up to here the listeners have been told of every row, and perhaps of some more. */
+  get #announcedPosition(): Position {
+    this.#announce();
+    return this.appliedPosition;
   }
 
   #announce(): void {
@@ -263,6 +306,7 @@ export class BlockHistory implements EventHistory, FrameSink {
   /** Empties the history, on disk and in memory. */
   async reset(): Promise<void> {
     await this.#repairs?.clear();
+    await this.#options.checkpoints?.clear();
     await this.#sealer.clear();
     await this.#tiers.clear();
     await this.#folder.clear();
@@ -277,16 +321,28 @@ export class BlockHistory implements EventHistory, FrameSink {
   async close(): Promise<void> {
     await this.#repairs?.clear();
     await this.#sealer.idle();
+    await this.#options.checkpoints?.close();
     await this.#tiers.close();
   }
 
   #onDamage(block: BlockFile, reason: string): void {
     // A reader may still hold a block that a reset has removed.
-    if (!this.#blocks.includes(block)) return;
+    if (!this.#isOpen || !this.#blocks.includes(block)) return;
     const name = basename(block.path);
     this.#options.logger.error({ block: name, reason }, 'read store: a block is damaged');
     if (this.#repairs !== null) return this.#repairs.add(block);
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
+  }
+}
+
+/** Reads what folds need of a block. Why it cannot be read, or null. */
+function foldFault(block: BlockFile): string | null {
+  try {
+    block.loadFoldedColumns();
+    return null;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'read_store_damaged') return error.message;
+    throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { Frame } from '@allsource/shared/protocol';
+import { CatalogCheckpoints } from '../../src/catalog/catalog-checkpoints.ts';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import { BlockHistory } from '../../src/history/block-history.ts';
 import type { ReadFrames } from '../../src/history/block-repairs.ts';
@@ -7,29 +8,40 @@ import type { GeneratedLog } from './generated-log.ts';
 export interface ReadSide {
   readonly history: BlockHistory;
   readonly catalog: Catalog;
+  readonly checkpoints: CatalogCheckpoints;
   readonly warnings: object[];
 }
+
+/** So few that small logs have some. */
+const CHECKPOINT_EVENTS = 70;
 
 /** Opens a history with its catalog. */
 export async function openReadSide(
   folder: string,
   blockEvents: number,
   readFrames?: ReadFrames,
+  catalog = new Catalog(),
 ): Promise<ReadSide> {
-  const catalog = new Catalog();
   const warnings: object[] = [];
   const note = (facts: unknown) => {
     warnings.push(facts as object);
   };
   const logger = { warn: note, error: note };
+  const checkpoints = new CatalogCheckpoints({
+    folder,
+    catalog,
+    warn: note,
+    eventsBetween: CHECKPOINT_EVENTS,
+  });
   const history = await BlockHistory.open({
     folder,
     blockEvents,
     logger,
     listeners: [catalog],
+    checkpoints,
     ...(readFrames === undefined ? {} : { readFrames }),
   });
-  return { history, catalog, warnings };
+  return { history, catalog, checkpoints, warnings };
 }
 
 /** Applies the frames of a log that the history does not have, as a follower does, a few at a time. */

@@ -34,7 +34,7 @@ const FOLDED_INTEGERS = [
   'types',
   'positions',
 ] as const;
-const FOLDED_DOUBLES = ['timestamps'] as const;
+const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
 
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
