@@ -33,13 +33,15 @@ import type { Tallies } from './tenant-catalog.ts';
 
 const FILE_NAME = 'catalog.checkpoint';
 const EVENTS_BETWEEN_MIN = 2_000_000;
+/** A checkpoint grows with the entities: this share of their number has to come in events before the next. */
+const EVENTS_AN_ENTITY = 0.5;
 const ENTITIES_A_TURN = 4_096;
 
 export interface CatalogCheckpointsOptions {
   readonly folder: string;
   readonly catalog: Catalog;
   readonly warn: (facts: object, message: string) => void;
-  /** Events between two checkpoints at least; with more entities than that, as many as there are entities. */
+  /** Events between two checkpoints at least; with many entities, half as many as there are entities. */
   readonly eventsBetween?: number;
 }
 
@@ -125,7 +127,7 @@ export class CatalogCheckpoints implements FoldCheckpoints {
       .tenants()
       .map((tenant) => snapshotOf(tenant, catalog.tenant(tenant).tallies));
     const entityCount = tenants.reduce((sum, { piece }) => sum + piece.entityCount, 0);
-    if (position - this.#lastPosition < entityCount) return;
+    if (position - this.#lastPosition < entityCount * EVENTS_AN_ENTITY) return;
     // Also when it fails: the next try is as far away as it would be otherwise.
     this.#lastPosition = position;
     this.#writing = this.#write({ position, place, tenants, signal: this.#abort.signal }).finally(
@@ -149,11 +151,6 @@ export class CatalogCheckpoints implements FoldCheckpoints {
 
   async close(): Promise<void> {
     await this.#end();
-  }
-
-  /** Waits until no checkpoint is being written. */
-  async settled(): Promise<void> {
-    await this.#writing;
   }
 
   async #end(): Promise<void> {

@@ -55,7 +55,6 @@ async function filled(folder: string, log: GeneratedLog): Promise<void> {
     await side.history.apply([frame], log.logIdHex);
     await side.history.settled();
   }
-  await side.checkpoints.settled();
   await side.history.close();
   expect(existsSync(join(folder, 'catalog.checkpoint'))).toBe(true);
 }

@@ -8,7 +8,6 @@ import type { GeneratedLog } from './generated-log.ts';
 export interface ReadSide {
   readonly history: BlockHistory;
   readonly catalog: Catalog;
-  readonly checkpoints: CatalogCheckpoints;
   readonly warnings: object[];
 }
 
@@ -41,7 +40,7 @@ export async function openReadSide(
     checkpoints,
     ...(readFrames === undefined ? {} : { readFrames }),
   });
-  return { history, catalog, checkpoints, warnings };
+  return { history, catalog, warnings };
 }
 
 /** Applies the frames of a log that the history does not have, as a follower does, a few at a time. */
