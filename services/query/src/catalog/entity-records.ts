@@ -37,6 +37,7 @@ export class EntityRecords {
   readonly #longNames: Buffer[] = [];
   #longNameBytesUsed = LONG_NAME_CHUNK_BYTES;
   #count = 0;
+  readonly #watches = new Set<Map<number, EntityFacts>>();
 
   get size(): number {
     return this.#count;
@@ -125,6 +126,7 @@ export class EntityRecords {
    * comes to the same, as long as the newest of each entity is among them.
    */
   note(number: number, event: NotedEvent): void {
+    if (this.#watches.size > 0) this.#keepForWatches(number);
     const { doubles, integers } = this.#page(number);
     const index = number & (PAGE_ENTITIES - 1);
     const integer = index * RECORD_INTEGERS + 4;
@@ -151,23 +153,40 @@ export class EntityRecords {
     integers[integer + 1] = event.type;
   }
 
-  lastTimestamp(number: number): number {
-    return this.#page(number).doubles[(number & (PAGE_ENTITIES - 1)) * RECORD_DOUBLES] as number;
+  /** Begins to keep what is known of entities before it changes, for a reader that takes turns. It must be ended with `unwatch`. */
+  watch(): Map<number, EntityFacts> {
+    const before = new Map<number, EntityFacts>();
+    this.#watches.add(before);
+    return before;
   }
 
-  lastPosition(number: number): number {
+  unwatch(before: Map<number, EntityFacts>): void {
+    this.#watches.delete(before);
+  }
+
+  #keepForWatches(number: number): void {
+    for (const before of this.#watches)
+      if (!before.has(number)) before.set(number, this.facts(number));
+  }
+
+  facts(number: number): EntityFacts {
+    const { doubles, integers } = this.#page(number);
     const index = number & (PAGE_ENTITIES - 1);
-    return this.#page(number).doubles[index * RECORD_DOUBLES + 1] as number;
+    return {
+      lastTimestamp: doubles[index * RECORD_DOUBLES] as number,
+      lastPosition: doubles[index * RECORD_DOUBLES + 1] as number,
+      eventCount: integers[index * RECORD_INTEGERS + 4] as number,
+      lastType: integers[index * RECORD_INTEGERS + 5] as number,
+    };
+  }
+
+  lastTimestamp(number: number): number {
+    return this.#page(number).doubles[(number & (PAGE_ENTITIES - 1)) * RECORD_DOUBLES] as number;
   }
 
   eventCount(number: number): number {
     const index = number & (PAGE_ENTITIES - 1);
     return this.#page(number).integers[index * RECORD_INTEGERS + 4] as number;
-  }
-
-  lastType(number: number): number {
-    const index = number & (PAGE_ENTITIES - 1);
-    return this.#page(number).integers[index * RECORD_INTEGERS + 5] as number;
   }
 
   /** Bytes of long names so far. They only grow. */
@@ -235,6 +254,14 @@ function powerOfTwo(entities: number): number {
   let room = FIRST_PAGE_ENTITIES;
   while (room < entities) room *= 2;
   return room;
+}
+
+/** What is known of an entity; types are numbers of the owner's. */
+export interface EntityFacts {
+  readonly lastTimestamp: number;
+  readonly lastPosition: number;
+  readonly eventCount: number;
+  readonly lastType: number;
 }
 
 /** One event to count. Events of an entity are counted in position order. */

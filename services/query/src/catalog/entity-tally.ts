@@ -1,10 +1,18 @@
 import { type Micros, micros, type Position, position } from '@allsource/shared/model';
 import { entityHash, tenantSeed } from '../history/entity-hash.ts';
 import type { RunSource } from '../history/event-run.ts';
-import { NameKey } from '../history/name-table.ts';
-import { type CountedEvent, EntityRecords, type NotedEvent } from './entity-records.ts';
+import { type HashedName, NameKey } from '../history/name-table.ts';
+import {
+  type CountedEvent,
+  type EntityFacts,
+  EntityRecords,
+  type NotedEvent,
+} from './entity-records.ts';
 import { EntityTable } from './entity-table.ts';
-import { sortedWindow, type WindowBounds } from './sorted-window.ts';
+import { SortedWindow, type WindowBounds } from './sorted-window.ts';
+import { Turns } from '../history/turns.ts';
+
+const ENTITIES_A_TURN = 8_192;
 
 /** What is known of an entity from the events that were counted. "Last" is the event with the latest timestamp, of equal ones the newest. */
 export interface EntityEntry {
@@ -38,7 +46,12 @@ export class EntityTally {
     key.start = entity === 0 ? 0 : (ends[entity - 1] as number);
     key.end = ends[entity] as number;
     key.hash = source.entityHashes[entity] as number;
-    return this.#table.numberOf(key);
+    return this.numberOfName(key);
+  }
+
+  /** The number of an entity by its name, a new one if it has none. */
+  numberOfName(name: HashedName): number {
+    return this.#table.numberOf(name);
   }
 
   /**
@@ -86,36 +99,64 @@ export class EntityTally {
     return number === -1 ? 0 : this.#records.eventCount(number);
   }
 
-  /** Entities by the time of their last event, of equal times by their id, which always ascends. */
-  page(
+  /**
+   * Entities by the time of their last event, of equal times by their id, which always ascends. Of many entities the event loop turns in between; the
+   * page is of the moment of the call, whatever is noted meanwhile.
+   */
+  async page(
     order: 'asc' | 'desc',
     bounds: WindowBounds,
     typeName: (type: number) => string,
-  ): EntityEntry[] {
-    const sign = order === 'asc' ? 1 : -1;
+  ): Promise<EntityEntry[]> {
     const records = this.#records;
-    const compare = (a: number, b: number) =>
-      sign * (records.lastTimestamp(a) - records.lastTimestamp(b)) ||
-      (a === b ? 0 : compareTexts(records.name(a), records.name(b)));
-    const numbers = sortedWindow(this.size, compare, bounds);
-    return Array.from(numbers, (number) => this.#entry(number, typeName));
+    const { size } = this;
+    const before = records.watch();
+    try {
+      const window = new SortedWindow(size, comparison(records, before, order), bounds);
+      const turns = new Turns();
+      for (let from = 0; from < size; from += ENTITIES_A_TURN) {
+        window.offer(from, Math.min(size, from + ENTITIES_A_TURN));
+        await turns.next();
+      }
+      return Array.from(window.result(), (number) =>
+        this.#entry(number, before.get(number) ?? records.facts(number), typeName),
+      );
+    } finally {
+      records.unwatch(before);
+    }
   }
 
   /** All entities, in the order in which they first came. */
   *entries(typeName: (type: number) => string): Generator<EntityEntry> {
-    for (let number = 0; number < this.size; number++) yield this.#entry(number, typeName);
+    for (let number = 0; number < this.size; number++)
+      yield this.#entry(number, this.#records.facts(number), typeName);
   }
 
-  #entry(number: number, typeName: (type: number) => string): EntityEntry {
-    const records = this.#records;
+  // oxlint-disable-next-line eslint/max-params -- which entity, what is known of it, and the names of types.
+  #entry(number: number, facts: EntityFacts, typeName: (type: number) => string): EntityEntry {
     return {
-      entity: records.name(number),
-      eventCount: records.eventCount(number),
-      lastType: typeName(records.lastType(number)),
-      lastTimestamp: micros(records.lastTimestamp(number)),
-      lastPosition: position(records.lastPosition(number)),
+      entity: this.#records.name(number),
+      eventCount: facts.eventCount,
+      lastType: typeName(facts.lastType),
+      lastTimestamp: micros(facts.lastTimestamp),
+      lastPosition: position(facts.lastPosition),
     };
   }
+}
+
+/** By time and then by id, as the entities were before what was noted since. */
+function comparison(
+  records: EntityRecords,
+  before: ReadonlyMap<number, EntityFacts>,
+  order: 'asc' | 'desc',
+): (a: number, b: number) => number {
+  const sign = order === 'asc' ? 1 : -1;
+  const time = (number: number) =>
+    before.size === 0
+      ? records.lastTimestamp(number)
+      : (before.get(number)?.lastTimestamp ?? records.lastTimestamp(number));
+  return (a, b) =>
+    sign * (time(a) - time(b)) || (a === b ? 0 : compareTexts(records.name(a), records.name(b)));
 }
 
 /** Compares by UTF-16 code units, as `sort` does. */

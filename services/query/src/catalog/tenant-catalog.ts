@@ -167,12 +167,13 @@ export class TenantCatalog {
     return this.#tallies;
   }
 
-  /** Entities by the time of their last event; of equal times, by their id ascending. */
-  entities(order: 'asc' | 'desc', bounds: WindowBounds): CatalogPage<EntityEntry> {
-    const rows = this.#tallies.entities.page(order, bounds, (type) =>
+  /** Entities by the time of their last event; of equal times, by their id ascending. All of the moment of the call. */
+  async entities(order: 'asc' | 'desc', bounds: WindowBounds): Promise<CatalogPage<EntityEntry>> {
+    const total = this.#tallies.entities.size;
+    const rows = await this.#tallies.entities.page(order, bounds, (type) =>
       this.#tallies.types.name(type),
     );
-    return { rows, total: this.#tallies.entities.size };
+    return { rows, total };
   }
 
   /** All entities, in the order of their first event. */

@@ -262,7 +262,7 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
-    for (const run of this.#runs(selection)) {
+    for (const run of this.runs(selection)) {
       const rows = matchRows(run, selection);
       if (rows.length > 0) yield { run, rows };
     }
@@ -292,8 +292,11 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  /** The runs of this moment that may have what is selected, in position order. */
-  #runs({ tenant, entity }: EventSelection): EventRun[] {
+  get runCount(): number {
+    return this.#blocks.length + this.#sealer.waiting.length + 1;
+  }
+
+  runs({ tenant, entity }: EventSelection): EventRun[] {
     const blocks =
       entity === undefined ? this.#blocks : this.#tiers.blocksWith(hashOfEntity(tenant, entity));
     return [

@@ -13,14 +13,15 @@ import { withFolder } from '../support/temporary-folder.ts';
 const BLOCK_EVENTS = 50;
 
 /** Everything a tenant can ask, as plain values. */
-function answers(history: EventHistory, catalog: Catalog) {
+async function answers(history: EventHistory, catalog: Catalog) {
   const window = { offset: 0, limit: null };
-  return TENANTS.map((tenant) => ({
+  const tenants = TENANTS.map(async (tenant) => ({
     events: [...history.select({ tenant })].map(plain),
-    entities: catalog.tenant(tenant).entities('desc', window),
+    entities: await catalog.tenant(tenant).entities('desc', window),
     types: catalog.tenant(tenant).types(window),
     total: catalog.tenant(tenant).eventCount,
   }));
+  return await Promise.all(tenants);
 }
 
 function logOfFrames(sizes: readonly number[]): GeneratedLog {
@@ -150,7 +151,7 @@ describe('the event history', () => {
       const log = randomLog({ seed: 6, events: 900, pastShare: 0.1 });
       const first = await openReadSide(folder, BLOCK_EVENTS);
       await follow(first.history, log);
-      const expected = answers(first.history, first.catalog);
+      const expected = await answers(first.history, first.catalog);
       await first.history.close();
 
       const restarted = await openReadSide(folder, BLOCK_EVENTS);
@@ -158,14 +159,14 @@ describe('the event history', () => {
       expect(restarted.history.durablePosition).toBeGreaterThan(log.head - 2 * BLOCK_EVENTS);
       expect(restarted.history.logId).toBe(log.logIdHex);
       await follow(restarted.history, log);
-      expect(answers(restarted.history, restarted.catalog)).toEqual(expected);
+      expect(await answers(restarted.history, restarted.catalog)).toEqual(expected);
       await restarted.history.close();
 
       rmSync(folder, { recursive: true });
       const rebuilt = await openReadSide(folder, 33);
       expect(rebuilt.history.appliedPosition).toBe(0);
       await follow(rebuilt.history, log);
-      expect(answers(rebuilt.history, rebuilt.catalog)).toEqual(expected);
+      expect(await answers(rebuilt.history, rebuilt.catalog)).toEqual(expected);
       await rebuilt.history.close();
     });
   });
@@ -301,7 +302,7 @@ describe('damage of block files', () => {
         const log = randomLog({ seed: 8, events: 500, pastShare: 0 });
         const first = await openReadSide(folder, BLOCK_EVENTS);
         await follow(first.history, log);
-        const expected = answers(first.history, first.catalog);
+        const expected = await answers(first.history, first.catalog);
         await first.history.close();
         const names = blockFiles(folder);
         damage(folder, names);
@@ -310,7 +311,7 @@ describe('damage of block files', () => {
         expect(second.history.appliedPosition).toBe(Number.parseInt(names[2] as string, 10) - 1);
         expect(second.warnings).toHaveLength(1);
         await follow(second.history, log);
-        expect(answers(second.history, second.catalog)).toEqual(expected);
+        expect(await answers(second.history, second.catalog)).toEqual(expected);
         await second.history.close();
       });
     },
@@ -353,18 +354,18 @@ describe('damage of block files', () => {
       const log = randomLog({ seed: 10, events: 200, pastShare: 0 });
       const first = await openReadSide(folder, BLOCK_EVENTS);
       await follow(first.history, log);
-      const expected = answers(first.history, first.catalog);
+      const expected = await answers(first.history, first.catalog);
       await first.history.close();
       const [name = ''] = blockFiles(folder);
       flip(join(folder, name), readFileSync(join(folder, name)).length - 9);
       const second = await openReadSide(folder, BLOCK_EVENTS);
       expect(second.history.fault).toBeNull();
-      expect(() => answers(second.history, second.catalog)).toThrow(name);
+      await expect(answers(second.history, second.catalog)).rejects.toThrow(name);
       expect(second.history.fault).toContain(name);
       const third = await openReadSide(folder, BLOCK_EVENTS);
       expect(third.history.appliedPosition).toBe(0);
       await follow(third.history, log);
-      expect(answers(third.history, third.catalog)).toEqual(expected);
+      expect(await answers(third.history, third.catalog)).toEqual(expected);
       await third.history.close();
     });
   });
@@ -389,13 +390,13 @@ describe('damage of block files', () => {
         return Promise.resolve();
       });
       const { history, catalog } = side;
-      expect(() => answers(history, catalog)).toThrow('being built again');
+      await expect(answers(history, catalog)).rejects.toThrow('being built again');
       expect(readFileSync(join(folder, name1)).equals(original)).toBe(true);
       await follow(history, log);
       let tries = 0;
       for (;;) {
         try {
-          answers(history, catalog);
+          await answers(history, catalog);
           break;
         } catch (error) {
           expect(error).toMatchObject({ code: 'read_store_damaged', status: 503 });
@@ -407,14 +408,16 @@ describe('damage of block files', () => {
       await withFolder(async (other) => {
         const replay = await openReadSide(other, BLOCK_EVENTS);
         await follow(replay.history, log);
-        expect(answers(history, catalog)).toEqual(answers(replay.history, replay.catalog));
+        expect(await answers(history, catalog)).toEqual(
+          await answers(replay.history, replay.catalog),
+        );
         await replay.history.close();
       });
       await history.close();
       const again = await openReadSide(folder, BLOCK_EVENTS);
       expect(again.warnings).toEqual([]);
       await follow(again.history, log);
-      expect(answers(again.history, again.catalog)[0]?.events).toEqual(
+      expect((await answers(again.history, again.catalog))[0]?.events).toEqual(
         log.events.filter(({ tenant }) => tenant === 'acme'),
       );
       await again.history.close();
@@ -436,7 +439,7 @@ describe('damage of block files', () => {
       await follow(history, log);
       await history.close();
       expect(history.fault).toBeNull();
-      expect(answers(history, catalog)[0]?.events).toEqual(
+      expect((await answers(history, catalog))[0]?.events).toEqual(
         log.events.filter((e) => e.tenant === 'acme'),
       );
     });
