@@ -1,8 +1,11 @@
 /**
- * How fast the query service's event history takes in frames, in this process: history, catalog, compression and files, without core and without the
- * feed. Prints CPU time per event, which a busy machine distorts less than the clock.
+ * How fast the query service's event history takes in frames, in this process: history, catalog, compression, indexes and files, without core and
+ * without the feed; then a start on what was written, and reads of single entities. It prints CPU time, which a busy machine distorts less
+ * than the clock, and beside it that of the probe over the same frames in the same run.
  *
- *     node bench/history.ts [--events=N] [--frame=EVENTS] [--entities=N] [--keep] [--folder=PATH]
+ *     node bench/history.ts [--events=N] [--frame=EVENTS] [--entities=N] [--in-turn] [--no-probe] [--frames=FILE] [--folder=PATH]
+ *
+ * `--in-turn` makes each entity come; otherwise they come by chance. A file of frames is made when it is not there, and kept when it is named.
  */
 import {
   closeSync,
@@ -21,47 +24,46 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { decodeFrame, type Frame } from '@allsource/shared/protocol';
-import { Catalog } from '../services/query/src/catalog/catalog.ts';
 import { CatalogCheckpoints } from '../services/query/src/catalog/catalog-checkpoints.ts';
+import { Catalog } from '../services/query/src/catalog/catalog.ts';
 import { BlockHistory } from '../services/query/src/history/block-history.ts';
 import { BlockProbe } from './support/block-probe.ts';
 import { frameMaker } from './support/generated-frames.ts';
 
 const APPLY_BYTES = 1024 * 1024;
+const FRAMES_A_WRITE = 16;
+const BLOCK_EVENTS = 65_536;
+const READS = 300;
+const MIB = 2 ** 20;
 
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '2000000' },
     frame: { type: 'string', default: '1000' },
     entities: { type: 'string', default: '1000000' },
-    folder: { type: 'string' },
-    /** A file of frames; made when it is not there, kept when it was. */
-    frames: { type: 'string' },
-    only: { type: 'string' },
-    'no-probe': { type: 'boolean', default: false },
     'in-turn': { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
+    'no-probe': { type: 'boolean', default: false },
+    frames: { type: 'string' },
+    folder: { type: 'string' },
   },
 });
-const eventsWanted = Number(values.events);
-const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'allsource-history-'));
+const entityCount = Number(values.entities);
 const make = frameMaker({
   frameEvents: Number(values.frame),
-  entities: Number(values.entities),
+  entities: entityCount,
   isInTurn: values['in-turn'],
 });
-const logger = { warn: console.warn, error: console.error };
 
 /** Writes the frames to a file first, so that making them is not measured. */
 function writeFrames(path: string): void {
   const file = openSync(path, 'w');
   let events = 0;
   let parts: Buffer[] = [];
-  while (events < eventsWanted) {
+  while (events < Number(values.events)) {
     const frame = make();
     events += frame.eventCount;
     parts.push(frame.bytes);
-    if (parts.length < 16) continue;
+    if (parts.length < FRAMES_A_WRITE) continue;
     writeSync(file, Buffer.concat(parts));
     parts = [];
   }
@@ -80,131 +82,135 @@ function decoded(bytes: Buffer): Frame[] {
   }
 }
 
-const framesPath =
-  values.frames ??
-  join(tmpdir(), `allsource-${values.events}-${values.frame}-${values.entities}.frames`);
-const isMade = existsSync(framesPath);
-if (!isMade) writeFrames(framesPath);
-if (values.only === 'frames') process.exit();
-
-/** CPU time per event of the probe over the same frames, in microseconds. */
-function probeUs(): number {
-  const probeFolder = mkdtempSync(join(tmpdir(), 'allsource-probe-'));
-  const probe = new BlockProbe(probeFolder);
-  const input = openSync(framesPath, 'r');
-  const { size } = statSync(framesPath);
-  let events = 0;
-  const cpu = process.cpuUsage();
+/** Deliveries of about the size in which the feed brings them. */
+function* deliveries(path: string): Generator<Frame[]> {
+  const file = openSync(path, 'r');
+  const { size } = statSync(path);
   for (let offset = 0; offset < size; ) {
     const bytes = Buffer.allocUnsafeSlow(APPLY_BYTES);
-    for (const frame of decoded(
-      bytes.subarray(0, readSync(input, bytes, 0, APPLY_BYTES, offset)),
-    )) {
-      offset += frame.bytes.length;
-      events += frame.eventCount;
-      probe.apply(frame);
-    }
+    const frames = decoded(bytes.subarray(0, readSync(file, bytes, 0, APPLY_BYTES, offset)));
+    for (const frame of frames) offset += frame.bytes.length;
+    yield frames;
   }
-  probe.seal();
-  const used = process.cpuUsage(cpu);
-  closeSync(input);
-  rmSync(probeFolder, { recursive: true });
-  return (used.user + used.system) / events;
+  closeSync(file);
 }
 
-const frameBytes = statSync(framesPath).size;
-const catalog = new Catalog();
-const checkpoints = new CatalogCheckpoints({ folder, catalog, warn: console.warn });
-const history = await BlockHistory.open({
-  folder,
-  blockEvents: 65_536,
-  logger,
-  listeners: [catalog],
-  checkpoints,
-});
-const delay = monitorEventLoopDelay({ resolution: 1 });
-delay.enable();
-const input = openSync(framesPath, 'r');
-const cpu = process.cpuUsage();
-const mainCpu = process.threadCpuUsage();
-const started = performance.now();
-let events = 0;
-for (let offset = 0; offset < frameBytes; ) {
-  const bytes = Buffer.allocUnsafeSlow(APPLY_BYTES);
-  const frames = decoded(bytes.subarray(0, readSync(input, bytes, 0, APPLY_BYTES, offset)));
-  for (const frame of frames) {
-    offset += frame.bytes.length;
-    events += frame.eventCount;
-  }
-  await history.apply(frames, make.logId);
-  await nextTurn();
-}
-await history.settled();
-await history.close();
-const applyMs = performance.now() - started;
-const used = process.cpuUsage(cpu);
-const cpuUs = used.user + used.system;
-closeSync(input);
-const main = process.threadCpuUsage(mainCpu);
-const mainUs = main.user + main.system;
-const probe = values['no-probe'] ? Number.NaN : probeUs();
-const perS = (events / cpuUs) * 1e6;
-console.log(
-  `${events.toLocaleString('en')} events in frames of ${values.frame}, ${(frameBytes / events).toFixed(0)} bytes of frame an event: ` +
-    `${(cpuUs / events).toFixed(3)} us of CPU an event, ${(mainUs / events).toFixed(3)} of it on the main thread, ${Math.round(perS).toLocaleString('en')} events/s on one core ` +
-    `(the probe just now: ${Math.round(1e6 / probe).toLocaleString('en')}, ratio ${((probe * events) / cpuUs).toFixed(2)}), ${Math.round((events / applyMs) * 1000).toLocaleString('en')}/s by the clock; ` +
-    `event loop p99.9 ${(delay.percentile(99.9) / 1e6).toFixed(1)} ms, max ${(delay.max / 1e6).toFixed(1)} ms`,
-);
-const stored = readdirSync(folder).reduce(
-  (sum, name) => sum + statSync(join(folder, name)).size,
-  0,
-);
-const known = catalog.tenant('default');
-console.log(
-  `${(stored / events).toFixed(1)} bytes on disk an event; catalog of ${known.entityCount.toLocaleString('en')} entities: ` +
-    `${(known.entityBytes / known.entityCount).toFixed(1)} bytes each, ${mib(known.entityBytes)} MiB; process ${mib(process.memoryUsage.rss())} MiB resident`,
-);
-await reopen();
-
-function mib(bytes: number): number {
-  return Math.round(bytes / 2 ** 20);
+/** CPU time of the whole process, in microseconds, since an earlier look. */
+function cpuUs(since?: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return user + system;
 }
 
-/** A start on the files, and reads of single entities. */
-async function reopen(): Promise<void> {
-  const openMs = performance.now();
-  const openCpu = process.cpuUsage();
+interface Opened {
+  readonly history: BlockHistory;
+  readonly catalog: Catalog;
+}
+
+async function openHistory(folder: string): Promise<Opened> {
   const catalog = new Catalog();
-  const again = await BlockHistory.open({
+  const history = await BlockHistory.open({
     folder,
-    blockEvents: 65_536,
-    logger,
+    blockEvents: BLOCK_EVENTS,
+    logger: { warn: console.warn, error: console.error },
     listeners: [catalog],
     checkpoints: new CatalogCheckpoints({ folder, catalog, warn: console.warn }),
   });
-  const openUsed = process.cpuUsage(openCpu);
+  return { history, catalog };
+}
+
+/** CPU time per event of the probe over the same frames, in microseconds. */
+function probeUs(framesPath: string): number {
+  const folder = mkdtempSync(join(tmpdir(), 'allsource-probe-'));
+  const probe = new BlockProbe(folder);
+  let events = 0;
+  const before = process.cpuUsage();
+  for (const frames of deliveries(framesPath))
+    for (const frame of frames) {
+      probe.apply(frame);
+      events += frame.eventCount;
+    }
+  probe.seal();
+  const us = cpuUs(before) / events;
+  rmSync(folder, { recursive: true });
+  return us;
+}
+
+/** Takes all frames in, prints what that cost. */
+async function catchUp(folder: string, framesPath: string): Promise<void> {
+  const { history, catalog } = await openHistory(folder);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const before = process.cpuUsage();
+  const mainBefore = process.threadCpuUsage();
+  const startedMs = performance.now();
+  let events = 0;
+  delay.enable();
+  for (const frames of deliveries(framesPath)) {
+    await history.apply(frames, make.logId);
+    for (const frame of frames) events += frame.eventCount;
+    await nextTurn();
+  }
+  await history.settled();
+  delay.disable();
+  const us = cpuUs(before) / events;
+  const main = process.threadCpuUsage(mainBefore);
+  const wallMs = performance.now() - startedMs;
+  const resident = process.memoryUsage.rss();
+  await history.close();
+  const probe = values['no-probe'] ? null : probeUs(framesPath);
   console.log(
-    `start on these files: ${Math.round(performance.now() - openMs)} ms, ${Math.round((openUsed.user + openUsed.system) / 1000)} ms of CPU, catalog included`,
+    `${count(events)} events in frames of ${values.frame}, ${(statSync(framesPath).size / events).toFixed(0)} bytes of frame each:\n` +
+      `  ${us.toFixed(3)} us of CPU an event, ${((main.user + main.system) / events).toFixed(3)} of it on the main thread: ${count(1e6 / us)} events/s on one core; ${count((events / wallMs) * 1000)} by the clock\n` +
+      (probe === null
+        ? ''
+        : `  the probe just now: ${probe.toFixed(3)} us, ${count(1e6 / probe)} events/s; ratio ${(probe / us).toFixed(2)}\n`) +
+      `  event loop late by ${ms(delay.percentile(50))} (p50), ${ms(delay.percentile(99))} (p99), ${ms(delay.max)} (most)`,
   );
-  await again.settled();
-  const reads = 300;
+  const stored = readdirSync(folder)
+    .filter((name) => !name.endsWith('.checkpoint'))
+    .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  const known = catalog.tenant('default');
+  console.log(
+    `  ${(stored / events).toFixed(1)} bytes on disk an event; catalog of ${count(known.entityCount)} entities: ${(known.entityBytes / known.entityCount).toFixed(1)} bytes each, ` +
+      `${Math.round(known.entityBytes / MIB)} MiB; process ${Math.round(resident / MIB)} MiB resident`,
+  );
+}
+
+/** A start on the files, and reads of single entities. */
+async function readAgain(folder: string): Promise<void> {
+  const startedMs = performance.now();
+  const before = process.cpuUsage();
+  const { history, catalog } = await openHistory(folder);
+  console.log(
+    `start on these files: ${Math.round(performance.now() - startedMs)} ms, ${Math.round(cpuUs(before) / 1000)} ms of CPU, catalog of ${count(catalog.tenant('default').entityCount)} entities included`,
+  );
+  await history.settled();
   let runs = 0;
-  let found = 0;
-  const cpu = process.cpuUsage();
-  for (let i = 0; i < reads; i++) {
-    const entity = `order-${Math.floor((i * Number(values.entities)) / reads)}`;
-    for (const { rows } of again.matches({ tenant: 'default', entity })) {
+  let events = 0;
+  const readsBefore = process.cpuUsage();
+  for (let i = 0; i < READS; i++) {
+    const entity = `order-${Math.floor((i * entityCount) / READS)}`;
+    for (const { rows } of history.matches({ tenant: 'default', entity })) {
       runs++;
-      found += rows.length;
+      events += rows.length;
     }
   }
-  const used = process.cpuUsage(cpu);
-  const { blocks, lookups } = again.layout;
+  const us = cpuUs(readsBefore) / READS;
+  const { blocks, lookups } = history.layout;
   console.log(
-    `${reads} reads of one entity over ${blocks} blocks: ${lookups} lookups each, ${(runs / reads).toFixed(2)} blocks with ${(found / reads).toFixed(2)} events each, ` +
-      `${Math.round((used.user + used.system) / reads)} us of CPU each`,
+    `${READS} reads of one entity over ${blocks} blocks: ${lookups} lookups each, ${(runs / READS).toFixed(2)} blocks read, ${(events / READS).toFixed(2)} events found, ${Math.round(us)} us of CPU each`,
   );
-  await again.close();
+  await history.close();
 }
-if (!isMade) rmSync(framesPath);
-if (!values.keep) rmSync(folder, { recursive: true, force: true });
+
+const count = (value: number) => Math.round(value).toLocaleString('en');
+const ms = (nanoseconds: number) => `${(nanoseconds / 1e6).toFixed(1)} ms`;
+
+const framesFile =
+  values.frames ??
+  join(tmpdir(), `allsource-${values.events}-${values.frame}-${values.entities}.frames`);
+const historyFolder = values.folder ?? mkdtempSync(join(tmpdir(), 'allsource-history-'));
+if (!existsSync(framesFile)) writeFrames(framesFile);
+await catchUp(historyFolder, framesFile);
+await readAgain(historyFolder);
+if (values.frames === undefined) rmSync(framesFile);
+if (values.folder === undefined) rmSync(historyFolder, { recursive: true, force: true });

@@ -58,16 +58,15 @@ async function lagAtRate(run: Run): Promise<Outcome> {
   const measureFrom = startedAt + run.warmupMs;
   const endAt = measureFrom + measuredMs;
   const acknowledged: { position: number; at: number }[] = [];
-  const appending = appendAtRate(run, { startedAt, endAt }, (position) =>
-    acknowledged.push({ position, at: performance.now() }),
-  );
   const lags: number[] = [];
   let next = 0;
-  let isDone = false;
-  void appending.then(() => {
-    isDone = true;
+  const state = { isDone: false };
+  const appending = appendAtRate(run, endAt, (position) =>
+    acknowledged.push({ position, at: performance.now() }),
+  ).finally(() => {
+    state.isDone = true;
   });
-  while (!isDone || next < acknowledged.length) {
+  while (!state.isDone || next < acknowledged.length) {
     const applied = await appliedPosition(run.query);
     const now = performance.now();
     for (; next < acknowledged.length; next++) {
@@ -86,34 +85,37 @@ async function lagAtRate(run: Run): Promise<Outcome> {
 /** Sends batches when they are due, whatever became of those before. */
 async function appendAtRate(
   run: Run,
-  span: { readonly startedAt: number; readonly endAt: number },
-  onAcknowledged: (position: number) => void,
+  endAt: number,
+  onAcknowledged: (position: number) => unknown,
 ): Promise<number> {
   const base = await headOf(run.core);
   const everyMs = (run.batchEvents / run.eventsPerSecond) * 1000;
-  const running: Promise<void>[] = [];
+  const running: Promise<unknown>[] = [];
   const batch = new RenumberedBatch(run.batchEvents);
   let sent = 0;
   let answered = 0;
-  for (let due = performance.now(); due < span.endAt; due += everyMs) {
+  for (let due = performance.now(); due < endAt; due += everyMs) {
     const wait = due - performance.now();
     if (wait > 0) await sleep(wait);
     batch.renumber((sent * run.batchEvents) % ENTITIES);
     sent++;
     const body = Buffer.from(batch.body);
     running.push(
-      fetch(`${run.core}/api/v1/events/batch`, { method: 'POST', headers, body }).then(
-        async (response) => {
-          await response.arrayBuffer();
-          answered++;
-          // So many appends are durable, and positions have no gaps: the history must reach at least this one.
-          onAcknowledged(base + answered * run.batchEvents);
-        },
-      ),
+      appendBatch(run.core, body).then(() => {
+        answered++;
+        // So many appends are durable, and positions have no gaps: the history must reach at least this one.
+        return onAcknowledged(base + answered * run.batchEvents);
+      }),
     );
   }
   await Promise.all(running);
   return sent * run.batchEvents;
+}
+
+async function appendBatch(core: string, body: Buffer): Promise<void> {
+  const url = `${core}/api/v1/events/batch`;
+  const response = await fetch(url, { method: 'POST', headers, body });
+  await response.arrayBuffer();
 }
 
 async function appliedPosition(url: string): Promise<number> {

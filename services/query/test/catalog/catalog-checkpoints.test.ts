@@ -102,7 +102,7 @@ describe('a catalog checkpoint', () => {
         }
       }
       const catalog = new CountingCatalog();
-      const { history } = await openReadSide(folder, BLOCK_EVENTS, undefined, catalog);
+      const { history } = await openReadSide(folder, BLOCK_EVENTS, { catalog });
       expect(folded).toBeLessThan(log.events.length / 2);
       expect(await answers(catalog)).toBe(await expected(log, history.appliedPosition));
       await history.close();

@@ -38,11 +38,11 @@ it('a page of many entities is of the moment it was asked for, while others are 
     const bounds = { offset: random.below(50), limit: 100 };
     const quiet = await catalog.entities(order, bounds);
     let turns = 0;
-    let isDone = false;
+    const state = { isDone: false };
     const asked = catalog.entities(order, bounds).finally(() => {
-      isDone = true;
+      state.isDone = true;
     });
-    while (!isDone) {
+    while (!state.isDone) {
       // The entities of the page itself are noted too, with times that would move them.
       for (let i = 0; i < 200; i++) note(random.below(ENTITIES), 10_000_000 + turns * 200 + i);
       for (const { entity } of quiet.rows.slice(0, 5))

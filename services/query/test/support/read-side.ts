@@ -14,12 +14,16 @@ export interface ReadSide {
 /** So few that small logs have some. */
 const CHECKPOINT_EVENTS = 70;
 
+export interface ReadSideParts {
+  readonly readFrames?: ReadFrames;
+  readonly catalog?: Catalog;
+}
+
 /** Opens a history with its catalog. */
 export async function openReadSide(
   folder: string,
   blockEvents: number,
-  readFrames?: ReadFrames,
-  catalog = new Catalog(),
+  { readFrames, catalog = new Catalog() }: ReadSideParts = {},
 ): Promise<ReadSide> {
   const warnings: object[] = [];
   const note = (facts: unknown) => {

@@ -46,8 +46,11 @@ export interface IndexToWrite {
 }
 
 export function indexFileName({ firstPosition, lastPosition }: BlockRange): string {
-  const digits = (value: number) => String(value).padStart(POSITION_DIGITS, '0');
   return `${digits(firstPosition)}-${digits(lastPosition)}.entities`;
+}
+
+function digits(position: number): string {
+  return String(position).padStart(POSITION_DIGITS, '0');
 }
 
 export const isIndexFile = (name: string): boolean => name.endsWith('.entities');
