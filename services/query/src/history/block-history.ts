@@ -119,7 +119,6 @@ export class BlockHistory implements EventHistory, FrameSink {
    */
   async #foldBlocks(): Promise<boolean> {
     const { listeners, checkpoints } = this.#options;
-    for (const listener of listeners) listener.emptied();
     const last = this.#blocks.at(-1);
     const logId = last?.header.logId.toString('hex') ?? null;
     this.#logId = logId;
@@ -136,6 +135,7 @@ export class BlockHistory implements EventHistory, FrameSink {
           this.#blocks.splice(i).map(({ path }) => basename(path)),
           fault,
         );
+        for (const listener of listeners) listener.emptied();
         return false;
       }
       for (const listener of listeners) listener.rowsAdded(block.run, block.run.rowsUntil(from));
@@ -262,8 +262,10 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
+    const after = selection.afterPosition ?? POSITION_ZERO;
     for (const run of this.runs(selection)) {
-      const rows = matchRows(run, selection);
+      const matched = matchRows(run, selection);
+      const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
     }
   }
@@ -296,14 +298,18 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#blocks.length + this.#sealer.waiting.length + 1;
   }
 
-  runs({ tenant, entity }: EventSelection): EventRun[] {
+  runs(selection?: EventSelection): EventRun[] {
     const blocks =
-      entity === undefined ? this.#blocks : this.#tiers.blocksWith(hashOfEntity(tenant, entity));
-    return [
+      selection?.entity === undefined
+        ? this.#blocks
+        : this.#tiers.blocksWith(hashOfEntity(selection.tenant, selection.entity));
+    const runs = [
       ...blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
       this.#tail.run(),
     ];
+    const after = selection?.afterPosition ?? POSITION_ZERO;
+    return after === POSITION_ZERO ? runs : runs.filter(({ lastPosition }) => lastPosition > after);
   }
 
   /** Empties the history, on disk and in memory. */
@@ -348,4 +354,10 @@ function foldFault(block: BlockFile): string | null {
     if (error instanceof Problem && error.code === 'read_store_damaged') return error.message;
     throw error;
   }
+}
+
+/** The rows at or behind a row; they ascend. */
+function rowsFrom(rows: Uint32Array, first: number): Uint32Array {
+  const index = rows.findIndex((row) => row >= first);
+  return index === -1 ? rows.subarray(rows.length) : rows.subarray(index);
 }
