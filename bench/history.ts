@@ -3,7 +3,7 @@
  * without the feed; then a start on what was written, and reads of single entities. It prints CPU time, which a busy machine distorts less
  * than the clock, and beside it that of the probe over the same frames in the same run.
  *
- *     node bench/history.ts [--events=N] [--frame=EVENTS] [--entities=N] [--in-turn] [--no-probe] [--frames=FILE] [--folder=PATH]
+ *     node bench/history.ts [--events=N] [--frame=EVENTS] [--entities=N] [--in-turn] [--no-probe] [--only-start] [--frames=FILE] [--folder=PATH]
  *
  * `--in-turn` makes each entity come; otherwise they come by chance. A file of frames is made when it is not there, and kept when it is named.
  */
@@ -43,6 +43,8 @@ const { values } = parseArgs({
     entities: { type: 'string', default: '1000000' },
     'in-turn': { type: 'boolean', default: false },
     'no-probe': { type: 'boolean', default: false },
+    /** Only a start on an existing folder and reads. */
+    'only-start': { type: 'boolean', default: false },
     frames: { type: 'string' },
     folder: { type: 'string' },
   },
@@ -181,7 +183,7 @@ async function readAgain(folder: string): Promise<void> {
   const before = process.cpuUsage();
   const { history, catalog } = await openHistory(folder);
   console.log(
-    `start on these files: ${Math.round(performance.now() - startedMs)} ms, ${Math.round(cpuUs(before) / 1000)} ms of CPU, catalog of ${count(catalog.tenant('default').entityCount)} entities included`,
+    `start on these files: ${Math.round(performance.now() - startedMs)} ms, ${Math.round(cpuUs(before) / 1000)} ms of CPU, catalog of ${count(catalog.tenant('default').entityCount)} entities included; ${Math.round(process.memoryUsage.rss() / MIB)} MiB resident`,
   );
   await history.settled();
   let runs = 0;
@@ -209,8 +211,10 @@ const framesFile =
   values.frames ??
   join(tmpdir(), `allsource-${values.events}-${values.frame}-${values.entities}.frames`);
 const historyFolder = values.folder ?? mkdtempSync(join(tmpdir(), 'allsource-history-'));
-if (!existsSync(framesFile)) writeFrames(framesFile);
-await catchUp(historyFolder, framesFile);
+if (!values['only-start']) {
+  if (!existsSync(framesFile)) writeFrames(framesFile);
+  await catchUp(historyFolder, framesFile);
+}
 await readAgain(historyFolder);
-if (values.frames === undefined) rmSync(framesFile);
+if (values.frames === undefined) rmSync(framesFile, { force: true });
 if (values.folder === undefined) rmSync(historyFolder, { recursive: true, force: true });

@@ -29,6 +29,8 @@ export function countedColumns(source: RunSource): CountedColumns {
 export type RowCounter = (row: number, columns: CountedColumns) => void;
 
 const ENTITIES_FIRST = 1024;
+/** Fewer entities than this lie near enough by themselves. */
+const ENTITIES_FAR_MIN = 50_000;
 const ROWS_A_BATCH = 128;
 /** For each row of a batch the entity's number, or -1 - hash while it is not known. */
 const hints = new Float64Array(ROWS_A_BATCH);
@@ -58,6 +60,10 @@ export class SourceCounter {
   /** Takes note of neighbouring rows of all rows there are; see `note` of EntityRecords. */
   noteRange(columns: CountedColumns, rows: { readonly from: number; readonly to: number }): void {
     const { entities } = columns;
+    if (this.#tallies.entities.size < ENTITIES_FAR_MIN) {
+      for (let row = rows.from; row < rows.to; row++) this.note(row, columns);
+      return;
+    }
     const hashes = this.#source.entityHashes;
     for (let from = rows.from; from < rows.to; from += ROWS_A_BATCH) {
       const to = Math.min(rows.to, from + ROWS_A_BATCH);

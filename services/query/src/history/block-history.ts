@@ -139,6 +139,8 @@ export class BlockHistory implements EventHistory, FrameSink {
         return false;
       }
       for (const listener of listeners) listener.rowsAdded(block.run, block.run.rowsUntil(from));
+      // A start reads every block once; memory is for those that are asked for.
+      block.release();
       await turns.next();
     }
     return true;

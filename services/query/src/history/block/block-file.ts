@@ -142,6 +142,17 @@ export class BlockFile implements RunSource, Evictable {
     return must(this.#integers('entityPartitions')[entity], 'an entity of the block');
   }
 
+  /** The entity hashes for a single use: they are not kept when they are not there already. */
+  readEntityHashes(): Uint32Array {
+    const known = this.#columns.get('entityHashes');
+    return known instanceof Uint32Array ? known : uint32s(this.#reader.section('entityHashes'));
+  }
+
+  /** Lets go of everything that can be read again, now. */
+  release(): void {
+    this.#cache.forget(this);
+  }
+
   /** Reads and checks what folds of all rows need. Throws `read_store_damaged`. */
   loadFoldedColumns(): void {
     for (const section of FOLDED_NAMES) this.#names(section);

@@ -260,7 +260,7 @@ function sourceOf({ index, blocks }: Unit): MergeSource {
   return {
     kind: 'block',
     range: { firstPosition, lastPosition },
-    hashes: () => block.entityHashes,
+    hashes: () => block.readEntityHashes(),
   };
 }
 
