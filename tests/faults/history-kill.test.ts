@@ -29,7 +29,8 @@ const BATCH_EVENTS = 50;
 const EVENTS_FIRST = 6_000;
 const EVENTS_A_KILL = isLong ? 300 : 900;
 const BLOCKS_A_LIFE_MAX = 12;
-const LIFE_MS_MAX = 3_000;
+const LIFE_MS_MAX = 2_000;
+const START_MS_MAX = 1_000;
 const environment = { ALLSOURCE_BLOCK_EVENTS: '60' };
 
 const core = new CoreProcess();
@@ -61,13 +62,19 @@ function files(): string[] {
 
 const blocks = () => files().filter((name) => name.endsWith('.block')).length;
 
-/** Lets it run until it has written some blocks more, and kills it. */
+/** Lets it run until it has written some blocks more, or kills it while it starts. */
 async function liveAndDie(random: SeededRandom): Promise<void> {
-  const target = blocks() + random.below(BLOCKS_A_LIFE_MAX);
-  const until = performance.now() + random.below(LIFE_MS_MAX);
+  const target = blocks() + 1 + random.below(BLOCKS_A_LIFE_MAX);
+  const isKilledEarly = random.below(4) === 0;
   query.spawn();
-  while (blocks() < target && performance.now() < until && query.isRunning) await pause(1);
-  await pause(random.below(15));
+  if (isKilledEarly) {
+    await pause(random.below(START_MS_MAX));
+  } else {
+    while (!query.isListening && query.isRunning) await pause(1);
+    const until = performance.now() + LIFE_MS_MAX;
+    while (blocks() < target && performance.now() < until && query.isRunning) await pause(1);
+    await pause(random.below(10));
+  }
   expect({ isRunning: query.isRunning, output: query.output }).toMatchObject({ isRunning: true });
   await query.kill();
 }

@@ -58,6 +58,11 @@ export class QueryProcess {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** True as soon as it answers, which is when it begins to follow. */
+  get isListening(): boolean {
+    return READY.test(this.output);
+  }
+
   kill(): Promise<void> {
     return this.#end('SIGKILL');
   }
