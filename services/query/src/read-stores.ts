@@ -23,6 +23,7 @@ import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import { ReplayRuns } from './replay/replay-runs.ts';
 
 const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
 /** How long one look for the internal token takes; a stop waits no longer than this. */
@@ -50,6 +51,7 @@ export class ReadStores {
   readonly catalog: Catalog;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
+  readonly replays: ReplayRuns;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
@@ -74,6 +76,13 @@ export class ReadStores {
       onSaveFailed: (error) => {
         options.logger.error({ err: error }, 'the projections could not be saved');
       },
+    });
+    this.replays = new ReplayRuns({
+      folder: options.config.folder,
+      projectionsFile: projectionsFile(options),
+      folds: this.projections,
+      clock: systemClock,
+      logger: options.logger,
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
@@ -126,6 +135,7 @@ export class ReadStores {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.replays.close();
     await this.history.close();
     await this.projections.close();
     this.#projectionStore.close();
@@ -140,6 +150,7 @@ export class ReadStores {
       const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
       follower.follow(createLogFollower(options));
     }
+    this.replays.start({ coreUrl, internalToken });
   }
 
   /** Waits for the token as long as the service runs; null when it stops first. */
@@ -157,9 +168,14 @@ export class ReadStores {
   }
 }
 
-function openProjections({ config, logger }: ReadStoresOptions): ProjectionStore {
+function projectionsFile({ config }: ReadStoresOptions): string {
+  return join(config.folder, 'projections.sqlite');
+}
+
+function openProjections(options: ReadStoresOptions): ProjectionStore {
+  const { logger } = options;
   return new ProjectionStore({
-    file: join(config.folder, 'projections.sqlite'),
+    file: projectionsFile(options),
     nowMs: () => systemClock.nowMicros() / 1000,
     onSetAside: (reason) => {
       logger.warn({ reason }, 'the projections are set aside and computed again');

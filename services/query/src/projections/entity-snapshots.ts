@@ -41,6 +41,7 @@ export const entitySnapshots: Projection = {
   kind: 'entity_snapshot',
   title: 'Entity snapshots',
   description: 'The payloads of each entity merged in order: its current state.',
+  keyedBy: 'entity',
   keyOf: (event) => event.entity,
   isFirstOfKey: (event) => event.version === 1,
   open: (stored) => new Snapshot(stored === null ? new Map() : storedMembers(stored.state)),
