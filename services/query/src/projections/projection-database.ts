@@ -105,7 +105,7 @@ export function isDamage(error: unknown): boolean {
 
 /** True for an error that says that another connection is writing. */
 export function isBusy(error: unknown): boolean {
-  return /^SQLITE_BUSY/.test(sqliteCode(error) ?? '');
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
 // By its code and not by its class: the native part is loaded once and keeps the class that it met first.

@@ -88,7 +88,7 @@ export class ReplayRuns {
   begin(request: ReplayRequest, totalEvents: number): ReplayRecord {
     this.#requireFree(request);
     const now = this.#options.clock.nowMicros();
-    const active = this.#admit({
+    const record: ReplayRecord = {
       id: randomUUID(),
       request,
       status: 'pending',
@@ -102,8 +102,9 @@ export class ReplayRuns {
       message: null,
       generation: null,
       outcomes: [],
-    });
-    this.#save(active);
+    };
+    this.#records.put(record, false);
+    const active = this.#admit(record);
     this.#next();
     return active.record;
   }
@@ -204,10 +205,14 @@ export class ReplayRuns {
       message: null,
     });
     this.#save(active);
-    active.ending = this.#carryOut(active, this.#core).then(() => {
-      this.#running = null;
-      this.#next();
-    });
+    active.ending = this.#toItsEnd(active, this.#core);
+  }
+
+  async #toItsEnd(active: Active, core: CoreAccess): Promise<void> {
+    await this.#carryOut(active, core);
+    await this.#leave(active);
+    this.#running = null;
+    this.#next();
   }
 
   async #carryOut(active: Active, core: CoreAccess): Promise<void> {
@@ -228,7 +233,6 @@ export class ReplayRuns {
       else if (this.#isClosed) this.#save(active);
       else this.#end(active, { status: 'failed', message: active.interruption ?? reasonOf(error) });
     }
-    await this.#leave(active);
   }
 
   /** The generation to build: the one begun before a restart, a new one, null for a filtered replay; `live` when it has been switched already. */
@@ -335,9 +339,15 @@ export class ReplayRuns {
     };
   }
 
+  /** Writes the record down. A disk that refuses ends no replay: an older record makes the next start do something again. */
   #save(active: Active): void {
     active.savedMs = performance.now();
-    this.#records.put(active.record, isEnded(active.record.status));
+    try {
+      this.#records.put(active.record, isEnded(active.record.status));
+    } catch (error) {
+      const { id } = active.record;
+      this.#options.logger.error({ err: error, id }, 'the record of a replay could not be written');
+    }
   }
 
   get #shadowFolder(): string {

@@ -63,20 +63,13 @@ export class ReplayThread {
   }
 
   #take(report: ReplayReport): void {
-    switch (report.kind) {
-      case 'progress':
-        this.#options.onProgress(report.processed);
-        return;
-      case 'waiting':
-        this.#options.onWaiting(report.reason);
-        return;
-      case 'failed':
-        this.#fail(new RangeError(report.message));
-        return;
-      default:
-        if (report.kind === 'reached') this.#options.onProgress(report.processed);
-        this.#answer?.resolve(report);
-        this.#answer = null;
+    if (report.kind === 'waiting') this.#options.onWaiting(report.reason);
+    else if (report.kind === 'failed') this.#fail(new RangeError(report.message));
+    else {
+      if ('processed' in report) this.#options.onProgress(report.processed);
+      if (report.kind === 'progress') return;
+      this.#answer?.resolve(report);
+      this.#answer = null;
     }
   }
 
