@@ -72,13 +72,8 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     routes: ['POST /schemas/validate', 'GET /schemas', 'POST /schemas'],
   },
   {
-    feature: 'Listing, watching and cancelling operations',
-    routes: [
-      'GET /operations/snapshots',
-      'GET /operations/history',
-      'GET /operations/replay/:operationId',
-      'POST /operations/replay/:operationId/cancel',
-    ],
+    feature: 'Listing the snapshots that operators have taken',
+    routes: ['GET /operations/snapshots'],
   },
   {
     feature: 'Compaction',

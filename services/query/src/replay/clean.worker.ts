@@ -1,5 +1,5 @@
 /**
- * The thread that removes the rows of generations that nobody reads any more, at the lowest priority and in short transactions with rests between, so
+ * The thread that removes the rows of generations that nobody reads any more, at a low priority and in short transactions with rests between, so
  * that the saves of the live projections come first. Killed at any point, the next one goes on.
  */
 import { constants, setPriority } from 'node:os';
@@ -19,7 +19,7 @@ interface Dropped {
   readonly generation: number;
 }
 
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
+if (platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const database = new Database(file, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
 database.pragma('synchronous = NORMAL');

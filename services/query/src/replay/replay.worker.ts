@@ -1,5 +1,5 @@
 /**
- * The thread that carries out one share of a replay, at the lowest priority of the system, so that the reads come first. It reads the log from core by
+ * The thread that carries out one share of a replay, at a low priority, so that the reads come first. It reads the log from core by
  * itself, holds the states in files of its own, and does what it is told (replay-protocol.ts). It opens the file of the projections only to write
  * a generation that nobody reads.
  */
@@ -26,7 +26,7 @@ const DIGEST_BYTES = 32;
 const job = workerData as ReplayJob;
 const port = must(parentPort, 'a worker has a parent');
 // On Linux a priority belongs to a thread; elsewhere this would slow the whole process down.
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
+if (platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const projections = job.projections.map((name) => must(builtInProjection(name), 'a projection'));
 const shadow = ShadowFile.open(job.shadowFile);

@@ -107,9 +107,11 @@ async function spoil(at: GatewayWorld): Promise<void> {
   database.close();
 }
 
-function post(at: GatewayWorld, path: string, body: unknown, key = ACME): Promise<Asked> {
-  return at.ask(path, { method: 'POST', key, body: JSON.stringify(body) });
-}
+const postAs =
+  (key: string) =>
+  (at: GatewayWorld, path: string, body: unknown): Promise<Asked> =>
+    at.ask(path, { method: 'POST', key, body: JSON.stringify(body) });
+const post = postAs(ACME);
 
 async function ended(at: GatewayWorld, id: unknown, key = ACME): Promise<Record<string, unknown>> {
   for (;;) {
@@ -311,10 +313,10 @@ describe('a replay that is under way', () => {
     const preview = await post(at, '/api/replay/preview', { projection_name: 'event_counters' });
     expect(preview.body['data']).toMatchObject({ ready_to_replay: false });
     // Another tenant's waits for it, and can be cancelled before it has begun.
-    const waiting = await post(at, '/api/v1/replay', {}, OTHER);
+    const waiting = await postAs(OTHER)(at, '/api/v1/replay', {});
     expect(waiting.body['status']).toBe('pending');
     const ofOther = `/api/v1/replay/${String(waiting.body['replay_id'])}/cancel`;
-    expect(await post(at, ofOther, {}, OTHER)).toMatchObject({ body: { status: 'cancelled' } });
+    expect(await postAs(OTHER)(at, ofOther, {})).toMatchObject({ body: { status: 'cancelled' } });
     expect(await post(at, `${path}/cancel`, {})).toMatchObject({
       status: 200,
       body: { status: 'cancelled' },
@@ -387,7 +389,7 @@ describe('the records of replays', () => {
       [`/api/replay/${id}/cancel`, 'POST'],
     ] as const)
       expect((await at.ask(path, { method, key: OTHER })).status).toBe(404);
-    expect((await post(at, '/api/v1/replay', {}, ACME_READER)).status).toBe(403);
+    expect((await postAs(ACME_READER)(at, '/api/v1/replay', {})).status).toBe(403);
     const seen = await at.ask(`/api/v1/replay/${id}?tenant_id=acme`, { key: ADMIN });
     expect(seen.body).toMatchObject({ replay_id: id });
     const deleted = await at.ask(`/api/replay/${id}`, { method: 'DELETE', key: ACME });
@@ -464,12 +466,9 @@ describe('a request for a replay', () => {
 
   it('can be previewed: how many events there are, of which types and entities', async () => {
     const at = await filledWorld(40);
-    const { status, body } = await post(
-      at,
-      '/api/replay/preview',
-      { projection_name: 'entity_snapshots' },
-      ACME_READER,
-    );
+    const { status, body } = await postAs(ACME_READER)(at, '/api/replay/preview', {
+      projection_name: 'entity_snapshots',
+    });
     expect(status).toBe(200);
     const fresh = freshFold(at, 'acme');
     const counters = fresh['event_counters'] as Record<string, { count: number }>;
