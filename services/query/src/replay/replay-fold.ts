@@ -20,7 +20,7 @@ import { shareOfKey } from './key-share.ts';
 import { eventMatcher, type ReplayFilter } from './replay-filter.ts';
 
 /** Bytes of frames and opened states held before they are saved. */
-const BYTES_MAX = 32 * 1024 * 1024;
+const BYTES_MAX = 96 * 1024 * 1024;
 
 export interface ReplayFoldOptions {
   readonly target: FoldTarget;

@@ -43,7 +43,7 @@ interface Progress {
 }
 
 export class ShadowFile implements FoldTarget {
-  readonly keysMax = 65_536;
+  readonly keysMax = 131_072;
   readonly restMs = 0;
   readonly #database: Connection;
   readonly #state: Statement<[number, string], { readonly state: string | null }>;
