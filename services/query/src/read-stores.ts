@@ -80,6 +80,7 @@ export class ReadStores {
     this.replays = new ReplayRuns({
       folder: options.config.folder,
       projectionsFile: projectionsFile(options),
+      eventsPerSecond: options.config.replayEventsPerSecond,
       folds: this.projections,
       clock: systemClock,
       logger: options.logger,

@@ -21,6 +21,10 @@ import { eventMatcher, type ReplayFilter } from './replay-filter.ts';
 
 /** Bytes of frames and opened states held before they are saved. */
 const BYTES_MAX = 96 * 1024 * 1024;
+/** What an event costs that is only passed over, in folded ones. */
+const PASSED_COST = 1 / 8;
+/** Waits shorter than this are saved up: a timer is late by about a millisecond. */
+const SLEEP_MS_MIN = 5;
 
 export interface ReplayFoldOptions {
   readonly target: FoldTarget;
@@ -30,6 +34,8 @@ export interface ReplayFoldOptions {
   readonly filter: ReplayFilter;
   readonly share: { readonly index: number; readonly count: number };
   readonly batchEvents: number;
+  /** Events folded in a second, at most; one that is passed over counts an eighth. */
+  readonly eventsPerSecond: number;
   /** Told after each batch. */
   readonly onBatch: () => void;
   /** Told once when the limit is reached and everything up to it is saved. */
@@ -55,6 +61,10 @@ export class ReplayFold implements FrameSink {
   #keyCount = 0;
   #bytes = 0;
   #sinceTurn = 0;
+  /** Folded since the last turn. */
+  #folded = 0;
+  /** When the next batch may begin. */
+  #dueMs = 0;
   #limit = 0;
   #isTold = true;
   #raised: Deferred<void> | null = null;
@@ -133,14 +143,24 @@ export class ReplayFold implements FrameSink {
   async #turn(events: number): Promise<void> {
     this.#sinceTurn += events;
     if (this.#sinceTurn < this.#options.batchEvents) return;
+    const cost = this.#folded + (this.#sinceTurn - this.#folded) * PASSED_COST;
     this.#sinceTurn = 0;
+    this.#folded = 0;
     this.#options.onBatch();
-    await nextTurn();
+    await this.#pace(cost);
     if (this.#isStopped) await never();
     if (this.#isFull) {
       this.#guarded(() => this.#save());
       if (this.#target.restMs > 0) await sleep(this.#target.restMs);
     }
+  }
+
+  async #pace(cost: number): Promise<void> {
+    const nowMs = performance.now();
+    const timeMs = (cost / this.#options.eventsPerSecond) * 1_000;
+    this.#dueMs = Math.max(this.#dueMs, nowMs - SLEEP_MS_MIN) + timeMs;
+    if (this.#dueMs - nowMs < SLEEP_MS_MIN) await nextTurn();
+    else await sleep(this.#dueMs - nowMs);
   }
 
   #take(frame: Frame): void {
@@ -155,11 +175,14 @@ export class ReplayFold implements FrameSink {
   #fold(event: FrameEvent): void {
     const { index, count } = this.#options.share;
     if (count === 1 || event.partition % count === index) this.#processed += 1;
+    let isFolded = false;
     for (const folds of this.#folds) {
       const key = folds.projection.keyOf(event);
       if (count > 1 && shareOfKey(key, count) !== index) continue;
+      isFolded = true;
       (folds.byKey.get(key) ?? this.#open(folds, { key, event })).add(event);
     }
+    if (isFolded) this.#folded += 1;
   }
 
   #open(

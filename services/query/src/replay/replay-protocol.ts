@@ -17,6 +17,8 @@ export interface ReplayJob {
   readonly generation: number | null;
   /** Events folded between two looks at commands. */
   readonly batchEvents: number;
+  /** Events folded in a second, at most. */
+  readonly eventsPerSecond: number;
   /** Events between two reports of progress. */
   readonly progressEvents: number;
 }

@@ -53,6 +53,8 @@ export interface ReplayRunOptions {
   /** The folder of the files that replays are built in. */
   readonly folder: string;
   readonly projectionsFile: string;
+  /** Events that a thread folds in a second, at most. */
+  readonly eventsPerSecond: number;
   readonly onProgress: (processed: number) => void;
   readonly onWaiting: (reason: string | null) => void;
 }
@@ -99,7 +101,8 @@ export class ReplayRun {
   }
 
   #startThread(index: number): ReplayThread {
-    const { request, projections, generation, core, projectionsFile } = this.#options;
+    const { request, projections, generation, core, projectionsFile, eventsPerSecond } =
+      this.#options;
     const { workers, batchEvents, progressEvents } = request.config;
     return new ReplayThread({
       job: {
@@ -112,6 +115,7 @@ export class ReplayRun {
         share: { index, count: workers },
         generation,
         batchEvents,
+        eventsPerSecond,
         progressEvents: progressEvents ?? Number.POSITIVE_INFINITY,
       },
       onProgress: (processed) => {

@@ -34,6 +34,8 @@ export interface ReplayRunsOptions {
   /** Of the service. */
   readonly folder: string;
   readonly projectionsFile: string;
+  /** Events that a thread folds in a second, at most. Setting ALLSOURCE_REPLAY_EVENTS_PER_S. */
+  readonly eventsPerSecond: number;
   readonly folds: ProjectionFolds;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -266,7 +268,7 @@ export class ReplayRuns {
       readonly generation: number | null;
     },
   ): ReplayRun {
-    const { folds, projectionsFile } = this.#options;
+    const { folds, projectionsFile, eventsPerSecond } = this.#options;
     const { id, request, activeMs } = active.record;
     const startedMs = performance.now();
     const note = (change: Partial<ReplayRecord>) => {
@@ -283,6 +285,7 @@ export class ReplayRuns {
       core,
       folder: this.#shadowFolder,
       projectionsFile,
+      eventsPerSecond,
       onProgress: (processed) => note(progressOf(active.record, processed)),
       onWaiting: (reason) => note({ message: reason }),
     });

@@ -49,6 +49,7 @@ const fold = new ReplayFold({
   filter: job.filter,
   share: job.share,
   batchEvents: job.batchEvents,
+  eventsPerSecond: job.eventsPerSecond,
   onBatch: () => reportProgress(),
   onReached: () => {
     const { processed, appliedPosition } = fold;
