@@ -171,22 +171,28 @@ async function readFor(store: Store, durationMs: number): Promise<number[]> {
   return latencies;
 }
 
+async function replayUntil(store: Store, reading: { isOver: boolean }): Promise<void> {
+  let replay = await store.begin();
+  while (!reading.isOver) {
+    await sleep(50);
+    replay = await store.progress(replay);
+    if (replay.status !== 'running' && !reading.isOver) replay = await store.begin();
+  }
+  await store.cancel(replay).catch(() => {});
+}
+
 /** The same, with replays one after the other beside it. */
 async function readBesideReplay(store: Store, durationMs: number): Promise<number[]> {
-  let isOver = false;
-  const replays = (async () => {
-    let replay = await store.begin();
-    while (!isOver) {
-      await sleep(50);
-      replay = await store.progress(replay);
-      if (replay.status !== 'running' && !isOver) replay = await store.begin();
-    }
-    await store.cancel(replay).catch(() => {});
-  })();
+  const reading = { isOver: false };
+  const replays = replayUntil(store, reading);
   const latencies = await readFor(store, durationMs);
-  isOver = true;
+  reading.isOver = true;
   await replays;
   return latencies;
+}
+
+function figures(all: readonly number[]): string {
+  return `p50 ${quantile(all, 0.5).toFixed(2)}, p99 ${quantile(all, 0.99).toFixed(2)} ms`;
 }
 
 async function measure(store: Store): Promise<void> {
@@ -200,8 +206,6 @@ async function measure(store: Store): Promise<void> {
   for (let round = 1; round <= ROUNDS; round++) {
     const without = await readFor(store, ROUND_MS);
     const beside = await readBesideReplay(store, ROUND_MS);
-    const figures = (all: readonly number[]) =>
-      `p50 ${quantile(all, 0.5).toFixed(2)}, p99 ${quantile(all, 0.99).toFixed(2)} ms`;
     const ratio = quantile(beside, 0.99) / quantile(without, 0.99);
     ratios.push(ratio);
     print(

@@ -18,7 +18,8 @@ beforeAll(async () => {
       entity_id: `order-${(commit * EVENTS + i) % 900}`,
       payload: { commit, n: i },
     }));
-    expect((await store.post('/api/v1/events/batch', { events })).status).toBe(201);
+    const appended = await store.post('/api/v1/events/batch', { events });
+    if (appended.status !== 201) throw new TypeError(appended.text);
   }
 });
 afterAll(() => store.remove());
@@ -26,7 +27,7 @@ afterAll(() => store.remove());
 async function ended(url: string): Promise<Answer> {
   for (;;) {
     const answer = await store.ask(url);
-    expect(answer.status).toBe(200);
+    if (answer.status !== 200) throw new TypeError(answer.text);
     const { status } = answer.body as { status: string };
     if (status !== 'running' && status !== 'pending') return answer;
     await sleep(20);

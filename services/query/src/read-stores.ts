@@ -37,6 +37,7 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
 }
 
 interface Followed {
@@ -84,6 +85,7 @@ export class ReadStores {
       folds: this.projections,
       clock: systemClock,
       logger: options.logger,
+      onStep: options.onReplayStep,
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);

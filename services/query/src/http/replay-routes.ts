@@ -11,7 +11,8 @@ import { type CountedHistory, countMatching } from '../replay/count-matching.ts'
 import { analyseReplay } from '../replay/replay-analysis.ts';
 import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
 import { parseReplayWish, type ReplayWish } from '../replay/replay-request.ts';
-import { type ReplayRuns, unknownProjection } from '../replay/replay-runs.ts';
+import type { ReplayRuns } from '../replay/replay-runs.ts';
+import { unknownProjection } from '../replay/wanted-projections.ts';
 import { replayJson } from './replay-json.ts';
 
 export interface ReplayRoutesOptions extends CountedHistory {

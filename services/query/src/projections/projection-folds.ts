@@ -19,12 +19,11 @@ import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { FrameSink } from '@allsource/service-kit/feed';
+import { stretchesOf, textBytesOf } from './frame-stretches.ts';
 import { KeptFrames } from './kept-frames.ts';
 import type { KeyFold, Projection } from './projection.ts';
 import type { KeyedState, ProjectionStore, StatePage, StoredState } from './projection-store.ts';
 
-// Some milliseconds of folding between two turns of the event loop.
-const EVENTS_A_TURN = 512;
 /** Keys held in memory before they are saved; about 1 KB each. */
 const KEYS_MAX = 65_536;
 /** Bytes of frames folded, and of states opened, before they are saved: bounds the memory of large payloads. */
@@ -294,23 +293,4 @@ export class ProjectionFolds implements FrameSink {
     this.#position = store.position;
     this.#logId = store.logId;
   }
-}
-
-function* stretchesOf(frames: readonly Frame[]): Generator<readonly Frame[]> {
-  let stretch: Frame[] = [];
-  let events = 0;
-  for (const frame of frames) {
-    stretch.push(frame);
-    events += frame.eventCount;
-    if (events < EVENTS_A_TURN) continue;
-    yield stretch;
-    stretch = [];
-    events = 0;
-  }
-  if (stretch.length > 0) yield stretch;
-}
-
-function textBytesOf(event: FrameEvent): number {
-  const { typeBytes, entityBytes, payload, metadata } = event;
-  return typeBytes.length + entityBytes.length + payload.length + (metadata?.length ?? 0);
 }

@@ -14,7 +14,7 @@
  * later turn of the event loop; reads are held up by neither.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
 import {
@@ -25,6 +25,7 @@ import {
 } from './projection-database.ts';
 import { type GenerationSwitch, type KeyReplacement, Generations } from './generations.ts';
 import type { Projection } from './projection.ts';
+import { prepareStatements, type Statements } from './projection-statements.ts';
 import type { KeyedState, StoredState } from './stored-state.ts';
 
 export type { KeyedState, StoredState } from './stored-state.ts';
@@ -61,17 +62,6 @@ const ROWS_A_TURN = 500;
 /** How long, and how often, a write is tried again while another connection writes. Its transactions are short. */
 const BUSY_WAIT_MS = 2;
 const BUSY_TRIES_MAX = 10_000;
-
-interface Statements {
-  readonly state: Statement<[number, string, number, string], StoredState>;
-  readonly page: Statement<[number, string, number, string, string, number, number], StoredState>;
-  readonly count: Statement<[number, string, number, string, string], { readonly count: number }>;
-  readonly textBytes: Statement<[string], { readonly textBytes: number }>;
-  readonly saveState: Statement<[number, string, number, string, string | null]>;
-  readonly deleteState: Statement<[number, string, number, string]>;
-  readonly addTextBytes: Statement<[string, number]>;
-  readonly saveProgress: Statement<[string, number]>;
-}
 
 export class ProjectionStore {
   /** Called when the file was replaced by an empty one. */
@@ -277,35 +267,6 @@ export class ProjectionStore {
     this.#createdMs = nowMs;
     this.onReplaced();
   }
-}
-
-function prepareStatements(database: Database): Statements {
-  return {
-    state: database.prepare(
-      'SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
-    ),
-    page: database.prepare(
-      `SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?
-       ORDER BY key LIMIT ? OFFSET ?`,
-    ),
-    count: database.prepare(
-      `SELECT count(*) AS count FROM states
-       WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?`,
-    ),
-    textBytes: database.prepare('SELECT text_bytes AS textBytes FROM usage WHERE tenant = ?'),
-    saveState: database.prepare(
-      `INSERT INTO states (projection, tenant, generation, key, state) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET state = excluded.state`,
-    ),
-    deleteState: database.prepare(
-      'DELETE FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
-    ),
-    addTextBytes: database.prepare(
-      `INSERT INTO usage (tenant, text_bytes) VALUES (?, ?)
-       ON CONFLICT DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes`,
-    ),
-    saveProgress: database.prepare('UPDATE progress SET log_id = ?, position = ?'),
-  };
 }
 
 async function beginWriting(database: Database): Promise<void> {

@@ -1,10 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Frame } from '@allsource/shared/protocol';
+import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import { stretchesOf } from '../projections/frame-stretches.ts';
 import type { KeyFold, Projection } from '../projections/projection.ts';
 import type { KeyedState, StoredState } from '../projections/stored-state.ts';
-
-// Some milliseconds of folding between two turns of the event loop.
-const EVENTS_A_TURN = 512;
 
 export interface DeltaOptions {
   readonly tenant: string;
@@ -25,24 +23,19 @@ export async function foldDelta(options: DeltaOptions): Promise<KeyedState[]> {
     projection,
     byKey: new Map<string, KeyFold>(),
   }));
-  let sinceTurn = 0;
-  for (const frame of frames) {
-    if (frame.isSystem || frame.lastPosition <= after) continue;
-    for (const event of frame.events()) {
-      for (const { projection, byKey } of folds) {
-        const key = projection.keyOf(event);
-        if (keys !== null && !keys.has(key)) continue;
-        let fold = byKey.get(key);
-        if (fold === undefined) {
-          fold = projection.open(projection.isFirstOfKey(event) ? null : stored(projection, key));
-          byKey.set(key, fold);
-        }
-        fold.add(event);
-      }
-    }
-    sinceTurn += frame.eventCount;
-    if (sinceTurn < EVENTS_A_TURN) continue;
-    sinceTurn = 0;
+  const foldOne = ({ projection, byKey }: (typeof folds)[number], event: FrameEvent) => {
+    const key = projection.keyOf(event);
+    if (keys !== null && !keys.has(key)) return;
+    const known = byKey.get(key);
+    if (known !== undefined) return known.add(event);
+    const fold = projection.open(projection.isFirstOfKey(event) ? null : stored(projection, key));
+    byKey.set(key, fold);
+    fold.add(event);
+  };
+  const due = frames.filter(({ isSystem, lastPosition }) => !isSystem && lastPosition > after);
+  for (const stretch of stretchesOf(due)) {
+    for (const frame of stretch)
+      for (const event of frame.events()) for (const fold of folds) foldOne(fold, event);
     await nextTurn();
   }
   return folds.flatMap(({ projection, byKey }) =>

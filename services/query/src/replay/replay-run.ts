@@ -14,7 +14,6 @@
  *
  * Failure: an error of a thread or of the file ends the replay; what readers see is untouched.
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, must } from '@allsource/shared/lang';
 import type { KeptFrames } from '../projections/kept-frames.ts';
@@ -24,9 +23,8 @@ import type { ProjectionStore } from '../projections/projection-store.ts';
 import { foldDelta } from './replay-delta.ts';
 import { replayScope } from './replay-filter.ts';
 import type { ComputedStates } from './replay-protocol.ts';
-import type { ReplayOutcome, ReplayRequest } from './replay-record.ts';
-import { ReplayThread } from './replay-thread.ts';
-import { removeShadow } from './shadow-file.ts';
+import type { ReplayOutcome } from './replay-record.ts';
+import { ReplayThreads, type ReplayThreadsOptions } from './replay-threads.ts';
 
 /** How near to the live projections, in events, a stage ends. */
 const SLACK_EVENTS = { beforeCopy: 20_000, beforeSwitch: 1_000 } as const;
@@ -36,126 +34,45 @@ const SWITCHES_MAX = 20;
 /** How long is waited at a time for the live projections to come as far as the replay, which may be ahead after a crash. */
 const BEHIND_WAIT_MS = 10;
 
-/** How core's log is reached. */
-export interface CoreAccess {
-  readonly coreUrl: string;
-  readonly internalToken: string;
-}
-
-export interface ReplayRunOptions {
-  readonly id: string;
-  readonly request: ReplayRequest;
-  readonly projections: readonly Projection[];
-  /** The generation to build; null for a filtered replay. */
-  readonly generation: number | null;
+export interface ReplayRunOptions extends ReplayThreadsOptions {
   readonly folds: ProjectionFolds;
-  readonly core: CoreAccess;
-  /** The folder of the files that replays are built in. */
-  readonly folder: string;
-  readonly projectionsFile: string;
-  /** Events that a thread folds in a second, at most. */
-  readonly eventsPerSecond: number;
-  readonly onProgress: (processed: number) => void;
-  readonly onWaiting: (reason: string | null) => void;
 }
 
 export class ReplayRun {
   readonly #options: ReplayRunOptions;
-  readonly #threads: readonly ReplayThread[];
-  readonly #processed: number[];
+  readonly #threads: ReplayThreads;
   #isStopped = false;
 
   constructor(options: ReplayRunOptions) {
     this.#options = options;
-    const { workers } = options.request.config;
-    this.#processed = Array.from({ length: workers }, () => 0);
-    this.#threads = this.#processed.map((_, index) => this.#startThread(index));
+    this.#threads = new ReplayThreads(options);
   }
 
   /** Carries it out; throws why it cannot be. */
   async carryOut(): Promise<ReplayOutcome[]> {
-    const { generation } = this.#options;
+    const { generation, projections } = this.#options;
     await this.#catchUp(SLACK_EVENTS.beforeCopy);
     if (generation === null) return await this.#finished((kept, at) => this.#replace(kept, at));
-    const keyCounts = await this.#copy();
+    const keyCounts = await this.#threads.copy();
     return await this.#finished(async (kept, at) => {
       const isSwitched = await this.#switch(generation, kept, at);
-      return isSwitched ? this.#switchedOutcomes(keyCounts) : null;
+      return isSwitched ? switchedOutcomes(projections, keyCounts) : null;
     });
   }
 
   /** Ends the threads. What they have saved stays for the next start. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all(this.#threads.map((thread) => thread.stop()));
-  }
-
-  /** Removes the files it was built in. Only when it has been stopped. */
-  removeFiles(): void {
-    assert(this.#isStopped, 'a replay is stopped before its files are removed');
-    for (const index of this.#threads.keys()) removeShadow(this.#shadowFile(index));
-  }
-
-  #shadowFile(share: number): string {
-    return join(this.#options.folder, `${this.#options.id}-${share}.sqlite`);
-  }
-
-  #startThread(index: number): ReplayThread {
-    const { request, projections, generation, core, projectionsFile, eventsPerSecond } =
-      this.#options;
-    const { workers, batchEvents, progressEvents } = request.config;
-    return new ReplayThread({
-      job: {
-        shadowFile: this.#shadowFile(index),
-        projectionsFile,
-        ...core,
-        tenant: request.tenant,
-        projections: projections.map(({ name }) => name),
-        filter: request.filter,
-        share: { index, count: workers },
-        generation,
-        batchEvents,
-        eventsPerSecond,
-        progressEvents: progressEvents ?? Number.POSITIVE_INFINITY,
-      },
-      onProgress: (processed) => {
-        this.#processed[index] = processed;
-        this.#options.onProgress(this.#processed.reduce((sum, count) => sum + count, 0));
-      },
-      onWaiting: this.#options.onWaiting,
-    });
+    await this.#threads.stop();
   }
 
   async #catchUp(slackEvents: number): Promise<void> {
     const { folds } = this.#options;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const limit = folds.appliedPosition;
-      await this.#foldTo(limit);
+      await this.#threads.foldTo(limit);
       if (folds.appliedPosition - limit <= slackEvents) return;
     }
-  }
-
-  /** Folds up to a position, which all threads then stand at. */
-  async #foldTo(limit: number): Promise<number> {
-    const answers = await Promise.all(
-      this.#threads.map((thread) => thread.tell({ kind: 'fold', limit })),
-    );
-    const positions = answers.map((answer) => (answer.kind === 'reached' ? answer.position : 0));
-    const reached = Math.max(...positions);
-    // After a crash one thread may be ahead of the others and of the live projections.
-    if (positions.every((position) => position === reached)) return reached;
-    return await this.#foldTo(reached);
-  }
-
-  async #copy(): Promise<ReadonlyMap<string, number> | null> {
-    const answers = await Promise.all(this.#threads.map((thread) => thread.tell({ kind: 'copy' })));
-    const counts = new Map<string, number>();
-    for (const answer of answers) {
-      if (answer.kind !== 'copied' || answer.keyCounts === null) return null;
-      for (const [name, count] of Object.entries(answer.keyCounts))
-        counts.set(name, (counts.get(name) ?? 0) + count);
-    }
-    return counts;
   }
 
   async #finished(
@@ -166,7 +83,7 @@ export class ReplayRun {
       await this.#catchUp(SLACK_EVENTS.beforeSwitch);
       const kept = await folds.keepFrames(request.tenant);
       try {
-        const at = await this.#foldTo(kept.after);
+        const at = await this.#threads.foldTo(kept.after);
         while (folds.appliedPosition < at && !this.#isStopped) await sleep(BEHIND_WAIT_MS);
         const outcomes = await finish(kept, at);
         if (outcomes !== null) return outcomes;
@@ -198,19 +115,13 @@ export class ReplayRun {
     assert(!this.#isStopped, 'a replay that was stopped changes nothing');
   }
 
-  #switchedOutcomes(keyCounts: ReadonlyMap<string, number> | null): ReplayOutcome[] {
-    return this.#options.projections.map(({ name }) => ({
-      projection: name,
-      replaced: 'all',
-      keyCount: keyCounts?.get(name) ?? null,
-      digest: null,
-    }));
-  }
-
   /** Replaces the keys that a filtered replay was given as a whole. */
   async #replace(kept: KeptFrames, after: number): Promise<ReplayOutcome[] | null> {
     const { folds } = this.#options;
-    const computed = await this.#computed();
+    const keys = Object.fromEntries(
+      this.#replacedKeys().map(({ projection, keys: ofIt }) => [projection.name, ofIt]),
+    );
+    const computed = await this.#threads.compute(keys);
     const isDone = await folds.exclusively(async (store) => {
       this.#requireGoingOn();
       const { frames } = kept;
@@ -262,25 +173,6 @@ export class ReplayRun {
     });
   }
 
-  /** What the threads have computed, put together. */
-  async #computed(): Promise<ReadonlyMap<string, ComputedStates>> {
-    const keys = Object.fromEntries(
-      this.#replacedKeys().map(({ projection, keys: ofIt }) => [projection.name, ofIt]),
-    );
-    const answers = await Promise.all(
-      this.#threads.map((thread) => thread.tell({ kind: 'compute', keys })),
-    );
-    const sums = new Map<string, ComputedStates>();
-    for (const answer of answers) {
-      if (answer.kind !== 'computed') continue;
-      for (const part of answer.computed) {
-        const sum = sums.get(part.projection);
-        sums.set(part.projection, sum === undefined ? part : together(sum, part));
-      }
-    }
-    return sums;
-  }
-
   #computedOutcomes(computed: ReadonlyMap<string, ComputedStates>): ReplayOutcome[] {
     const { projections, request } = this.#options;
     return projections.map((projection) => {
@@ -295,14 +187,15 @@ export class ReplayRun {
   }
 }
 
-function together(one: ComputedStates, other: ComputedStates): ComputedStates {
-  const digest = Buffer.from(one.digest, 'hex');
-  for (const [i, byte] of Buffer.from(other.digest, 'hex').entries())
-    digest[i] = (digest[i] as number) ^ byte;
-  return {
-    projection: one.projection,
-    keyCount: one.keyCount + other.keyCount,
-    digest: digest.toString('hex'),
-    states: [...one.states, ...other.states],
-  };
+/** What a replay has done that was switched. Keys are counted when they are copied; null after a restart. */
+export function switchedOutcomes(
+  projections: readonly Projection[],
+  keyCounts: ReadonlyMap<string, number> | null,
+): ReplayOutcome[] {
+  return projections.map(({ name }) => ({
+    projection: name,
+    replaced: 'all',
+    keyCount: keyCounts?.get(name) ?? null,
+    digest: null,
+  }));
 }

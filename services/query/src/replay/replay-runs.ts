@@ -18,17 +18,15 @@ import { assert } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock } from '@allsource/shared/model';
 import type { Logger } from '@allsource/service-kit/observability';
-import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
-import { GenerationCleaner } from './generation-cleaner.ts';
-import { isUnfiltered } from './replay-filter.ts';
+import { ActiveReplay } from './active-replay.ts';
+import { ReplayGenerations } from './replay-generations.ts';
 import { isEnded, type ReplayRecord, type ReplayRequest } from './replay-record.ts';
 import { ReplayRecords } from './replay-records.ts';
-import { type CoreAccess, ReplayRun } from './replay-run.ts';
-
-/** How often the progress of a running replay is written down. */
-const SAVE_EVERY_MS = 1_000;
+import { ReplayRun, switchedOutcomes } from './replay-run.ts';
+import type { CoreAccess } from './replay-threads.ts';
+import { wantedProjections } from './wanted-projections.ts';
 
 export interface ReplayRunsOptions {
   /** Of the service. */
@@ -39,48 +37,36 @@ export interface ReplayRunsOptions {
   readonly folds: ProjectionFolds;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** A replay that has not ended. */
-interface Active {
-  record: ReplayRecord;
-  run: ReplayRun | null;
-  isCancelled: boolean;
-  /** Why it cannot go on, if so. */
-  interruption: string | null;
-  savedMs: number;
-  /** Set while it is being carried out. */
-  ending: Promise<void> | null;
+  /** Told when a replay is accepted, and when it comes to its end or fails. */
+  readonly onStep: (step: 'started' | 'completed' | 'failed') => void;
 }
 
 export class ReplayRuns {
   readonly #options: ReplayRunsOptions;
   readonly #records: ReplayRecords;
-  readonly #cleaner: GenerationCleaner;
-  readonly #active = new Map<string, Active>();
+  readonly #generations: ReplayGenerations;
+  readonly #active = new Map<string, ActiveReplay>();
   #core: CoreAccess | null = null;
-  #running: Active | null = null;
+  #running: ActiveReplay | null = null;
   #isClosed = false;
 
   constructor(options: ReplayRunsOptions) {
     this.#options = options;
-    const { folder, logger, projectionsFile: file } = options;
+    const { folder, logger } = options;
     this.#records = new ReplayRecords({
       file: join(folder, 'replays.sqlite'),
       onSetAside: (reason) => logger.warn({ reason }, 'the records of replays are set aside'),
     });
-    const onFailed = (error: unknown) =>
-      logger.error({ err: error }, 'old states of projections could not be removed');
-    this.#cleaner = new GenerationCleaner({ file, onFailed });
+    this.#generations = new ReplayGenerations(options);
     for (const record of this.#records.open()) this.#admit(record);
-    this.#removeStrayFiles();
+    this.#removeFilesBut(this.#active);
     options.folds.onReplaced = () => this.#interrupt();
   }
 
   /** Begins to carry out what waits. */
   start(core: CoreAccess): void {
     this.#core = core;
-    void this.#tidy().then(() => this.#next());
+    void this.#begin();
   }
 
   /**
@@ -107,6 +93,7 @@ export class ReplayRuns {
     };
     this.#records.put(record, false);
     const active = this.#admit(record);
+    this.#options.onStep('started');
     this.#next();
     return active.record;
   }
@@ -162,19 +149,16 @@ export class ReplayRuns {
     const running = this.#running;
     await running?.run?.stop();
     await running?.ending;
-    await this.#cleaner.close();
+    await this.#generations.close();
     this.#records.close();
   }
 
-  #admit(record: ReplayRecord): Active {
-    const active: Active = {
-      record,
-      run: null,
-      isCancelled: false,
-      interruption: null,
-      savedMs: 0,
-      ending: null,
-    };
+  #admit(record: ReplayRecord): ActiveReplay {
+    const active = new ActiveReplay(record, {
+      records: this.#records,
+      clock: this.#options.clock,
+      logger: this.#options.logger,
+    });
     this.#active.set(record.id, active);
     return active;
   }
@@ -195,34 +179,51 @@ export class ReplayRuns {
     });
   }
 
+  async #begin(): Promise<void> {
+    await this.#tidy();
+    this.#next();
+  }
+
+  /** Has everything removed that no open replay builds. */
+  async #tidy(): Promise<void> {
+    const open = [...this.#active.values()].map(({ record }) => record.generation);
+    await this.#generations.dropOthers(new Set(open));
+  }
+
   #next(): void {
     if (this.#running !== null || this.#isClosed || this.#core === null) return;
     const [active] = this.#active.values();
     if (active === undefined) return;
     this.#running = active;
     const now = this.#options.clock.nowMicros();
-    this.#change(active, {
+    active.change({
       status: 'running',
       startedAt: active.record.startedAt ?? now,
       message: null,
     });
-    this.#save(active);
+    active.save();
     active.ending = this.#toItsEnd(active, this.#core);
   }
 
-  async #toItsEnd(active: Active, core: CoreAccess): Promise<void> {
+  async #toItsEnd(active: ActiveReplay, core: CoreAccess): Promise<void> {
     await this.#carryOut(active, core);
     await this.#leave(active);
     this.#running = null;
     this.#next();
   }
 
-  async #carryOut(active: Active, core: CoreAccess): Promise<void> {
+  async #carryOut(active: ActiveReplay, core: CoreAccess): Promise<void> {
     try {
-      const projections = wantedProjections(active.record.request);
-      const generation = await this.#generationOf(active, projections);
-      if (generation === 'live') return this.#end(active, { status: 'completed' });
-      if (this.#isClosed || active.isCancelled) throw new RangeError('stopped');
+      const projections = wantedProjections(active.record.request.projection);
+      const generation = await this.#generations.of(active.record, projections);
+      if (generation === 'live') {
+        const outcomes = switchedOutcomes(projections, null);
+        return this.#end(active, { status: 'completed', outcomes });
+      }
+      active.change({ generation });
+      active.save();
+      const isStopped = this.#isClosed || active.isCancelled || active.interruption !== null;
+      if (isStopped) throw new RangeError('stopped');
       active.run = this.#run(active, { core, projections, generation });
       const outcomes = await active.run.carryOut();
       this.#end(active, {
@@ -232,32 +233,13 @@ export class ReplayRuns {
       });
     } catch (error) {
       if (active.isCancelled) this.#end(active, { status: 'cancelled' });
-      else if (this.#isClosed) this.#save(active);
+      else if (this.#isClosed) active.save();
       else this.#end(active, { status: 'failed', message: active.interruption ?? reasonOf(error) });
     }
   }
 
-  /** The generation to build: the one begun before a restart, a new one, null for a filtered replay; `live` when it has been switched already. */
-  async #generationOf(
-    active: Active,
-    projections: readonly Projection[],
-  ): Promise<number | 'live' | null> {
-    const { request, generation } = active.record;
-    if (!isUnfiltered(request.filter)) return null;
-    const begun = await this.#options.folds.exclusively(async (store) => {
-      if (generation !== null && store.generations.isLive(generation)) return 'live';
-      if (generation !== null && store.generations.building().has(generation)) return generation;
-      return await store.beginGeneration(request.tenant, projections);
-    });
-    if (begun !== 'live' && begun !== generation) {
-      this.#change(active, { generation: begun });
-      this.#save(active);
-    }
-    return begun;
-  }
-
   #run(
-    active: Active,
+    active: ActiveReplay,
     {
       core,
       projections,
@@ -269,13 +251,8 @@ export class ReplayRuns {
     },
   ): ReplayRun {
     const { folds, projectionsFile, eventsPerSecond } = this.#options;
-    const { id, request, activeMs } = active.record;
-    const startedMs = performance.now();
-    const note = (change: Partial<ReplayRecord>) => {
-      const ranMs = performance.now() - startedMs;
-      this.#change(active, { ...change, activeMs: activeMs + ranMs });
-      if (performance.now() - active.savedMs >= SAVE_EVERY_MS) this.#save(active);
-    };
+    const { id, request } = active.record;
+    active.beginSession();
     return new ReplayRun({
       id,
       request,
@@ -286,33 +263,21 @@ export class ReplayRuns {
       folder: this.#shadowFolder,
       projectionsFile,
       eventsPerSecond,
-      onProgress: (processed) => note(progressOf(active.record, processed)),
-      onWaiting: (reason) => note({ message: reason }),
+      onProgress: (processed) => active.noteProgress(processed),
+      onWaiting: (reason) => active.noteWaiting(reason),
     });
   }
 
   /** What a replay leaves when it has ended or is stopped. */
-  async #leave(active: Active): Promise<void> {
+  async #leave(active: ActiveReplay): Promise<void> {
     const { run, record } = active;
-    await run?.stop();
-    if (!isEnded(record.status)) return;
-    run?.removeFiles();
-    await this.#tidy();
-  }
-
-  /** Drops what no open replay builds, and has it removed. */
-  async #tidy(): Promise<void> {
-    const { folds, logger } = this.#options;
-    const open = new Set([...this.#active.values()].map(({ record }) => record.generation));
     try {
-      const isLeft = await folds.exclusively(async (store) => {
-        for (const generation of store.generations.building())
-          if (!open.has(generation)) await store.dropGeneration(generation);
-        return store.generations.hasDropped();
-      });
-      if (isLeft) this.#cleaner.clean();
+      await run?.stop();
+      if (!isEnded(record.status)) return;
+      this.#removeFilesBut(this.#active);
+      await this.#tidy();
     } catch (error) {
-      logger.error({ err: error }, 'old states of projections could not be dropped');
+      this.#options.logger.error({ err: error, id: record.id }, 'what a replay left stays');
     }
   }
 
@@ -326,66 +291,27 @@ export class ReplayRuns {
     void running.run?.stop();
   }
 
-  #end(active: Active, change: Partial<ReplayRecord>): void {
-    this.#change(active, { ...change, completedAt: this.#options.clock.nowMicros() });
+  #end(active: ActiveReplay, change: Partial<ReplayRecord>): void {
+    active.change({ ...change, completedAt: this.#options.clock.nowMicros() });
     this.#active.delete(active.record.id);
-    this.#save(active);
+    active.save();
     const { id, status, message, request } = active.record;
+    if (status === 'completed' || status === 'failed') this.#options.onStep(status);
     this.#options.logger.info({ id, status, message, tenant: request.tenant }, 'a replay ended');
-  }
-
-  #change(active: Active, change: Partial<ReplayRecord>): void {
-    active.record = {
-      ...active.record,
-      ...change,
-      updatedAt: this.#options.clock.nowMicros(),
-    };
-  }
-
-  /** Writes the record down. A disk that refuses ends no replay: an older record makes the next start do something again. */
-  #save(active: Active): void {
-    active.savedMs = performance.now();
-    try {
-      this.#records.put(active.record, isEnded(active.record.status));
-    } catch (error) {
-      const { id } = active.record;
-      this.#options.logger.error({ err: error, id }, 'the record of a replay could not be written');
-    }
   }
 
   get #shadowFolder(): string {
     return join(this.#options.folder, 'replays');
   }
 
-  #removeStrayFiles(): void {
+  /** Removes the files of replays that have ended. */
+  #removeFilesBut(open: ReadonlyMap<string, unknown>): void {
     mkdirSync(this.#shadowFolder, { recursive: true });
     for (const name of readdirSync(this.#shadowFolder)) {
-      const isOpen = [...this.#active.keys()].some((id) => name.startsWith(id));
+      const isOpen = [...open.keys()].some((id) => name.startsWith(id));
       if (!isOpen) rmSync(join(this.#shadowFolder, name), { force: true });
     }
   }
-}
-
-function wantedProjections({ projection: name }: ReplayRequest): readonly Projection[] {
-  if (name === null) return BUILT_IN_PROJECTIONS;
-  const projection = builtInProjection(name);
-  if (projection === null) throw new RangeError(unknownProjection(name));
-  return [projection];
-}
-
-/** What is said of a name that is no projection of the store. */
-export function unknownProjection(name: string): string {
-  const known = BUILT_IN_PROJECTIONS.map((projection) => projection.name).join(', ');
-  return `There is no projection '${name}' of the store itself; there are ${known}.`;
-}
-
-/** Events may come in while a replay runs, so there can be more than were counted. */
-function progressOf({ totalEvents }: ReplayRecord, processed: number): Partial<ReplayRecord> {
-  return {
-    processedEvents: processed,
-    totalEvents: Math.max(totalEvents, processed),
-    message: null,
-  };
 }
 
 function reasonOf(error: unknown): string {

@@ -49,11 +49,12 @@ class World {
     while ((await fetch(`${this.query.url}/readyz`)).status !== 200) await sleep(10);
   }
 
-  async ask(path: string, method = 'GET'): Promise<Record<string, unknown>> {
-    const response = await fetch(`${this.query?.url}/api/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${KEY}` },
-    });
+  async ask(path: string, body?: object): Promise<Record<string, unknown>> {
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+    const response = await fetch(
+      `${this.query?.url}/api/v1${path}`,
+      body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) },
+    );
     if (response.status !== 200) throw new TypeError(`${path}: ${await response.text()}`);
     return (await response.json()) as Record<string, unknown>;
   }
@@ -106,7 +107,12 @@ describe('a query service that is killed while it replays', () => {
     await world.start();
     await world.counters();
     world.spoil();
-    let id: unknown = (await world.ask('/replay', 'POST'))['replay_id'];
+    const begin = async () => {
+      const parallel = random.below(2) === 0;
+      const { replay_id } = await world.ask('/replay', { config: { parallel, workers: 2 } });
+      return String(replay_id);
+    };
+    let id = await begin();
     let [olds, news] = [0, 0];
     for (let kill = 0; kill < KILLS; kill++) {
       // Some kills come while the log is read, some at whatever is done then.
@@ -115,7 +121,7 @@ describe('a query service that is killed while it replays', () => {
       await world.query?.kill();
       world.core.release();
       await world.start();
-      const { status } = await world.ask(`/replay/${String(id)}`);
+      const { status } = await world.ask(`/replay/${id}`);
       const counters = await world.counters();
       const { right, wrong } = await world.snapshots();
       const isNew = counters['t0'] === world.counted['t0'];
@@ -129,9 +135,9 @@ describe('a query service that is killed while it replays', () => {
       world.append(random, 1);
       await world.counters();
       world.spoil();
-      id = (await world.ask('/replay', 'POST'))['replay_id'];
+      id = await begin();
     }
-    while ((await world.ask(`/replay/${String(id)}`))['status'] !== 'completed') await sleep(20);
+    while ((await world.ask(`/replay/${id}`))['status'] !== 'completed') await sleep(20);
     expect(await world.counters()).toEqual(world.counted);
     expect((await world.snapshots()).wrong).toBe(0);
     process.stdout.write(`replay-kills: ${olds} times the old states, ${news} times the new\n`);

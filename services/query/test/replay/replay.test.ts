@@ -427,6 +427,10 @@ describe('a request for a replay', () => {
         body: { error: { message: expect.stringContaining('entity_snapshots') } },
       });
     expect((await post(at, '/api/v1/projections/nonsense/rebuild', {})).status).toBe(404);
+    const { text } = await at.ask('/metrics');
+    expect(text).toContain('allsource_replays_started_total 1');
+    expect(text).toContain('allsource_replays_failed_total 1');
+    expect(text).toContain('allsource_replays_completed_total 0');
   });
 
   it('that makes no sense is refused with the member that is wrong', async () => {
