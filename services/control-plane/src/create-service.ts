@@ -27,6 +27,7 @@ import { freshAccessGate } from './http/fresh-access-gate.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
 import { operationRoutes } from './http/operation-routes.ts';
 import { replayOperationRoutes } from './http/replay-operation-routes.ts';
+import { snapshotOperationRoutes } from './http/snapshot-operation-routes.ts';
 import { apiKeyRoutes, tenantRoutes } from './http/tenant-routes.ts';
 import { unavailableRoutes } from './http/unavailable-routes.ts';
 import { ControlPlaneMetrics } from './observability/control-plane-metrics.ts';
@@ -156,6 +157,7 @@ class ControlPlane {
       ...clusterRoutes({ cluster, version: VERSION }),
       ...operationRoutes({ query, metrics }),
       ...replayOperationRoutes(query),
+      ...snapshotOperationRoutes(query),
       ...tenantRoutes(core),
       ...apiKeyRoutes(core),
       ...unavailableRoutes(),

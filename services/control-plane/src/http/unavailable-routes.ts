@@ -72,10 +72,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     routes: ['POST /schemas/validate', 'GET /schemas', 'POST /schemas'],
   },
   {
-    feature: 'Listing the snapshots that operators have taken',
-    routes: ['GET /operations/snapshots'],
-  },
-  {
     feature: 'Compaction',
     routes: ['POST /operations/compaction', 'GET /operations/compaction/stats'],
   },

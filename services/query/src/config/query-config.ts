@@ -20,6 +20,8 @@ export function readQueryConfig(environment: Environment) {
       'readWaitMs',
       'blockEvents',
       'replayEventsPerSecond',
+      'snapshotEvents',
+      'snapshotAgeSeconds',
       'shutdownGraceMs',
       'logLevel',
     ],

@@ -32,6 +32,7 @@ export class QueryMetrics {
   readonly #foldDuration: Histogram;
   readonly #forwarded: Counter;
   readonly #replays: Readonly<Record<ReplayStep, Counter>>;
+  readonly #snapshots: Counter;
 
   readonly #registry: Registry;
 
@@ -72,6 +73,12 @@ export class QueryMetrics {
         'Replays that failed; those that were cancelled are not among them.',
       ),
     };
+    this.#snapshots = new Counter({
+      name: 'allsource_snapshots_created_total',
+      help: 'Snapshots of entities taken and kept, by what made them.',
+      labelNames: ['snapshot_type'],
+      registers,
+    });
     this.#forwarded = new Counter({
       name: 'allsource_gateway_forwarded_total',
       help: 'Requests forwarded, by the service behind and how it went.',
@@ -97,6 +104,10 @@ export class QueryMetrics {
 
   countReplay(step: ReplayStep): void {
     this.#replays[step].inc();
+  }
+
+  countSnapshot(kind: 'manual' | 'automatic' | 'ondemand'): void {
+    this.#snapshots.inc({ snapshot_type: kind });
   }
 
   countForwarded(upstream: string, outcome: 'answered' | 'unavailable' | 'abandoned'): void {
