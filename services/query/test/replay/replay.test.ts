@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 /** A world with some thousands of events of two tenants. */
-async function filledWorld(commits = 150): Promise<GatewayWorld> {
+async function filledWorld(commits = 100): Promise<GatewayWorld> {
   world = await gatewayWorld();
   const random = new SeededRandom(11);
   for (let i = 0; i < commits; i++)
@@ -184,7 +184,7 @@ describe('a replay of everything', () => {
   });
 
   it('shows readers the old states or the new ones and nothing else, while events come in', async () => {
-    const at = await filledWorld(300);
+    const at = await filledWorld(200);
     await spoil(at);
     const random = new SeededRandom(5);
     const countOf = () => freshFold(at, 'acme')['event_counters']?.['note'] as { count: number };
@@ -221,7 +221,7 @@ describe('a replay of everything', () => {
 });
 
 describe('a replay with filters', () => {
-  it('of an entity replaces its snapshot as a whole and no other; what is not whole is only computed', async () => {
+  it('of an entity or of types replaces its snapshot or their counters as a whole and no others; what is not whole is only computed', async () => {
     const at = await filledWorld();
     await spoil(at);
     const spoilt = await states(at, 'event_counters', ACME);
@@ -240,21 +240,16 @@ describe('a replay with filters', () => {
     expect(now['e-8']).toEqual({ spoilt: true });
     expect(await states(at, 'event_counters', ACME)).toEqual(spoilt);
     // A state that no event stands for goes.
-    const removed = await post(at, '/api/v1/replay', { entity_id: 'never-was' });
+    const ofOne = { projection_name: 'entity_snapshots', entity_id: 'never-was' };
+    const removed = await post(at, '/api/v1/replay', ofOne);
     await ended(at, removed.body['replay_id']);
     expect(await states(at, 'entity_snapshots', ACME)).not.toHaveProperty('never-was');
-  });
-
-  it('of types replaces their counters', async () => {
-    const at = await filledWorld();
-    await spoil(at);
-    const body = { projection_name: 'event_counters', event_types: ['note', 'order.paid'] };
-    const begun = await post(at, '/api/v1/replay', body);
-    await ended(at, begun.body['replay_id']);
-    const fresh = freshFold(at, 'acme')['event_counters'] as Record<string, { count: number }>;
+    const ofTypes = { projection_name: 'event_counters', event_types: ['note', 'order.paid'] };
+    await ended(at, (await post(at, '/api/v1/replay', ofTypes)).body['replay_id']);
+    const counters = freshFold(at, 'acme')['event_counters'] as Record<string, { count: number }>;
     expect(await states(at, 'event_counters', ACME)).toEqual({
-      ...fresh,
-      'order.placed': { count: (fresh['order.placed']?.count ?? 0) + WRONG },
+      ...counters,
+      'order.placed': { count: (counters['order.placed']?.count ?? 0) + WRONG },
     });
   });
 
@@ -266,7 +261,7 @@ describe('a replay with filters', () => {
     ];
     const to_timestamp = new Date(1_700_000_000_000 + 500_000).toISOString();
     const digests: unknown[] = [];
-    for (const config of [{}, { parallel: true, workers: 2 }, { batch_size: 1 }]) {
+    for (const config of [{ batch_size: 1 }, { parallel: true, workers: 2 }]) {
       const begun = await post(at, '/api/v1/replay', { to_timestamp, config });
       const run = await ended(at, begun.body['replay_id']);
       expect(run).toMatchObject({ status: 'completed' });
@@ -278,7 +273,6 @@ describe('a replay with filters', () => {
       digests.push(run['results']);
     }
     expect(digests[1]).toEqual(digests[0]);
-    expect(digests[2]).toEqual(digests[0]);
     const after = [
       await states(at, 'entity_snapshots', ACME),
       await states(at, 'event_counters', ACME),
@@ -354,7 +348,7 @@ describe('a replay that is under way', () => {
 
 describe('the records of replays', () => {
   it('are the tenant’s own, in both shapes, and can be deleted', async () => {
-    const at = await filledWorld(10);
+    const at = await filledWorld(5);
     const begun = await post(at, '/api/replay', { projection_name: 'event_counters' });
     expect(begun.status).toBe(202);
     const { data } = begun.body as { data: Record<string, unknown> };
@@ -398,7 +392,7 @@ describe('the records of replays', () => {
   });
 
   it('are begun anew when their file is damaged', async () => {
-    const at = await filledWorld(10);
+    const at = await filledWorld(5);
     const begun = await post(at, '/api/v1/replay', {});
     await ended(at, begun.body['replay_id']);
     const file = join(at.folder, 'query', 'replays.sqlite');
