@@ -163,7 +163,7 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
-    for (const run of this.#runs()) {
+    for (const run of this.runs()) {
       const rows = matchRows(run, selection);
       if (rows.length > 0) yield { run, rows };
     }
@@ -193,8 +193,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  /** All runs of this moment, in position order. */
-  #runs(): EventRun[] {
+  runs(): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
