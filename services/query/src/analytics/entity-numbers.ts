@@ -71,8 +71,8 @@ export class EntityNumbers {
       },
       of: async (run, turn) => {
         const list = listOf(lists, run.source);
-        await this.#fill(list, { run, tenant, table, turn });
-        return list.numbers;
+        const entityCount = await this.#fill(list, { run, tenant, table, turn });
+        return list.numbers.subarray(0, entityCount);
       },
     };
   }
@@ -86,18 +86,21 @@ export class EntityNumbers {
     this.#lists = new RunCache(this.#listsBytesMax);
   }
 
-  /** Looks up the entities of a run that have not been yet. Several scans may do so at once: each goes on where the list is. */
+  /**
+   * Looks up the entities of a run that have not been yet, and returns how many it has. Several scans may do so at once: each goes on where the
+   * list is.
+   */
   async #fill(
     list: NumberList,
     { run, tenant, table, turn }: { run: EventRun; tenant: string; table: EntityTable; turn: Turn },
-  ): Promise<void> {
+  ): Promise<number> {
     const { source } = run;
     const { entityCount } = source;
     list.reserve(entityCount);
     const tenantNumber = source.tenantNames.indexOf(tenant);
     for (;;) {
       const start = list.filled.get(tenantNumber) ?? 0;
-      if (start >= entityCount) return;
+      if (start >= entityCount) return entityCount;
       const end = Math.min(entityCount, start + ENTITIES_A_STEP);
       this.#fillStretch(list, { source, tenantNumber, table, start, end });
       list.filled.set(tenantNumber, end);

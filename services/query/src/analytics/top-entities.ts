@@ -34,11 +34,12 @@ export async function topEntities(
     const { source } = run;
     for (let start = 0; start < numbers.length; start += ENTITIES_A_STEP) {
       if (wanted.turn.isSpent) await wanted.turn.next();
-      const end = Math.min(source.entityCount, start + ENTITIES_A_STEP);
+      const end = Math.min(numbers.length, start + ENTITIES_A_STEP);
       const { entityTenants } = source;
       for (let entity = start; entity < end; entity++) {
         const number = numbers[entity] as number;
-        const count = wanted.counts[number] as number;
+        // An entity without events that are meant may have a number behind all counts.
+        const count = wanted.counts[number] ?? 0;
         if (count < least || seen[number] === 1 || entityTenants[entity] !== tenant) continue;
         seen[number] = 1;
         best.offer(source, entity, count);
