@@ -29,10 +29,12 @@ export async function topEntities(
   const { unique, least } = await survey(wanted);
   if (unique === 0) return { unique, top: [] };
   const best = new Best(wanted.topMax);
+  let unseen = await countAtLeast(wanted, least);
   const seen = new Uint8Array(wanted.counts.length);
   for (const { run, numbers, tenant } of wanted.runs) {
     const { source } = run;
     for (let start = 0; start < numbers.length; start += ENTITIES_A_STEP) {
+      if (unseen === 0) return { unique, top: best.entities() };
       if (wanted.turn.isSpent) await wanted.turn.next();
       const end = Math.min(numbers.length, start + ENTITIES_A_STEP);
       const { entityTenants } = source;
@@ -42,6 +44,7 @@ export async function topEntities(
         const count = wanted.counts[number] ?? 0;
         if (count < least || seen[number] === 1 || entityTenants[entity] !== tenant) continue;
         seen[number] = 1;
+        unseen -= 1;
         best.offer(source, entity, count);
       }
     }
@@ -69,6 +72,20 @@ async function survey({ counts, turn, topMax }: TopEntitiesWanted) {
     }
   }
   return { unique, least };
+}
+
+async function countAtLeast(
+  { counts, turn }: TopEntitiesWanted,
+  least: number,
+): Promise<number> {
+  let found = 0;
+  for (let start = 0; start < counts.length; start += NUMBERS_A_STEP) {
+    if (turn.isSpent) await turn.next();
+    const end = Math.min(counts.length, start + NUMBERS_A_STEP);
+    for (let number = start; number < end; number++)
+      found += (counts[number] as number) >= least ? 1 : 0;
+  }
+  return found;
 }
 
 interface Candidate {
