@@ -31,7 +31,7 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { AppendLane } from './http/append-lane/append-lane.ts';
+import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
@@ -261,7 +261,7 @@ class Core {
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
     }).attach(server);
-    const lane = new AppendLane({ server, route, httpMetrics });
+    const lane = openAppendLane({ server, route, httpMetrics });
     return { server, lane };
   }
 

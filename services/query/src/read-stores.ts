@@ -19,10 +19,12 @@ import { Catalog } from './catalog/catalog.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { BlockHistory } from './history/block-history.ts';
+import type { EventAnswers } from './http/event-pages.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import { AnswerCache } from './reads/answer-cache.ts';
 
 const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
 /** How long one look for the internal token takes; a stop waits no longer than this. */
@@ -48,6 +50,8 @@ interface Followed {
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
+  /** Answers kept of the history, which empties them when it is emptied. */
+  readonly answers: EventAnswers;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
   readonly accessFollower: PendingFollower;
@@ -61,11 +65,12 @@ export class ReadStores {
 
   private constructor(
     options: ReadStoresOptions,
-    opened: { readonly history: BlockHistory; readonly catalog: Catalog },
+    opened: Pick<ReadStores, 'history' | 'catalog' | 'answers'>,
   ) {
     this.#options = options;
     this.history = opened.history;
     this.catalog = opened.catalog;
+    this.answers = opened.answers;
     this.#projectionStore = openProjections(options);
     this.projections = new ProjectionFolds({
       store: this.#projectionStore,
@@ -89,13 +94,14 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const answers: EventAnswers = new AnswerCache(config.answerCacheBytes);
     const history = await BlockHistory.open({
       folder: join(config.folder, 'history'),
       blockEvents: config.blockEvents,
       logger,
-      listeners: [catalog],
+      listeners: [catalog, answers],
     });
-    return new ReadStores(options, { history, catalog });
+    return new ReadStores(options, { history, catalog, answers });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */

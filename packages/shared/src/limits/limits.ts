@@ -71,6 +71,12 @@ export const LIMITS = {
   appendQueueBytesMax: 64 * MIB,
   /** How long a linearizable read waits for its read store before it answers 503 with the lag. Setting ALLSOURCE_READ_WAIT_MS. */
   readWaitMs: 5_000,
+  /** Rows of columns that one query may look at: half a second to a second of scanning. Setting ALLSOURCE_QUERY_ROWS_MAX. */
+  queryRowsMax: 200_000_000,
+  /** How long finding the events of one query may take, the turns of others included. Setting ALLSOURCE_QUERY_MS_MAX. */
+  queryMsMax: 10_000,
+  /** Rows out of time order that one query may hold in order to sort them, at about eight bytes each. */
+  querySortedRowsMax: 10_000_000,
   /** How long a stopping process waits for running requests before it closes their sockets. */
   shutdownGraceMs: 10_000,
   /** Time buckets of one frequency answer: a week of minutes is 10,080, so a week is just over it and six days fit. */

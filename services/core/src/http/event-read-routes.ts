@@ -38,7 +38,9 @@ export function eventReadRoutes(options: EventReadRoutesOptions): Route[] {
 async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const query = parseEventQuery(call.query);
-  if (query.entity === null) return await options.forward(call);
+  // Cursors and plans are the query service's: page one again, without a word, would be read for ever.
+  const isForReadStore = call.query.text('cursor') !== null || call.query.flag('explain') === true;
+  if (query.entity === null || isForReadStore) return await options.forward(call);
   const { response } = call;
   const page = await options.entities.page({
     tenant,

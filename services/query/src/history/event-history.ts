@@ -27,10 +27,7 @@ export interface EventHistory {
    * out. Between two runs the caller may pause and let others work; the runs stay as they were when the first was asked for.
    */
   matches(selection: EventSelection): Iterable<RunMatch>;
-  /**
-   * All runs of this moment in position order, for those who go through columns themselves. They hold the rows of all tenants: who takes them
-   * has to look at the tenant of every row.
-   */
+  /** The runs of this moment, in position order, for searches that choose among them. */
   runs(): readonly EventRun[];
   /** The event at a position, if it belongs to the tenant. */
   eventAt(tenant: string, position: Position): StoredEvent | null;

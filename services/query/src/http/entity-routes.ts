@@ -11,6 +11,7 @@ import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeList } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
+import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
 import { type DuplicateGroup, readDuplicates } from '../reads/read-duplicates.ts';
 import { readEntities } from '../reads/read-entities.ts';
 import { type EntityState, readEntityState } from '../reads/read-entity-state.ts';
@@ -21,6 +22,8 @@ export interface EntityRoutesOptions {
   readonly history: EventHistory;
   readonly catalog: Catalog;
   readonly gate: ReadGate;
+  /** What one query may cost; the defaults when left out. */
+  readonly limits?: QueryLimits;
 }
 
 /** Lists of entities, and the state of one. */
@@ -59,7 +62,8 @@ async function answerEntities(call: Call, options: EntityRoutesOptions): Promise
   const window = windowParameters(call);
   await options.gate.admit(call);
   const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition };
+  const budget = budgetOf(call, options.limits);
+  const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition, budget };
   const page = await readEntities(options, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
   const list = {
@@ -93,7 +97,16 @@ async function answerDuplicates(call: Call, options: EntityRoutesOptions): Promi
   const window = windowParameters(call);
   await options.gate.admit(call);
   const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const wanted = { tenant, typePrefix, payloadFilter: null, groupBy, window, untilPosition };
+  const budget = budgetOf(call, options.limits);
+  const wanted = {
+    tenant,
+    typePrefix,
+    payloadFilter: null,
+    groupBy,
+    window,
+    untilPosition,
+    budget,
+  };
   const page = await readDuplicates(options.history, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
   const list = {

@@ -1,6 +1,10 @@
+import { must } from '@allsource/shared/lang';
+import { formatTimestamp, type Micros } from '@allsource/shared/model';
 import type { StoredEvent } from '../history/event-history.ts';
+import type { EventRun, RunSource } from '../history/event-run.ts';
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { JsonWriter } from './json-writer.ts';
+import type { EventPage } from './read-events.ts';
 
 const NULL = Buffer.from('null');
 
@@ -14,6 +18,78 @@ export function writeEvent(writer: JsonWriter, event: StoredEvent): void {
   writer.bytes(event.metadata() ?? NULL);
   writer.text(afterMetadata);
   writer.text(`,"position":${event.position}}`);
+}
+
+/** The texts that the rows of a source share, made once for a source. */
+interface SharedTexts {
+  /** What stands between the id and the entity, for each type number. */
+  readonly types: string[];
+  entity: number;
+  /** The entity with what stands behind it, up to the payload. */
+  entityText: string;
+}
+
+const sharedTexts = new WeakMap<RunSource, SharedTexts>();
+
+/**
+ * Writes rows of a run as clients see events, with commas in between: the same text as `writeEvent`, made for pages of many. Payload and metadata are copied as the bytes that
+ * were appended; the texts around them are put together so that an event is written in two or four pieces.
+ */
+export class EventRows {
+  readonly #writer: JsonWriter;
+  /** What stands before the next event. */
+  #before = '{';
+
+  constructor(writer: JsonWriter) {
+    this.#writer = writer;
+  }
+
+  /** Writes one row. */
+  write(run: EventRun, row: number): void {
+    const { source } = run;
+    const writer = this.#writer;
+    const { timestamps, recordedAts, versions, positions } = source;
+    const timestamp = timestamps[row] as number;
+    const recordedAt = recordedAts[row] as number;
+    const happened = formatTimestamp(timestamp as Micros);
+    const recorded = recordedAt === timestamp ? happened : formatTimestamp(recordedAt as Micros);
+    const texts = textsOf(source, row);
+    writer.text(
+      `${this.#before}"id":"${source.eventId(row)}${texts.types[source.types[row] as number] as string}${texts.entityText}`,
+    );
+    this.#before = ',{';
+    writer.bytes(source.payload(row));
+    const metadata = source.metadata(row);
+    const position = source.firstPosition + (positions[row] as number);
+    const end = `,"version":${versions[row] as number},"recorded_at":"${recorded}","position":${position}}`;
+    if (metadata === null) writer.ascii(`,"timestamp":"${happened}","metadata":null${end}`);
+    else {
+      writer.ascii(`,"timestamp":"${happened}","metadata":`);
+      writer.bytes(metadata);
+      writer.ascii(end);
+    }
+  }
+}
+
+function textsOf(source: RunSource, row: number): SharedTexts {
+  let texts = sharedTexts.get(source);
+  if (texts === undefined) {
+    texts = { types: [], entity: -1, entityText: '' };
+    sharedTexts.set(source, texts);
+  }
+  const type = source.types[row] as number;
+  texts.types[type] ??=
+    `","event_type":"${must(source.typeNames[type], 'a type of the run')}","entity_id":`;
+  const entity = source.entities[row] as number;
+  if (texts.entity !== entity) {
+    const tenant = must(
+      source.tenantNames[source.entityTenants[entity] as number],
+      'a tenant of the run',
+    );
+    texts.entity = entity;
+    texts.entityText = `${JSON.stringify(source.entityName(entity))},"tenant_id":"${tenant}","payload":`;
+  }
+  return texts;
 }
 
 /**
@@ -35,4 +111,26 @@ export async function writeList<T>(
   }
   writer.text(list.tail);
   writer.end();
+}
+
+/**
+ * Writes a page of events between `head` and what `tail` says when they are all written, and ends the answer. Returns the answer when it went out whole, null
+ * when it was sent in parts or nobody reads it any more.
+ */
+// oxlint-disable-next-line eslint/max-params -- where to, what, and what stands around it.
+export async function writePage(
+  writer: JsonWriter,
+  page: EventPage,
+  around: { readonly head: string; readonly tail: () => string },
+): Promise<Buffer | null> {
+  const events = new EventRows(writer);
+  writer.ascii(around.head);
+  for await (const { run, rows } of page.rows()) {
+    for (const row of rows) {
+      events.write(run, row);
+      if (writer.isFull && !(await writer.flush())) return null;
+    }
+  }
+  writer.text(around.tail());
+  return writer.end();
 }
