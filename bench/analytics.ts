@@ -128,7 +128,14 @@ function questions(): Question[] {
     ask: (desk) =>
       desk.run(stays, async (turn) => {
         const since = micros(end - days * 86_400_000_000);
-        const question = { selection, window, monthStep: 'calendar' as const, since, until: end, now: end };
+        const question = {
+          selection,
+          window,
+          monthStep: 'calendar' as const,
+          since,
+          until: end,
+          now: end,
+        };
         return [...(await eventFrequency(desk, question, turn)).buckets];
       }),
   });
@@ -150,7 +157,12 @@ function questions(): Question[] {
         desk.run(stays, (turn) =>
           eventCorrelation(
             desk,
-            { selection, typeA: 'order.step_1', typeB: 'order.step_2', windowMicros: 86_400_000_000 },
+            {
+              selection,
+              typeA: 'order.step_1',
+              typeB: 'order.step_2',
+              windowMicros: 86_400_000_000,
+            },
             turn,
           ),
         ),
@@ -184,7 +196,9 @@ async function measureMany(desk: ScanDesk): Promise<void> {
   );
   delay.disable();
   const held = ms(delay.percentile(99) / 1e6 - 1);
-  console.log(`${AT_ONCE} summaries at once: last after ${ms(Math.max(...times))}; event loop held p99 ${held}, max ${ms(delay.max / 1e6 - 1)}`);
+  console.log(
+    `${AT_ONCE} summaries at once: last after ${ms(Math.max(...times))}; event loop held p99 ${held}, max ${ms(delay.max / 1e6 - 1)}`,
+  );
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -10,6 +10,7 @@ import { countedReads } from './http/counted-reads.ts';
 import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
+import { withEventStreams } from './http/event-stream-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -50,7 +51,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
   const reads = [
-    ...eventRoutes({ ...ofHistory, answers: stores.answers }),
+    ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes(ofHistory),
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),

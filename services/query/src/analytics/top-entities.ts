@@ -74,10 +74,7 @@ async function survey({ counts, turn, topMax }: TopEntitiesWanted) {
   return { unique, least };
 }
 
-async function countAtLeast(
-  { counts, turn }: TopEntitiesWanted,
-  least: number,
-): Promise<number> {
+async function countAtLeast({ counts, turn }: TopEntitiesWanted, least: number): Promise<number> {
   let found = 0;
   for (let start = 0; start < counts.length; start += NUMBERS_A_STEP) {
     if (turn.isSpent) await turn.next();

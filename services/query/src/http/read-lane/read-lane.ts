@@ -9,6 +9,7 @@ import type { IncomingHttpHeaders, Server } from 'node:http';
 import { type Authenticator, isPermitted, type Principal } from '@allsource/shared/access';
 import { isUuid } from '@allsource/shared/model';
 import { ConnectionLane, Parameters, type TenantResolver } from '@allsource/service-kit/http';
+import { streamFormatOf } from '../../formats/stream-format.ts';
 import type { EventRoute } from '../event-routes.ts';
 import { ReadConnection } from './read-connection.ts';
 
@@ -68,7 +69,8 @@ export class Admission {
 
   /** The request with who asks and what for; null when Node's server is to serve it. */
   admit(target: string, headers: IncomingHttpHeaders): AdmittedRead | null {
-    const found = this.#find(target);
+    // Streams are answered by Node's server (event-stream-routes.ts).
+    const found = streamFormatOf(headers.accept) === null ? this.#find(target) : null;
     if (found === null) return null;
     const outcome = this.#options.authenticator.authenticate(headers);
     if (outcome.kind === 'refused' || !isPermitted(outcome.principal, 'read')) return null;
