@@ -37,11 +37,14 @@ const expected: readonly Told[] = all.map((event, i) => [
   event.payloadText,
 ]);
 
-/** Positions of the store's own events lie between: places in the order of the log are compared. */
-function numbered(told: readonly Told[]): Told[] {
+/** Holds events against those of the files. Positions of the store's own events lie between, so only the order of positions is looked at. */
+function expectAll(told: readonly Told[]): void {
   const sorted = told.every(([position], i) => i === 0 || position > (told[i - 1]?.[0] ?? 0));
-  expect(sorted).toBe(true);
-  return told.map(([, ...rest], i) => [i + 1, ...rest] as const);
+  expect([sorted, told.length]).toEqual([true, expected.length]);
+  // One by one: a comparison of the whole lists takes far longer.
+  const text = (event: Told | undefined) => JSON.stringify(event?.slice(1));
+  const wrong = told.findIndex((event, i) => text(event) !== text(expected[i]));
+  expect(told[wrong]).toEqual(expected[wrong]);
 }
 
 function payloadOf(line: string): string {
@@ -67,6 +70,15 @@ function toldByLines(text: string): Told[] {
       const { position, entity_id, event_type, timestamp } = event;
       return [position, entity_id, event_type, Date.parse(timestamp), payloadOf(line)];
     });
+}
+
+/** The lines without what each store gives an event itself. */
+function lasting(text: string): string[] {
+  const own = /^\{"id":"[^"]*",|,"recorded_at":"[^"]*","position":\d+\}$/g;
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.replaceAll(own, ''));
 }
 
 /** A reader of RFC 4180 that knows nothing but its rules. */
@@ -107,33 +119,22 @@ describe('allsource export', () => {
     return file;
   }
 
-  it('writes NDJSON that holds every event, and that a second store takes in as the same events', async () => {
-    const file = await exported('all.ndjson');
-    const text = readFileSync(file, 'utf8');
-    expect(numbered(toldByLines(text))).toEqual(expected);
+  it('writes NDJSON that holds every event', async () => {
+    expectAll(toldByLines(readFileSync(await exported('all.ndjson'), 'utf8')));
+  }, 60_000);
+
+  it('writes NDJSON that a second store takes in as the same events', async () => {
+    const [type = ''] = all[0]?.event_type.split('.') ?? [];
+    const file = await exported('some.ndjson', ['--type', `${type}.*`]);
     const second = await RunningStore.start();
     try {
       const taken = await run(second, ['import', file]);
       expect([await taken.exitCode, taken.stderr]).toEqual([0, expect.anything()]);
-      const again = join(tempFolder, 'again.ndjson');
-      const back = await run(second, ['export', '--out', again]);
-      expect(await back.exitCode).toBe(0);
-      const without = (lines: string) =>
-        lines
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => {
-            const {
-              id: _,
-              position: __,
-              recorded_at: ___,
-              ...rest
-            } = JSON.parse(line) as Line & {
-              recorded_at: string;
-            };
-            return [rest, payloadOf(line)];
-          });
-      expect(without(readFileSync(again, 'utf8'))).toEqual(without(text));
+      const again = await run(second, ['export']);
+      expect(await again.exitCode).toBe(0);
+      const lines = lasting(readFileSync(file, 'utf8'));
+      expect(lines).toHaveLength(logs[0]?.events.length ?? 0);
+      expect(lasting(again.stdout).join('\n') === lines.join('\n')).toBe(true);
     } finally {
       await second.remove();
     }
@@ -154,7 +155,7 @@ describe('allsource export', () => {
         payload,
       ],
     );
-    expect(numbered(told)).toEqual(expected);
+    expectAll(told);
   }, 60_000);
 
   it('writes an Arrow stream that apache-arrow opens', async () => {
@@ -172,7 +173,7 @@ describe('allsource export', () => {
         String(payloads?.[i]),
       ],
     );
-    expect(numbered(told)).toEqual(expected);
+    expectAll(told);
   }, 60_000);
 
   it('writes Parquet that hyparquet and DuckDB open', async () => {
@@ -193,7 +194,7 @@ describe('allsource export', () => {
         String(row['payload']),
       ],
     );
-    expect(numbered(told)).toEqual(expected);
+    expectAll(told);
     await askDuckDb(path);
   }, 60_000);
 
