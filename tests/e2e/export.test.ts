@@ -216,6 +216,20 @@ describe('allsource export', () => {
     );
   }, 60_000);
 
+  it('is answered by core as by the gateway', async () => {
+    const entity = encodeURIComponent(all[5]?.entity_id ?? '');
+    const path = `/api/v1/events/query?order=position&entity_id=${entity}`;
+    for (const accept of ['application/x-ndjson', 'application/vnd.apache.arrow.stream']) {
+      const [ofCore, ofGateway] = await Promise.all(
+        [store.coreUrl, store.url].map((base) => store.ask(base + path, { headers: { accept } })),
+      );
+      expect(ofCore?.headers.get('content-type')).toBe(accept);
+      expect(ofCore?.text).toBe(ofGateway?.text);
+      const count = (answer: typeof ofCore) => answer?.headers.get('x-allsource-count');
+      expect(count(ofCore)).toBe(count(ofGateway));
+    }
+  });
+
   it('leaves what is there, and nothing half under the name', async () => {
     const folder = mkdtempSync(join(tempFolder, 'half-'));
     const file = join(folder, 'a.ndjson');

@@ -5,14 +5,10 @@
  * What a stream is made of is the caller's matter: it turns the bytes of an answer into parts, each of which says up to which position it is whole.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { STREAM_MEDIA_TYPES, type StreamFormat } from '@allsource/shared/protocol';
 import { AllSourceError, badAnswer, unreachable } from './allsource-error.ts';
 import { Backoff, type RetryNotice, type RetryPolicy } from './retry.ts';
 import type { Transport } from './transport.ts';
-
-export const EXPORT_MEDIA_TYPES = {
-  ndjson: 'application/x-ndjson',
-  arrow: 'application/vnd.apache.arrow.stream',
-} as const;
 
 /** Which events are exported; conditions that are not given do not apply. */
 export interface ExportFilter {
@@ -37,7 +33,7 @@ export interface ExportPart {
 }
 
 export interface ExportOptions<T extends ExportPart> {
-  readonly format: keyof typeof EXPORT_MEDIA_TYPES;
+  readonly format: StreamFormat;
   /** Turns the bytes of an answer into parts. Called again for each answer; a part that is cut off must not come. */
   readonly read: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<T>;
   readonly signal?: AbortSignal | undefined;
@@ -137,11 +133,11 @@ class ExportRun<T extends ExportPart> {
       method: 'GET',
       path: PATH,
       query: this.#query(),
-      headers: { accept: EXPORT_MEDIA_TYPES[this.#options.format] },
+      headers: { accept: STREAM_MEDIA_TYPES[this.#options.format] },
       signal,
     });
     const mediaType = response.headers.get('content-type') ?? '';
-    if (!mediaType.startsWith(EXPORT_MEDIA_TYPES[this.#options.format])) {
+    if (!mediaType.startsWith(STREAM_MEDIA_TYPES[this.#options.format])) {
       await response.body?.cancel();
       throw badAnswer(
         `it is '${mediaType}': this store does not export as ${this.#options.format}`,

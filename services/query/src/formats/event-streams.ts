@@ -10,7 +10,7 @@ import type { Call } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position } from '@allsource/shared/model';
-import type { EventQuery } from '@allsource/shared/protocol';
+import { type EventQuery, STREAM_MEDIA_TYPES, type StreamFormat } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
@@ -23,7 +23,6 @@ import { type AskedStream, readAskedStream } from './asked-stream.ts';
 import type { EventEncoder } from './event-encoder.ts';
 import { countInLogOrder, type LogOrderWanted, rowsInLogOrder } from './log-order.ts';
 import { NdjsonEncoder } from './ndjson-encoder.ts';
-import { STREAM_MEDIA_TYPES, type StreamFormat } from './stream-format.ts';
 import { StreamSink } from './stream-sink.ts';
 
 export const COUNT_HEADER = 'x-allsource-count';

@@ -1,6 +1,6 @@
 import type { Route } from '@allsource/service-kit/http';
+import { streamFormatOf } from '@allsource/shared/protocol';
 import { EventStreams, type EventStreamsOptions } from '../formats/event-streams.ts';
-import { streamFormatOf } from '../formats/stream-format.ts';
 
 const QUERY = /\/events\/query$/;
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { RecordBatchReader, type Table, tableFromIPC } from 'apache-arrow';
 import { LIMITS } from '@allsource/shared/limits';
-import { streamFormatOf } from '../../src/formats/stream-format.ts';
+import { streamFormatOf } from '@allsource/shared/protocol';
 import { eventRoutes } from '../../src/http/event-routes.ts';
 import { withEventStreams } from '../../src/http/event-stream-routes.ts';
 import { ReadGate } from '../../src/reads/read-gate.ts';

@@ -8,8 +8,8 @@
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import { type Authenticator, isPermitted, type Principal } from '@allsource/shared/access';
 import { isUuid } from '@allsource/shared/model';
+import { streamFormatOf } from '@allsource/shared/protocol';
 import { ConnectionLane, Parameters, type TenantResolver } from '@allsource/service-kit/http';
-import { streamFormatOf } from '../../formats/stream-format.ts';
 import type { EventRoute } from '../event-routes.ts';
 import { ReadConnection } from './read-connection.ts';
 
