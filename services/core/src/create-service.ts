@@ -33,6 +33,7 @@ import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
+import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
@@ -243,10 +244,12 @@ class Core {
     const route = new AppendRoute(appends);
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
+    const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
         if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        if (heads.handle(request, response)) return;
         app(request, response);
       },
     );

@@ -163,7 +163,7 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
-    for (const run of this.runs()) {
+    for (const run of this.runs(selection)) {
       const rows = matchRows(run, selection);
       if (rows.length > 0) yield { run, rows };
     }
@@ -193,7 +193,11 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  runs(): EventRun[] {
+  get runCount(): number {
+    return this.#blocks.length + this.#sealer.waiting.length + 1;
+  }
+
+  runs(_selection: EventSelection): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),

@@ -63,13 +63,22 @@ export function planRun(run: EventRun, selection: EventSelection): RunPlan {
   const types = allowedTypes(source.typeNames, selection);
   if (types === 'none') return skipped('type');
   const typed = types === 'all' ? null : types;
-  const end =
-    selection.untilPosition === undefined ? run.rowCount : run.rowsUntil(selection.untilPosition);
-  if (end === 0) return skipped('position');
+  const { untilPosition, afterPosition } = selection;
+  const start =
+    afterPosition === undefined || afterPosition < run.firstPosition
+      ? 0
+      : run.rowsUntil(afterPosition);
+  const end = untilPosition === undefined ? run.rowCount : run.rowsUntil(untilPosition);
+  if (start >= end) return skipped('position');
   const isShared = source.tenantNames.length > 1;
   if (selection.entity === undefined)
-    return columnPlan(run, selection, { end, types: typed, tenant: isShared ? tenant : null });
-  return entityPlan(run, selection, { end, types: typed, entity: selection.entity });
+    return columnPlan(run, selection, {
+      start,
+      end,
+      types: typed,
+      tenant: isShared ? tenant : null,
+    });
+  return entityPlan(run, selection, { start, end, types: typed, entity: selection.entity });
 }
 
 function skipped(reason: SkipReason): SkippedRun {
@@ -104,6 +113,7 @@ function allowedTypes(
 
 interface EntitySearch {
   readonly entity: string;
+  readonly start: number;
   readonly end: number;
   readonly types: Uint8Array | null;
 }
@@ -114,9 +124,13 @@ function entityPlan(run: EventRun, selection: EventSelection, search: EntitySear
   const entity = source.findEntity(selection.tenant, search.entity);
   if (entity === -1) return skipped('entity');
   const end = recordedEnd(run, selection, search.end);
-  if (end === 0) return skipped('recorded_time');
+  if (end <= search.start) return skipped('recorded_time');
   const ofEntity = source.rowsOfEntity(entity);
-  const rows = ofEntity.subarray(0, countBelow(ofEntity, ofEntity.length, end));
+  const { length } = ofEntity;
+  const rows = ofEntity.subarray(
+    countBelow(ofEntity, length, search.start),
+    countBelow(ofEntity, length, end),
+  );
   if (rows.length === 0) return skipped('position');
   const { types } = search;
   const times = openTimes(run, selection);
@@ -135,6 +149,7 @@ function entityPlan(run: EventRun, selection: EventSelection, search: EntitySear
 }
 
 interface ColumnSearch {
+  readonly start: number;
   readonly end: number;
   readonly types: Uint8Array | null;
   readonly tenant: number | null;
@@ -144,10 +159,11 @@ interface ColumnSearch {
 function columnPlan(run: EventRun, selection: EventSelection, search: ColumnSearch): RunPlan {
   const { types, tenant } = search;
   const bound = recordedEnd(run, selection, search.end);
-  if (bound === 0) return skipped('recorded_time');
+  if (bound <= search.start) return skipped('recorded_time');
   const times = openTimes(run, selection);
   const isCut = times !== null && run.isTimeOrdered;
-  const [from, end] = isCut ? timeRange(run, times, bound) : [0, bound];
+  const [first, end] = isCut ? timeRange(run, times, bound) : [0, bound];
+  const from = Math.max(first, search.start);
   if (from >= end) return skipped('time');
   const left = isCut ? null : times;
   const isScanned = types !== null || tenant !== null || left !== null;

@@ -28,4 +28,6 @@ export interface EventSelection {
   readonly recordedUntil?: Micros | undefined;
   /** Only events at or below this position. */
   readonly untilPosition?: Position | undefined;
+  /** Only events behind this position. */
+  readonly afterPosition?: Position | undefined;
 }

@@ -147,10 +147,15 @@ function answerAgain(
   { asked, body }: CachedAnswer<AskedPage>,
   position: Position,
 ): void {
-  const writer = new JsonWriter(call.response);
-  writer.bytes(body);
-  writer.text(positionText(position, asked.end));
-  writer.end();
+  const { response } = call;
+  const behind = positionText(position, asked.end);
+  if ('endKept' in response) response.endKept(body, behind);
+  else {
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    response.setHeader('content-length', body.length + Buffer.byteLength(behind));
+    response.write(body);
+    response.end(behind);
+  }
 }
 
 function positionText(position: Position, end: string): string {

@@ -21,6 +21,13 @@ export class Explanation {
     else count(this.#searched, plan.access);
   }
 
+  /** Notes runs that an index over all of them has ruled out before they were looked at. */
+  noteIndexed(blocks: number): void {
+    if (blocks === 0) return;
+    this.#blocks += blocks;
+    count(this.#skipped, 'entity', blocks);
+  }
+
   /** The `explain` member of an answer. */
   shown(budget: QueryBudget): object {
     const searched = [...this.#searched.values()].reduce((sum, blocks) => sum + blocks, 0);
@@ -41,6 +48,7 @@ export class Explanation {
   }
 }
 
-function count<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+// oxlint-disable-next-line eslint/max-params -- what is counted, and how often.
+function count<K>(counts: Map<K, number>, key: K, by = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }

@@ -8,7 +8,9 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-const BUFFER_BYTES = 128 * 1024;
+const BUFFER_BYTES = 256 * 1024;
+/** With so much collected it is time to send: the next event or two still fit. */
+const FULL_BYTES = 192 * 1024;
 /** UTF-8 needs at most three bytes for a UTF-16 code unit. */
 const BYTES_A_UNIT_MAX = 3;
 /** Buffers that wait for their next answer. Fresh ones of this size cost more than filling them. */
@@ -40,7 +42,7 @@ export class JsonWriter {
 
   /** True when it is time to flush. */
   get isFull(): boolean {
-    return this.#length >= BUFFER_BYTES / 2;
+    return this.#length >= FULL_BYTES;
   }
 
   text(text: string): void {

@@ -6,6 +6,8 @@ import type { AnswerSink } from './json-writer.ts';
 export interface LaneAnswer extends AnswerSink {
   readonly destroyed: boolean;
   setHeader(name: string, value: string): void;
+  /** Sends a whole answer made of kept bytes and a short text behind them. */
+  endKept(body: Buffer, behind: string): void;
 }
 
 /** What a read needs of its call, whatever carried it: a `Call` fits, and one of the read lane. */

@@ -32,7 +32,9 @@ export async function visitFound(
   visit: (found: FoundRun) => void,
 ): Promise<void> {
   const { budget, explanation } = search;
-  for (const run of history.runs()) {
+  const runs = history.runs(search.selection);
+  explanation.noteIndexed(history.runCount - runs.length);
+  for (const run of runs) {
     const plan = planRun(run, search.selection);
     explanation.note(plan);
     if (plan.kind === 'searched') {
@@ -55,7 +57,7 @@ export async function visitMatches(
   visit: (match: RunMatch) => void,
 ): Promise<void> {
   const { budget, payloadFilter } = search;
-  for (const run of history.runs()) {
+  for (const run of history.runs(search.selection)) {
     const plan = planRun(run, search.selection);
     if (plan.kind === 'searched') {
       budget.takeRows(plan.rowsScanned);

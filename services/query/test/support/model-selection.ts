@@ -32,6 +32,7 @@ export function modelSelect(events: readonly ModelEvent[], wanted: EventSelectio
       (wanted.since === undefined || event.timestamp >= wanted.since) &&
       (wanted.until === undefined || event.timestamp <= wanted.until) &&
       (wanted.recordedUntil === undefined || event.recordedAt <= wanted.recordedUntil) &&
+      (wanted.afterPosition === undefined || event.position > wanted.afterPosition) &&
       (wanted.untilPosition === undefined || event.position <= wanted.untilPosition),
   );
 }
@@ -48,6 +49,7 @@ export function randomSelection(random: Random, log: GeneratedLog): EventSelecti
     since: maybe(time()),
     until: maybe(time()),
     recordedUntil: maybe(micros(random.pick(log.events).recordedAt)),
+    afterPosition: maybe(position(random.below(log.head + 2))),
     untilPosition: maybe(position(random.below(log.head + 2))),
   };
 }

@@ -24,6 +24,11 @@ export class SocketAnswer implements LaneAnswer {
     this.#headers = commonHeaders(options.requestId);
   }
 
+  /** The headers set so far, as lines. */
+  get headerLines(): string {
+    return this.#headers;
+  }
+
   /** True when bytes have gone out. */
   get isBegun(): boolean {
     return this.#isBegun;
@@ -85,6 +90,17 @@ export class SocketAnswer implements LaneAnswer {
     socket.write(LAST_CHUNK, 'latin1');
   }
 
+  endKept(body: Buffer, behind: string): void {
+    const { socket } = this.#options;
+    this.#isEnded = true;
+    this.#isBegun = true;
+    socket.cork();
+    socket.write(this.#head(body.length + Buffer.byteLength(behind)), 'latin1');
+    socket.write(body);
+    socket.write(behind);
+    socket.uncork();
+  }
+
   #head(bodyBytes: number | null): string {
     const { heads, isLast } = this.#options;
     return heads.head({ status: 200, bodyBytes, headers: this.#headers, isLast: isLast() });
@@ -92,6 +108,6 @@ export class SocketAnswer implements LaneAnswer {
 }
 
 /** What every answer of the service carries. */
-export function commonHeaders(requestId: string): string {
+function commonHeaders(requestId: string): string {
   return `x-request-id: ${requestId}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n`;
 }

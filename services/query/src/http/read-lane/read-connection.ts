@@ -19,13 +19,20 @@ import {
   toProblem,
 } from '@allsource/service-kit/http';
 import type { LaneAnswer, ReadCall } from '../../reads/read-call.ts';
-import { commonHeaders, SocketAnswer } from './lane-answer.ts';
+import { SocketAnswer } from './lane-answer.ts';
 import { PlainRequests } from './plain-request.ts';
 import type { AdmittedRead, Admission, AnsweredRead } from './read-lane.ts';
 
 export interface ReadConnectionOptions extends LanePlace<ReadConnection> {
   readonly admission: Admission;
   readonly onAnswered: (answered: AnsweredRead) => void;
+}
+
+/** A request that is refused, and the headers that were set for its answer. */
+interface Refused {
+  readonly admitted: AdmittedRead;
+  readonly requestId: string;
+  readonly headerLines: string;
 }
 
 export class ReadConnection implements LaneConnection {
@@ -131,15 +138,12 @@ export class ReadConnection implements LaneConnection {
       const failure = toProblem(error);
       ({ status } = failure);
       if (answer.isBegun) socket.destroy();
-      else this.#refuse(failure, { admitted, requestId });
+      else this.#refuse(failure, { admitted, requestId, headerLines: answer.headerLines });
     }
     this.#answered(admitted, { status, startedAt });
   }
 
-  #refuse(
-    failure: Problem,
-    { admitted, requestId }: { readonly admitted: AdmittedRead; readonly requestId: string },
-  ): void {
+  #refuse(failure: Problem, { admitted, requestId, headerLines }: Refused): void {
     const [instance] = admitted.target.split('?', 1);
     const body = problemBody(failure, {
       edge: 'gateway',
@@ -149,7 +153,7 @@ export class ReadConnection implements LaneConnection {
       status: failure.status,
       bodyBytes: Buffer.byteLength(body),
       contentType: PROBLEM_CONTENT_TYPE,
-      headers: commonHeaders(requestId) + (failure.status === 503 ? 'Retry-After: 1\r\n' : ''),
+      headers: headerLines + (failure.status === 503 ? 'Retry-After: 1\r\n' : ''),
       isLast: this.#isClosing,
     });
     this.#socket.write(head + body);
