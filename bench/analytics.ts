@@ -53,7 +53,7 @@ const history = await BlockHistory.open({
 try {
   if (history.appliedPosition === 0) await fill();
   console.log(
-    `${EVENTS.toLocaleString('en')} events, ${ENTITIES.toLocaleString('en')} entities, ${TYPES.length} types, ${history.runs().length} runs`,
+    `${EVENTS.toLocaleString('en')} events, ${ENTITIES.toLocaleString('en')} entities, ${TYPES.length} types, ${history.runCount} runs`,
   );
   await measure();
 } finally {
@@ -65,17 +65,17 @@ async function fill(): Promise<void> {
   const startedMs = performance.now();
   let at = 1;
   let state = 12_345;
+  const isFilled = () => at > EVENTS;
   const random = (limit: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * limit);
   };
-  const entities = (number: number) => Buffer.from(`customer-${String(number).padStart(8, '0')}`);
-  while (at <= EVENTS) {
+  while (!isFilled()) {
     const frames: Frame[] = [];
-    for (let i = 0; i < 20 && at <= EVENTS; i++) {
+    for (let i = 0; i < 20 && !isFilled(); i++) {
       const first = at;
       const events = Array.from({ length: Math.min(FRAME_EVENTS, EVENTS - first + 1) }, () => {
-        const entity = entities(random(ENTITIES));
+        const entity = entityOf(random(ENTITIES));
         const id = Buffer.alloc(16);
         const timestamp = micros(START + at * STEP);
         writeEventId(id, 0, {
@@ -114,6 +114,12 @@ async function fill(): Promise<void> {
   console.log(`filled in ${Math.round((performance.now() - startedMs) / 1000)} s`);
 }
 
+const stays = () => false;
+
+function entityOf(number: number): Buffer {
+  return Buffer.from(`customer-${String(number).padStart(8, '0')}`);
+}
+
 interface Question {
   readonly name: string;
   readonly ask: (desk: ScanDesk) => Promise<unknown>;
@@ -122,7 +128,6 @@ interface Question {
 function questions(): Question[] {
   const selection = { tenant: 'default', untilPosition: history.appliedPosition };
   const end = micros(START + EVENTS * STEP);
-  const stays = () => false;
   const frequency = (window: Window, days: number): Question => ({
     name: `frequency, ${window}s of ${days} days`,
     ask: (desk) =>

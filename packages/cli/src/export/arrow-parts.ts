@@ -52,7 +52,7 @@ export async function* readArrow(
 }
 
 function requireColumns(batch: EventBatch): void {
-  const names = batch.schema.fields.map(({ name }) => String(name));
+  const names: string[] = batch.schema.fields.map(({ name }) => name);
   if (COLUMNS.every((name) => names.includes(name))) return;
   throw new CliError(
     `The store's Arrow stream has other columns than expected: ${names.join(', ')}.`,
@@ -78,7 +78,7 @@ export function longsOf(
 ): LongValues {
   const [data] = must(batch.getChild(name), name).data;
   const { values, length } = must(data, name);
-  return new LongValues((values as BigInt64Array).subarray(0, length));
+  return new LongValues(values.subarray(0, length));
 }
 
 /** The values of a column of texts, as bytes. */
@@ -114,7 +114,7 @@ export function namesOf(
 ): (row: number) => string {
   const column = must(batch.getChild(name), name);
   const [data] = column.data;
-  const codes = must(data, name).values as Int32Array;
+  const codes = must(data, name).values;
   const names = must(must(data, name).dictionary, 'a dictionary').toArray() as string[];
   return (row) => must(names[codes[row] as number], 'a value of the dictionary');
 }

@@ -54,11 +54,6 @@ export class EntityNumbers {
     this.#lists = new RunCache(this.#listsBytesMax);
   }
 
-  /** Forgets the lists of runs that are no more. */
-  retain(runs: readonly EventRun[]): void {
-    this.#lists.retain(runs);
-  }
-
   /** The numbers of a tenant, for one scan. */
   ofTenant(tenant: string): TenantNumbers {
     this.#forgetIfMany();

@@ -1,10 +1,19 @@
-import type { EventRun, RunSource } from '../history/event-run.ts';
+import type { RunSource } from '../history/event-run.ts';
 
-/** What is known of runs from earlier scans, within a bound of bytes: what was not used for longest is dropped, and computed again when needed. */
+interface Entry<T> {
+  readonly value: T;
+  readonly bytes: number;
+}
+
+/**
+ * What is known of runs from earlier scans, within a bound of bytes: what was not used for longest is dropped, and computed again when needed. Runs are not
+ * held: one that is gone, such as a tail that became a block, leaves only its entry behind, until that is the oldest.
+ */
 export class RunCache<T> {
   readonly #bytesMax: number;
+  readonly #bySource = new WeakMap<RunSource, Entry<T>>();
   /** The least recently used first. */
-  readonly #entries = new Map<RunSource, { readonly value: T; readonly bytes: number }>();
+  readonly #entries = new Set<Entry<T>>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -12,33 +21,28 @@ export class RunCache<T> {
   }
 
   get(source: RunSource): T | null {
-    const entry = this.#entries.get(source);
-    if (entry === undefined) return null;
-    this.#entries.delete(source);
-    this.#entries.set(source, entry);
+    const entry = this.#bySource.get(source);
+    if (entry === undefined || !this.#entries.has(entry)) return null;
+    this.#entries.delete(entry);
+    this.#entries.add(entry);
     return entry.value;
   }
 
   /** Keeps a value; one that alone is over the bound is not kept. */
   set(source: RunSource, value: T, bytes: number): void {
-    this.#drop(source);
-    this.#entries.set(source, { value, bytes });
+    const before = this.#bySource.get(source);
+    if (before !== undefined) this.#drop(before);
+    const entry = { value, bytes };
+    this.#bySource.set(source, entry);
+    this.#entries.add(entry);
     this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
+    for (const oldest of this.#entries) {
       if (this.#bytes <= this.#bytesMax) return;
       this.#drop(oldest);
     }
   }
 
-  /** Drops what is of runs that are no more, such as a tail that became a block. */
-  retain(runs: readonly EventRun[]): void {
-    if (this.#entries.size <= runs.length) return;
-    const sources = new Set(runs.map((run) => run.source));
-    for (const source of this.#entries.keys()) if (!sources.has(source)) this.#drop(source);
-  }
-
-  #drop(source: RunSource): void {
-    this.#bytes -= this.#entries.get(source)?.bytes ?? 0;
-    this.#entries.delete(source);
+  #drop(entry: Entry<T>): void {
+    if (this.#entries.delete(entry)) this.#bytes -= entry.bytes;
   }
 }

@@ -48,11 +48,6 @@ export class RunDigests {
     this.#digests = new RunCache(bytesMax);
   }
 
-  /** Forgets the digests of runs that are no more. */
-  retain(runs: readonly EventRun[]): void {
-    this.#digests.retain(runs);
-  }
-
   /** The digest of a run; null when it is not worth making one yet. */
   async of(run: EventRun, turn: Turn): Promise<RunDigest | null> {
     const { source, rowCount } = run;

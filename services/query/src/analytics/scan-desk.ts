@@ -25,11 +25,6 @@ export class ScanDesk {
 
   /** Runs a scan when it is its turn. `isAbandoned` says whether its reader has gone. */
   run<T>(isAbandoned: () => boolean, work: (turn: Turn) => Promise<T>): Promise<T> {
-    return this.#turns.run(isAbandoned, (turn) => {
-      const runs = this.history.runs();
-      this.digests.retain(runs);
-      this.numbers.retain(runs);
-      return work(turn);
-    });
+    return this.#turns.run(isAbandoned, work);
   }
 }

@@ -30,7 +30,7 @@ export interface Scan {
 /** Goes through all rows that a selection means, run by run, in position order. What is applied meanwhile is not among them. */
 export async function scan(options: Scan): Promise<void> {
   const { history, selection, turn } = options;
-  for (const run of history.runs()) {
+  for (const run of history.runs(selection)) {
     if (turn.isSpent) await turn.next();
     const search = searchOf(run, selection);
     if (search !== null) await scanRun(options, run, search);

@@ -8,7 +8,7 @@ import { addTo, type RunTally, scan } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
 import type { Turn } from './scan-turns.ts';
 import { DAY_MICROS } from './time-grid.ts';
-import { topEntities } from './top-entities.ts';
+import { type CountedRun, topEntities } from './top-entities.ts';
 
 export const TOP_MAX = 10;
 
@@ -80,13 +80,6 @@ export async function eventSummary(
     first_event: formatted(first),
     last_event: formatted(last),
   };
-}
-
-/** A run that was counted, and the numbers of its entities. */
-export interface CountedRun {
-  readonly run: EventRun;
-  readonly numbers: Uint32Array;
-  readonly tenant: number;
 }
 
 class Tally {

@@ -1,9 +1,15 @@
-import type { RunSource } from '../history/event-run.ts';
+import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { Turn } from './scan-turns.ts';
-import type { CountedRun } from './summary.ts';
 
 const NUMBERS_A_STEP = 262_144;
 const ENTITIES_A_STEP = 32_768;
+
+/** A run that was counted, and the numbers of its entities. */
+export interface CountedRun {
+  readonly run: EventRun;
+  readonly numbers: Uint32Array;
+  readonly tenant: number;
+}
 
 export interface TopEntity {
   readonly entity: string;

@@ -29,7 +29,7 @@ export async function countInLogOrder(
 ): Promise<number | null> {
   if (payloadFilter !== null) return null;
   let count = 0;
-  for (const run of history.runs()) {
+  for (const run of history.runs(selection)) {
     if (run.lastPosition < fromPosition) continue;
     const plan = planRun(run, selection);
     if (plan.kind === 'searched') {
@@ -66,7 +66,7 @@ async function* stretches(
 ): AsyncGenerator<RunMatch> {
   // The runs are asked for anew after each one: while a long answer is written, blocks are merged into others.
   for (let next = fromPosition; next <= selection.untilPosition; ) {
-    const run = history.runs().find(({ lastPosition }) => lastPosition >= next);
+    const run = history.runs(selection).find(({ lastPosition }) => lastPosition >= next);
     if (run === undefined) return;
     const plan = planRun(run, selection);
     const rows = plan.kind === 'searched' ? rowsFrom(run, plannedRows(run, plan), next) : [];

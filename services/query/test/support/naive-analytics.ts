@@ -29,6 +29,7 @@ export function chosen(events: readonly PlainEvent[], wanted: PlainSelection): P
 }
 
 const shown = (ms: number) => formatTimestamp(micros(ms * 1000));
+const instant = (ms: number | undefined) => (ms === undefined ? null : shown(ms));
 const DAY_MS = 86_400_000;
 
 /** The start of the window that holds an instant, by the calendar of the Date object. */
@@ -78,7 +79,6 @@ export function naiveSummary(events: readonly PlainEvent[], wanted: PlainSelecti
   const days = from === undefined || to === undefined ? 1 : Math.max(1, (to - from) / DAY_MS);
   const types = countsOf(own, (event) => event.type);
   const entities = countsOf(own, (event) => event.entity);
-  const instant = (ms: number | undefined) => (ms === undefined ? null : shown(ms));
   return {
     total_events: own.length,
     unique_entities: entities.size,
