@@ -114,6 +114,12 @@ const forbidden = [
     },
   },
   {
+    name: 'query-analytics-and-formats-know-no-routes',
+    comment: 'http -> formats -> reads -> history; http -> analytics -> history.',
+    from: { path: '^services/query/src/(analytics|formats)/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway|projections)/' },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },
