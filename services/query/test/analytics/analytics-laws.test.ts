@@ -149,7 +149,7 @@ describe('every answer', () => {
   // oxlint-disable-next-line jest/expect-expect -- checkAll expects.
   it('is that of a recomputation from all events, before and behind each append, cold and warm', async () => {
     const random = new Random(propertySeed('analytics'));
-    for (let world = 0; world < 5; world++) {
+    for (let world = 0; world < 4; world++) {
       const { history, add } = await store(random.pick([20, 150, 700]));
       const desk = new ScanDesk(history);
       const events: PlainEvent[] = [];
@@ -226,10 +226,10 @@ describe('an answer', () => {
 });
 
 describe('scans', () => {
-  const events = generated(new Random(3), 60_000, START);
+  const events = generated(new Random(3), 30_000, START);
 
   it('leave the event loop to others, many at once', async () => {
-    const { history, add } = await store(30_000);
+    const { history, add } = await store(20_000);
     await add(events);
     const desk = new ScanDesk(history);
     let rounds = 0;
