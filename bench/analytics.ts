@@ -114,7 +114,9 @@ async function fill(): Promise<void> {
   console.log(`filled in ${Math.round((performance.now() - startedMs) / 1000)} s`);
 }
 
-const stays = () => false;
+function stays(): boolean {
+  return false;
+}
 
 function entityOf(number: number): Buffer {
   return Buffer.from(`customer-${String(number).padStart(8, '0')}`);

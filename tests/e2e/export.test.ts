@@ -3,7 +3,7 @@
  * events.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -11,7 +11,7 @@ import { type EventLog, eventLog } from '@allsource/testkit';
 import { tableFromIPC } from 'apache-arrow';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { run } from '../support/command.ts';
+import { Command, run } from '../support/command.ts';
 import { DATA_FOLDER, REPOSITORY, RunningStore } from '../support/running-store.ts';
 
 const tempFolder = mkdtempSync(join(tmpdir(), 'allsource-export-'));
@@ -70,6 +70,23 @@ function toldByLines(text: string): Told[] {
       const { position, entity_id, event_type, timestamp } = event;
       return [position, entity_id, event_type, Date.parse(timestamp), payloadOf(line)];
     });
+}
+
+function toldByArrow(bytes: Buffer): Told[] {
+  const table = tableFromIPC(bytes);
+  const column = (name: string) => [...(table.getChild(name) ?? [])] as unknown[];
+  const [positions, entities, types] = ['position', 'entity_id', 'event_type'].map(column);
+  const [times, payloads] = ['timestamp', 'payload'].map(column);
+  return Array.from(
+    { length: table.numRows },
+    (_, i): Told => [
+      Number(positions?.[i]),
+      String(entities?.[i]),
+      String(types?.[i]),
+      Number(times?.[i]),
+      String(payloads?.[i]),
+    ],
+  );
 }
 
 /** The lines without what each store gives an event itself. */
@@ -161,22 +178,25 @@ describe('allsource export', () => {
 
   // oxlint-disable-next-line jest/expect-expect -- expectAll expects.
   it('writes an Arrow stream that apache-arrow opens', async () => {
-    const table = tableFromIPC(readFileSync(await exported('all.arrow')));
-    const column = (name: string) => [...(table.getChild(name) ?? [])] as unknown[];
-    const [positions, entities, types] = ['position', 'entity_id', 'event_type'].map(column);
-    const [times, payloads] = ['timestamp', 'payload'].map(column);
-    const told = Array.from(
-      { length: table.numRows },
-      (_, i): Told => [
-        Number(positions?.[i]),
-        String(entities?.[i]),
-        String(types?.[i]),
-        Number(times?.[i]),
-        String(payloads?.[i]),
-      ],
-    );
-    expectAll(told);
+    expectAll(toldByArrow(readFileSync(await exported('all.arrow'))));
   }, 60_000);
+
+  // oxlint-disable-next-line jest/expect-expect -- expectAll expects.
+  it('goes on over a kill -9 of every process in its middle', async () => {
+    const file = join(tempFolder, 'killed.arrow');
+    const command = new Command(store, ['export', '--out', file]);
+    const draft = () => readdirSync(tempFolder).find((name) => name.endsWith('.part'));
+    while (command.process.exitCode === null) {
+      const name = draft();
+      if (name !== undefined && statSync(join(tempFolder, name)).size > 200_000) break;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    if (command.process.exitCode !== null) console.info('the export was quicker than the kill');
+    await store.killAll();
+    await store.launch();
+    expect([await command.exitCode, command.stderr]).toEqual([0, expect.anything()]);
+    expectAll(toldByArrow(readFileSync(file)));
+  }, 120_000);
 
   it('writes Parquet that hyparquet and DuckDB open', async () => {
     const path = await exported('all.parquet');
@@ -222,13 +242,18 @@ describe('allsource export', () => {
     const entity = encodeURIComponent(all[5]?.entity_id ?? '');
     const path = `/api/v1/events/query?order=position&entity_id=${entity}`;
     for (const accept of ['application/x-ndjson', 'application/vnd.apache.arrow.stream']) {
-      const [ofCore, ofGateway] = await Promise.all(
-        [store.coreUrl, store.url].map((base) => store.ask(base + path, { headers: { accept } })),
-      );
-      expect(ofCore?.headers.get('content-type')).toBe(accept);
-      expect(ofCore?.text).toBe(ofGateway?.text);
-      const count = (answer: typeof ofCore) => answer?.headers.get('x-allsource-count');
-      expect(count(ofCore)).toBe(count(ofGateway));
+      const [ofCore, ofGateway] = await Promise.all([store.coreUrl, store.url].map(asked));
+      expect(ofCore?.type).toBe(accept);
+      expect(ofCore).toEqual(ofGateway);
+      async function asked(base: string) {
+        const headers = { accept, authorization: `Bearer ${store.apiKey}` };
+        const response = await fetch(base + path, { headers });
+        return {
+          type: response.headers.get('content-type'),
+          count: response.headers.get('x-allsource-count'),
+          text: await response.text(),
+        };
+      }
     }
   });
 
