@@ -22,6 +22,8 @@ export function readQueryConfig(environment: Environment) {
       'queryMsMax',
       'answerCacheBytes',
       'blockEvents',
+      'snapshotEvents',
+      'snapshotAgeSeconds',
       'shutdownGraceMs',
       'logLevel',
     ],

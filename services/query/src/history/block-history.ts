@@ -163,8 +163,11 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
+    const after = selection.afterPosition ?? POSITION_ZERO;
     for (const run of this.runs(selection)) {
-      const rows = matchRows(run, selection);
+      if (run.lastPosition <= after) continue;
+      const matched = matchRows(run, selection);
+      const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
     }
   }
@@ -197,7 +200,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#blocks.length + this.#sealer.waiting.length + 1;
   }
 
-  runs(_selection: EventSelection): EventRun[] {
+  runs(_selection?: EventSelection): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
@@ -229,4 +232,10 @@ export class BlockHistory implements EventHistory, FrameSink {
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
   }
+}
+
+/** The rows at or behind a row; they ascend. */
+function rowsFrom(rows: Uint32Array, first: number): Uint32Array {
+  const index = rows.findIndex((row) => row >= first);
+  return index === -1 ? rows.subarray(rows.length) : rows.subarray(index);
 }
