@@ -23,7 +23,7 @@ export async function runPointReads(
   let due = 0;
   let sent = 0;
   let backlogMax = 0;
-  let fault: unknown = null;
+  const faults: Error[] = [];
 
   const serve = async (client: LoopClient): Promise<void> => {
     while (sent < due) {
@@ -34,12 +34,12 @@ export async function runPointReads(
     }
     idle.push(client);
   };
-  for (let now = startAt; now < endAt && fault === null; now = performance.now()) {
+  for (let now = startAt; now < endAt && faults.length === 0; now = performance.now()) {
     due = Math.floor((now - startAt) / gapMs) + 1;
     backlogMax = Math.max(backlogMax, due - sent);
     for (let free = Math.min(idle.length, due - sent); free > 0; free -= 1) {
       const work = serve(idle.shift() as LoopClient).catch((error: unknown) => {
-        fault = error;
+        faults.push(error instanceof Error ? error : new Error(String(error)));
       });
       running.add(work);
       void work.finally(() => running.delete(work));
@@ -50,7 +50,7 @@ export async function runPointReads(
   due = sent;
   await Promise.all(running);
   await Promise.all(clients.map((client) => client.close()));
-  if (fault !== null) throw fault;
+  if (faults[0] !== undefined) throw faults[0];
   const seconds = (performance.now() - measureFrom) / 1000;
   const { length: calls } = latenciesMs;
   const note = `asked for ${job.readsPerSecond}/s; at most ${backlogMax} reads waited for a connection`;

@@ -38,6 +38,8 @@ function matches(values: Record<string, string>, payload = '{}'): boolean {
   return matchesEventQuery(queryOf(values), event, () => Buffer.from(payload));
 }
 
+const prefixes = (count: number) => Array.from({ length: count }, (_, i) => `p${i}`).join(',');
+
 describe('the conditions of an event query', () => {
   it('hold all together, with exact types, plain prefixes and inclusive times', () => {
     expect(matches({})).toBe(true);
@@ -55,7 +57,6 @@ describe('the conditions of an event query', () => {
   });
 
   it('exclude at most 100 prefixes', () => {
-    const prefixes = (count: number) => Array.from({ length: count }, (_, i) => `p${i}`).join(',');
     expect(queryOf({ exclude_event_type_prefix: prefixes(100) }).excludedTypePrefixes).toHaveLength(
       100,
     );

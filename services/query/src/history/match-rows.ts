@@ -118,7 +118,6 @@ interface EntitySearch {
   readonly types: Uint8Array | null;
 }
 
-// oxlint-disable-next-line eslint/max-params -- what is searched, for what, and what is known of it.
 function entityPlan(run: EventRun, selection: EventSelection, search: EntitySearch): RunPlan {
   const { source } = run;
   const entity = source.findEntity(selection.tenant, search.entity);
@@ -155,7 +154,6 @@ interface ColumnSearch {
   readonly tenant: number | null;
 }
 
-// oxlint-disable-next-line eslint/max-params -- what is searched, for what, and what is known of it.
 function columnPlan(run: EventRun, selection: EventSelection, search: ColumnSearch): RunPlan {
   const { types, tenant } = search;
   const bound = recordedEnd(run, selection, search.end);
@@ -189,14 +187,12 @@ function openTimes(run: EventRun, { since, until }: EventSelection): SearchedRun
   return from > run.timestampMin || to < run.timestampMax ? { from, to } : null;
 }
 
-// oxlint-disable-next-line eslint/max-params -- the run, the bound and where the rows end already.
 function recordedEnd(run: EventRun, { recordedUntil }: EventSelection, end: number): number {
   return recordedUntil === undefined
     ? end
     : countBelow(run.source.recordedAts, end, recordedUntil + 1);
 }
 
-// oxlint-disable-next-line eslint/max-params -- the run, the bounds and where the rows end already.
 function timeRange(
   run: EventRun,
   times: { from: number; to: number },
@@ -207,7 +203,6 @@ function timeRange(
 }
 
 /** How many of the first `count` values, which ascend, are below a bound. */
-// oxlint-disable-next-line eslint/max-params -- a binary search.
 function countBelow(values: Uint32Array | Float64Array, count: number, bound: number): number {
   let low = 0;
   let high = count;
@@ -237,7 +232,6 @@ function isWhole({ types, tenant, times }: SearchedRun): boolean {
   return types === null && tenant === null && times === null;
 }
 
-// oxlint-disable-next-line eslint/max-params -- the run, the range and the types.
 function countTypes(run: EventRun, { from, end }: SearchedRun, allowed: Uint8Array): number {
   const column = run.source.types;
   let count = 0;
@@ -257,7 +251,6 @@ function scan(run: EventRun, plan: SearchedRun): Uint32Array {
   return left;
 }
 
-// oxlint-disable-next-line eslint/max-params -- rows, column and condition.
 function keepTypes(rows: Uint32Array, types: Uint32Array, allowed: Uint8Array): Uint32Array {
   const kept = scratch;
   let count = 0;
@@ -269,7 +262,6 @@ function keepTypes(rows: Uint32Array, types: Uint32Array, allowed: Uint8Array): 
   return kept.subarray(0, count);
 }
 
-// oxlint-disable-next-line eslint/max-params -- rows, columns and condition.
 function keepTenant(rows: Uint32Array, run: EventRun, tenant: number): Uint32Array {
   const { entities, entityTenants } = run.source;
   const kept = scratch;
@@ -282,7 +274,6 @@ function keepTenant(rows: Uint32Array, run: EventRun, tenant: number): Uint32Arr
   return kept.subarray(0, count);
 }
 
-// oxlint-disable-next-line eslint/max-params -- rows, column and condition.
 function keepTimes(
   rows: Uint32Array,
   timestamps: Float64Array,

@@ -78,7 +78,6 @@ export class EventPages {
       : this.#options.catalog.tenant(tenant).entityEventCount(query.entity);
   }
 
-  // oxlint-disable-next-line eslint/max-params -- the call, its form and what was read of it.
   async #answerFresh(
     call: ReadCall,
     form: PageForm,
@@ -125,7 +124,6 @@ export class EventPages {
   }
 }
 
-// oxlint-disable-next-line eslint/max-params -- the call, its form and its tenant.
 function readPage(call: ReadCall, form: PageForm, tenant: string): AskedPage {
   const parameters: Parameters = call.query;
   const query = form.query(call);
@@ -141,7 +139,6 @@ function readPage(call: ReadCall, form: PageForm, tenant: string): AskedPage {
   };
 }
 
-// oxlint-disable-next-line eslint/max-params -- the call, the bytes and what is new.
 function answerAgain(
   call: ReadCall,
   { asked, body }: CachedAnswer<AskedPage>,

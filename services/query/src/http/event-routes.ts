@@ -89,7 +89,6 @@ export function eventRoutes(options: EventRoutesOptions): EventRoute[] {
   ];
 }
 
-// oxlint-disable-next-line eslint/max-params -- a route.
 function route(path: string, summary: string, handle: EventRoute['handle']): EventRoute[] {
   return API_BASES.map((base) => ({
     method: 'GET',

@@ -50,23 +50,39 @@ export function isAscending(timestamps: Float64Array, rows: Uint32Array): boolea
   return true;
 }
 
-/** Leaves out rows that lie before a timestamp in the order of answers. */
-// oxlint-disable-next-line eslint/max-params -- the rows, the bound and its side.
-export function partBehind(part: SortedPart, timestamp: number, order: QueryOrder): SortedPart {
-  const { timestamps } = part.run.source;
-  const isKept = (row: number) => {
-    const own = timestamps[row] as number;
-    return order === 'asc' ? own >= timestamp : own <= timestamp;
+/** Leaves out the rows up to a cursor. */
+export function partBehind(
+  part: SortedPart,
+  { after, order }: { readonly after: AnswerKey | null; readonly order: QueryOrder },
+): SortedPart {
+  if (after === null) return part;
+  const { run } = part;
+  const { timestamps } = run.source;
+  const sign = order === 'asc' ? 1 : -1;
+  const isBehind = (row: number) => {
+    const distance = (timestamps[row] as number) - after.timestamp;
+    return sign * (distance === 0 ? compareKeys(keyOf(run, row), after) : distance) > 0;
   };
-  if (!part.isOrdered) return { ...part, rows: part.rows.filter(isKept) };
+  return { ...part, rows: candidates(part, after.timestamp, order).filter(isBehind) };
+}
+
+/** The rows that may lie behind a timestamp: of ordered ones only that side. */
+function candidates(
+  { run, rows, isOrdered }: SortedPart,
+  timestamp: number,
+  order: QueryOrder,
+): Uint32Array {
+  if (!isOrdered) return rows;
+  const { timestamps } = run.source;
   let low = 0;
-  let high = part.rows.length;
+  let high = rows.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (isKept(part.rows[middle] as number) === (order === 'asc')) high = middle;
+    const own = timestamps[rows[middle] as number] as number;
+    if (order === 'asc' ? own >= timestamp : own > timestamp) high = middle;
     else low = middle + 1;
   }
-  return { ...part, rows: order === 'asc' ? part.rows.subarray(low) : part.rows.subarray(0, low) };
+  return order === 'asc' ? rows.subarray(low) : rows.subarray(0, low);
 }
 
 /** The rows of a run that stands in time order: cut where the time moves on, each piece sorted when its turn comes. */
@@ -95,7 +111,6 @@ export async function* orderedRows(
 }
 
 /** A copy of the rows in the order of answers. */
-// oxlint-disable-next-line eslint/max-params -- rows of a run, and their order.
 function sortedSlice(run: EventRun, rows: Uint32Array, order: QueryOrder): Uint32Array {
   const { timestamps, versions } = run.source;
   const sorted = rows.slice();
@@ -103,7 +118,7 @@ function sortedSlice(run: EventRun, rows: Uint32Array, order: QueryOrder): Uint3
   for (let i = 1; i < rows.length && isSorted; i++)
     isSorted = compareRows(rows[i - 1] as number, rows[i] as number) < 0;
   if (!isSorted) sorted.sort(compareRows);
-  return order === 'asc' ? sorted : sorted.reverse();
+  return order === 'asc' ? sorted : sorted.toReversed();
 
   // Rows of a run ascend with their positions.
   function compareRows(a: number, b: number): number {
@@ -164,7 +179,6 @@ async function* stretches(
   if (run !== null) yield { run, rows: Uint32Array.from(stretch) };
 }
 
-// oxlint-disable-next-line eslint/max-params -- a heap, what comes in and its order.
 function push(heap: Cursor[], cursor: Cursor, isBefore: (a: Cursor, b: Cursor) => boolean): void {
   let at = heap.push(cursor) - 1;
   while (at > 0) {
@@ -196,7 +210,6 @@ function sink(heap: Cursor[], isBefore: (a: Cursor, b: Cursor) => boolean): void
   }
 }
 
-// oxlint-disable-next-line eslint/max-params -- two places of a heap.
 function swap(heap: Cursor[], a: number, b: number): void {
   const held = heap[a] as Cursor;
   heap[a] = heap[b] as Cursor;

@@ -34,7 +34,7 @@ export class Explanation {
     const [access] = [...this.#searched].toSorted((a, b) => b[1] - a[1])[0] ?? ['none'];
     return {
       plan: access,
-      why: access === 'none' ? 'no block can hold what is asked for' : WHY[access as Access],
+      why: access === 'none' ? 'no block can hold what is asked for' : WHY[access],
       blocks: this.#blocks,
       blocks_searched: searched,
       blocks_by_access: Object.fromEntries(this.#searched),
@@ -48,7 +48,6 @@ export class Explanation {
   }
 }
 
-// oxlint-disable-next-line eslint/max-params -- what is counted, and how often.
 function count<K>(counts: Map<K, number>, key: K, by = 1): void {
   counts.set(key, (counts.get(key) ?? 0) + by);
 }

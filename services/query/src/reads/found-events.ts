@@ -4,9 +4,9 @@
  *
  * Events lie in position order, which is nearly this order: imports bring older ones. So runs that overlap in time make a cluster, and clusters follow one another.
  * A page touches only the clusters it lies in; the others are only counted. A cluster of one run whose rows stand in time order is cut, and only events of equal
- * timestamp are sorted among each other; any other is sorted in slices that are merged while the answer is written.
+ * timestamp are sorted among each other. Of any other only the rows that can be on the page are kept (best-rows.ts), sorted in slices and merged while the answer is written.
  *
- * Memory: four bytes a row of the clusters touched, and for what must be sorted the rows that `querySortedRowsMax` allows.
+ * Memory: four bytes a row of the run looked at, and for a page without a limit over runs that overlap the rows that `querySortedRowsMax` allows.
  */
 import { must } from '@allsource/shared/lang';
 import type { QueryOrder } from '@allsource/shared/protocol';
@@ -20,8 +20,16 @@ import {
   type Ordering,
   orderedRows,
   partBehind,
-  type SortedPart,
 } from './answer-order.ts';
+import { BestRows } from './best-rows.ts';
+
+/** Which rows of a cluster are asked for. */
+export interface AskedRows extends Ordering {
+  /** Only what comes behind it; null: all. */
+  readonly after: AnswerKey | null;
+  /** How many will be read at most. */
+  readonly wanted: number;
+}
 
 /** What was found in one run. */
 export interface FoundRun {
@@ -54,7 +62,7 @@ export class FoundEvents {
   /** The clusters in the order of answers. */
   clusters(order: QueryOrder): Cluster[] {
     const clusters = clustersOf(this.#runs);
-    return order === 'asc' ? clusters : clusters.reverse();
+    return order === 'asc' ? clusters : clusters.toReversed();
   }
 }
 
@@ -88,22 +96,39 @@ export class Cluster {
     return this.#timestampMax;
   }
 
-  /** The rows in the order of answers, a stretch at a time. `after` spares what lies far before the cursor; the caller still looks at the rest. */
-  async *rows(ordering: Ordering & { readonly after: AnswerKey | null }): AsyncGenerator<RunMatch> {
-    const { order, budget, after } = ordering;
-    const parts: SortedPart[] = [];
-    for (const { run, rows, plan } of this.runs) {
+  /** The rows behind the cursor in the order of answers, a stretch at a time; at least the first `wanted` of them. */
+  async *rows(asked: AskedRows): AsyncGenerator<RunMatch> {
+    const { order, budget, after, wanted } = asked;
+    const [only] = this.runs;
+    if (only !== undefined && this.runs.length === 1) {
+      const rows = only.rows ?? plannedRows(only.run, only.plan);
+      if (only.run.isTimeOrdered || isAscending(only.run.source.timestamps, rows)) {
+        yield* orderedRows(partBehind({ run: only.run, rows, isOrdered: true }, asked), asked);
+        return;
+      }
+    }
+    const best = new BestRows(order, wanted);
+    for (const { run, rows, plan } of byBound(this.runs, order)) {
+      if (best.excludes(run)) break;
       const all = rows ?? plannedRows(run, plan);
-      const isOrdered = run.isTimeOrdered || isAscending(run.source.timestamps, all);
-      const part = { run, rows: all, isOrdered };
-      parts.push(after === null ? part : partBehind(part, after.timestamp, order));
+      best.add(
+        after === null
+          ? { run, rows: all }
+          : partBehind({ run, rows: all, isOrdered: false }, asked),
+      );
       if (budget.isTurnOver) await budget.nextTurn();
     }
-    const [only] = parts;
-    if (only !== undefined && parts.length === 1 && only.isOrdered)
-      yield* orderedRows(only, ordering);
-    else yield* mergedRows(parts, ordering);
+    yield* mergedRows(best.parts, asked);
   }
+}
+
+/** The runs whose first row in the order of answers may come earliest. */
+function byBound(runs: readonly FoundRun[], order: QueryOrder): FoundRun[] {
+  return runs.toSorted((a, b) =>
+    order === 'asc'
+      ? a.run.timestampMin - b.run.timestampMin
+      : b.run.timestampMax - a.run.timestampMax,
+  );
 }
 
 function clustersOf(runs: readonly FoundRun[]): Cluster[] {

@@ -50,8 +50,8 @@ export class JsonWriter {
     this.#length += this.#buffer.write(text, this.#length, 'utf8');
   }
 
-  /** Writes text that has no character beyond U+007F. */
-  ascii(text: string): void {
+  /** Writes text each character of which stands for a byte of UTF-8. */
+  latin1(text: string): void {
     this.#reserve(text.length);
     this.#length += this.#buffer.write(text, this.#length, 'latin1');
   }

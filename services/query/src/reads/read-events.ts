@@ -1,7 +1,7 @@
 import type { Position } from '@allsource/shared/model';
 import type { EventQuery } from '@allsource/shared/protocol';
 import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
-import { type AnswerKey, compareKeys, keyOf } from './answer-order.ts';
+import { type AnswerKey, keyOf } from './answer-order.ts';
 import { Explanation } from './explanation.ts';
 import { type Cluster, FoundEvents } from './found-events.ts';
 import type { QueryBudget } from './query-budget.ts';
@@ -101,20 +101,22 @@ export class EventPage {
     if (isCounted) this.#hasMore = query.offset + this.#count < this.totalCount;
   }
 
-  /** All rows behind the offset or the cursor. Never an empty stretch. */
+  /** The rows behind the offset or the cursor, as many as the page needs. Never an empty stretch. */
   async *#rowsBehind(): AsyncGenerator<RunMatch> {
     const { query, after, budget } = this.#wanted;
-    let offset = query.offset;
-    for (const cluster of this.#found.clusters(query.order)) {
+    const { order } = query;
+    let { offset } = query;
+    for (const cluster of this.#found.clusters(order)) {
       if (this.#liesBefore(cluster)) continue;
       if (after === null && offset >= cluster.count) {
         offset -= cluster.count;
         continue;
       }
-      for await (const { run, rows } of cluster.rows({ order: query.order, budget, after })) {
-        const from =
-          after === null ? Math.min(offset, rows.length) : this.#firstBehind({ run, rows }, after);
-        offset -= after === null ? from : 0;
+      // One more says whether there is more.
+      const wanted = query.limit === null ? Number.POSITIVE_INFINITY : offset + query.limit + 1;
+      for await (const { run, rows } of cluster.rows({ order, budget, after, wanted })) {
+        const from = Math.min(offset, rows.length);
+        offset -= from;
         if (from < rows.length) yield { run, rows: rows.subarray(from) };
       }
     }
@@ -125,17 +127,5 @@ export class EventPage {
     const { query, after } = this.#wanted;
     if (after === null) return false;
     return query.order === 'asc' ? timestampMax < after.timestamp : timestampMin > after.timestamp;
-  }
-
-  #firstBehind({ run, rows }: RunMatch, after: AnswerKey): number {
-    const sign = this.#wanted.query.order === 'asc' ? 1 : -1;
-    let low = 0;
-    let high = rows.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (sign * compareKeys(keyOf(run, rows[middle] as number), after) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

@@ -25,7 +25,6 @@ export interface BudgetedSearch extends Search {
  * Visits what a search finds, run by run in position order, where nothing was found left out. Rows are only counted, but where a payload had to be read to know
  * them. The event loop turns in between; what is applied meanwhile is not among the rows.
  */
-// oxlint-disable-next-line eslint/max-params -- where, what, and what to do with it.
 export async function visitFound(
   history: EventHistory,
   search: BudgetedSearch & { readonly explanation: Explanation },
@@ -50,7 +49,6 @@ export async function visitFound(
 }
 
 /** Visits the rows that a search means, in position order, with turns in between. */
-// oxlint-disable-next-line eslint/max-params -- where, what, and what to do with it.
 export async function visitMatches(
   history: EventHistory,
   search: BudgetedSearch,
@@ -71,7 +69,6 @@ export async function visitMatches(
   }
 }
 
-// oxlint-disable-next-line eslint/max-params -- what, at what cost, and what to do with it.
 async function visitStretches(
   { run, rows }: RunMatch,
   budget: QueryBudget,

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { propertySeed, Random } from '../support/random.ts';
-import { ACME, type GatewayWorld, gatewayWorld } from './gateway-world.ts';
+import { ACME, type Asked, type GatewayWorld, gatewayWorld } from './gateway-world.ts';
 
 /** Every parameter of every read; what a route does not know it passes over. */
 const PARAMETERS = [
@@ -94,6 +94,27 @@ const PATH_VALUES = [
   'z'.repeat(3000),
 ];
 
+const STATUSES = new Set([200, 400, 403, 404, 422, 501, 503]);
+
+function fill(path: string, random: Random): string {
+  return path.replaceAll(/:\w+/g, () => random.pick(PATH_VALUES));
+}
+
+/** What is wrong with an answer to hostile input; null when it is a plain answer or a clear problem. */
+function faultOf({ status, headers, body, text }: Asked): string | null {
+  if (!STATUSES.has(status)) return `status ${status}: ${text.slice(0, 200)}`;
+  if (status === 200 || status === 501) return null;
+  // The only 503 that bad input may cause: a position that nobody has reached.
+  if (status === 503 && !text.includes('read_behind')) return text.slice(0, 200);
+  const { code, message } = body.error as { code?: string; message?: string };
+  if (typeof code !== 'string' || code === 'internal') return `code ${code}`;
+  if (typeof message !== 'string' || message.length < 16) return `message ${message}`;
+  if (code === 'invalid_parameter' && typeof body.parameter !== 'string')
+    return `no parameter is named: ${message}`;
+  const type = headers.get('content-type') ?? '';
+  return type.startsWith('application/problem+json') ? null : `content type ${type}`;
+}
+
 describe('bad input on the reads of the gateway', () => {
   const seed = propertySeed('bad input of reads');
   let world: GatewayWorld;
@@ -116,63 +137,36 @@ describe('bad input on the reads of the gateway', () => {
   });
   afterAll(() => world.close());
 
-  function fill(path: string, random: Random): string {
-    return path.replaceAll(/:\w+/g, () => random.pick(PATH_VALUES));
-  }
-
-  /** What must hold of any answer. */
-  async function check(target: string): Promise<void> {
-    const answer = await world.ask(target, { key: ACME });
-    const { status, body } = answer;
-    const seen = { target: target.slice(0, 300), status };
-    expect([200, 400, 403, 404, 422, 501, 503]).toContain(
-      status === 503 ? notOverload(answer.text) : status,
-    );
-    if (status === 200 || status === 501) return;
-    const { code, message } = body.error as { code: string; message: string };
-    expect({ ...seen, code, message }).toEqual({
-      ...seen,
-      code: expect.any(String),
-      message: expect.any(String),
-    });
-    expect(message.length).toBeGreaterThan(15);
-    expect(code).not.toBe('internal');
-    if (code === 'invalid_parameter')
-      expect({ ...seen, parameter: body.parameter }).toEqual({
-        ...seen,
-        parameter: expect.any(String),
-      });
-    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  }
-
-  /** The only 503 that bad input may cause: a position that nobody has reached. */
-  function notOverload(text: string): number {
-    expect(text).toContain('read_behind');
-    return 503;
-  }
-
   it('one hostile value at parameters of each read', async () => {
     const random = new Random(seed);
+    const faults: object[] = [];
     expect(paths.length).toBeGreaterThan(15);
     for (const path of paths) {
       for (const name of PARAMETERS) {
         if (name === 'min_position' || random.chance(0.6)) continue;
         const value = random.pick(HOSTILE);
-        await check(`${fill(path, random)}?${name}=${encodeURIComponent(value)}`);
+        const target = `${fill(path, random)}?${name}=${encodeURIComponent(value)}`;
+        const fault = faultOf(await world.ask(target, { key: ACME }));
+        if (fault !== null) faults.push({ target, fault });
       }
     }
+    expect(faults).toEqual([]);
   });
 
   it('many at once, twice, empty, and half encoded', async () => {
     const random = new Random(seed + 1);
+    const faults: object[] = [];
     for (let i = 0; i < 200; i++) {
       const pairs = Array.from({ length: random.below(5) }, () => {
         const value = random.pick(HOSTILE).slice(0, 1500);
         const name = random.pick(PARAMETERS.filter((one) => one !== 'min_position'));
         return `${name}=${random.chance(0.1) ? '%E0%A4%A&&=%' : encodeURIComponent(value)}`;
       });
-      await check(`${fill(random.pick(paths), random)}?${pairs.join('&')}`);
+      const target = `${fill(random.pick(paths), random)}?${pairs.join('&')}`;
+      const fault = faultOf(await world.ask(target, { key: ACME }));
+      if (fault !== null) faults.push({ target, fault });
     }
+    expect(faults).toEqual([]);
   });
 
   it.each([

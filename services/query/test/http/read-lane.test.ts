@@ -53,11 +53,19 @@ function comparable({ status, headers, body }: RawAnswer): object {
   const told = Object.fromEntries(
     [...headers]
       .filter(([name]) => !['date', 'x-request-id', 'keep-alive', 'content-length'].includes(name))
-      .toSorted(),
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
   const text = body.replaceAll(/"traceId":"[^"]*"/g, '""').replaceAll(/"elapsed_ms":[\d.]+/g, '""');
   return { status, told, text };
 }
+
+/** Queries counted so far. */
+const count = async () => {
+  const { text } = await world.ask('/metrics');
+  return Number(
+    /allsource_queries_total\{query_type="\/api\/v1\/events\/query"\} (\d+)/.exec(text)?.[1] ?? 0,
+  );
+};
 
 describe('a read in the lane', () => {
   it.each([
@@ -174,13 +182,6 @@ describe('a read in the lane', () => {
   });
 
   it('counts in the metrics and for the tenant', async () => {
-    const count = async () => {
-      const { text } = await world.ask('/metrics');
-      return Number(
-        /allsource_queries_total\{query_type="\/api\/v1\/events\/query"\} (\d+)/.exec(text)?.[1] ??
-          0,
-      );
-    };
     const before = await count();
     await withConnection(async (c) => [
       await c.ask(plain(`${QUERY}?limit=1`)),
@@ -225,10 +226,10 @@ describe('a kept answer', () => {
   });
 
   it('says the position of the moment, not the one at which it was made', async () => {
-    const ask = () => withConnection((c) => c.ask(plain(`${QUERY}?entity_id=order-2`)));
-    const first = JSON.parse((await ask()).body);
+    const target = plain(`${QUERY}?entity_id=order-2`);
+    const first = JSON.parse((await withConnection((c) => c.ask(target))).body);
     world.core.append('acme', [{ type: 'note', entity: 'elsewhere', payload: '{}' }]);
-    const second = JSON.parse((await ask()).body);
+    const second = JSON.parse((await withConnection((c) => c.ask(target))).body);
     expect(second.position).toBe(first.position + 1);
     expect(second.events).toEqual(first.events);
   });
@@ -253,8 +254,9 @@ describe('a kept answer', () => {
   });
 });
 
+const read = (text: string) => new PlainRequests().read(Buffer.from(text, 'latin1'));
+
 describe('a plain request', () => {
-  const read = (text: string) => new PlainRequests().read(Buffer.from(text, 'latin1'));
   const target = `${QUERY}?limit=1`;
 
   it('is read with its target, its headers and where it ends', () => {

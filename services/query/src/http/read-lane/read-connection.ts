@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Principal } from '@allsource/shared/access';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
 import {
@@ -21,7 +22,15 @@ import {
 import type { LaneAnswer, ReadCall } from '../../reads/read-call.ts';
 import { SocketAnswer } from './lane-answer.ts';
 import { PlainRequests } from './plain-request.ts';
-import type { AdmittedRead, Admission, AnsweredRead } from './read-lane.ts';
+import type { Admission, AdmittedRead } from './admission.ts';
+
+export interface AnsweredRead {
+  /** The path pattern of the route. */
+  readonly route: string;
+  readonly principal: Principal;
+  readonly status: number;
+  readonly durationMs: number;
+}
 
 export interface ReadConnectionOptions extends LanePlace<ReadConnection> {
   readonly admission: Admission;
