@@ -12,6 +12,7 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
+import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -59,6 +60,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...statsRoutes({ ...options, ...ofHistory, projections }),
+    ...replayRoutes({ replays: stores.replays, history, catalog, clock }),
     ...projectionRoutes({
       ...ofProjections,
       createdMs: () => stores.projectionsCreatedMs,

@@ -22,6 +22,7 @@ export function readQueryConfig(environment: Environment) {
       'queryMsMax',
       'answerCacheBytes',
       'blockEvents',
+      'replayEventsPerSecond',
       'snapshotEvents',
       'snapshotAgeSeconds',
       'shutdownGraceMs',
