@@ -114,6 +114,12 @@ const forbidden = [
     },
   },
   {
+    name: 'query-analytics-and-formats-know-no-routes',
+    comment: 'http -> formats -> reads -> history; http -> analytics -> history.',
+    from: { path: '^services/query/src/(analytics|formats)/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway|projections)/' },
+  },
+  {
     name: 'query-snapshots-import-only-the-history',
     comment: 'And how a damaged SQLite file is set aside.',
     from: { path: '^services/query/src/snapshots/', pathNot: TEST_FILE },

@@ -192,6 +192,30 @@ export const SETTINGS = {
     min: 0,
     max: 60_000,
   }),
+  queryRowsMax: integerSetting({
+    name: 'ALLSOURCE_QUERY_ROWS_MAX',
+    description:
+      'Rows that one query may look at to find its events, before it is answered 422 query_budget_exceeded.',
+    defaultValue: LIMITS.queryRowsMax,
+    min: 1,
+    max: 1_000_000_000_000,
+  }),
+  queryMsMax: integerSetting({
+    name: 'ALLSOURCE_QUERY_MS_MAX',
+    description:
+      'How long a query may look for its events, in milliseconds, before it is answered 422 query_budget_exceeded.',
+    defaultValue: LIMITS.queryMsMax,
+    min: 1,
+    max: 3_600_000,
+  }),
+  answerCacheBytes: integerSetting({
+    name: 'ALLSOURCE_ANSWER_CACHE_BYTES',
+    description:
+      'Memory for answers about single entities, which are sent again until the entity has another event. 0 keeps none.',
+    defaultValue: 64 * MIB,
+    min: 0,
+    max: 16_384 * MIB,
+  }),
   blockEvents: integerSetting({
     name: 'ALLSOURCE_BLOCK_EVENTS',
     description:

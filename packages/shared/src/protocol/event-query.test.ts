@@ -27,11 +27,18 @@ function queryOf(values: Record<string, string>, limitDefault: number | null = n
   );
 }
 
-const event = { entity: 'order-1', type: 'order.placed', timestamp: micros(1_000) };
+const event = {
+  entity: 'order-1',
+  type: 'order.placed',
+  timestamp: micros(1_000),
+  recordedAt: micros(5_000),
+};
 
 function matches(values: Record<string, string>, payload = '{}'): boolean {
   return matchesEventQuery(queryOf(values), event, () => Buffer.from(payload));
 }
+
+const prefixes = (count: number) => Array.from({ length: count }, (_, i) => `p${i}`).join(',');
 
 describe('the conditions of an event query', () => {
   it('hold all together, with exact types, plain prefixes and inclusive times', () => {
@@ -45,6 +52,15 @@ describe('the conditions of an event query', () => {
     expect(matches({ since: '1000', until: '1000' })).toBe(true);
     expect(matches({ since: '1001' })).toBe(false);
     expect(matches({ until: '2000', as_of: '999' })).toBe(false);
+    expect(matches({ as_of_recorded: '5000' })).toBe(true);
+    expect(matches({ as_of_recorded: '4999', until: '1000' })).toBe(false);
+  });
+
+  it('exclude at most 100 prefixes', () => {
+    expect(queryOf({ exclude_event_type_prefix: prefixes(100) }).excludedTypePrefixes).toHaveLength(
+      100,
+    );
+    expect(() => queryOf({ exclude_event_type_prefix: prefixes(101) })).toThrow(/at most 100/);
   });
 
   it('have the defaults of the wire contract', () => {
@@ -74,6 +90,11 @@ describe('a payload filter', () => {
     ['{}', '{"a":1}', true],
     ['{}', '[1]', false],
     ['{"a":-0}', '{"a":0}', true],
+    ['{"b":1}', '{"a":1}', false],
+    ['{"a":1}', '{"\\u0061":1}', true],
+    ['{"a/b":1}', '{"a\\/b":1}', true],
+    ['{"a":1}', '{"x":{"a":1}}', false],
+    ['{"ä":"\\n"}', '{"ä":"\\u000a"}', true],
   ])('%s on %s is %s', (filter, payload, expected) => {
     expect(new PayloadFilter(filter).matches(Buffer.from(payload))).toBe(expected);
   });

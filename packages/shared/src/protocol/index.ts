@@ -84,3 +84,4 @@ export {
   type TenantCreated,
 } from './system-events.ts';
 export { TypeFilter } from './type-filter.ts';
+export { STREAM_MEDIA_TYPES, type StreamFormat, streamFormatOf } from './stream-format.ts';

@@ -1,13 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalJson, rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
 import { compareTexts, type EntityEntry } from '../catalog/entity-tally.ts';
 import { sortedWindow, type WindowBounds } from '../catalog/sorted-window.ts';
 import type { CatalogPage } from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
+import { defaultBudget } from './query-budget.ts';
 import { type CountedEvents, countEvents } from './read-entities.ts';
 
-const PAYLOADS_A_TURN = 2_048;
 const NULL = 'null';
 
 export interface DuplicatesWanted extends CountedEvents {
@@ -32,13 +31,15 @@ export async function readDuplicates(
   history: EventHistory,
   wanted: DuplicatesWanted,
 ): Promise<CatalogPage<DuplicateGroup>> {
-  const counts = await countEvents(history, wanted);
+  const budget = wanted.budget ?? defaultBudget();
+  const counts = await countEvents(history, { ...wanted, budget });
   // In the order of the store, so that a chunk of text is decompressed once and not once an entity.
   const entries = [...counts.everyEntity()].sort((a, b) => a.lastPosition - b.lastPosition);
   const groups = new Map<string, OpenGroup>();
-  for (const [i, entry] of entries.entries()) {
+  for (const entry of entries) {
+    budget.takePayloads(1);
     addToGroup(groups, entry.entity, latestMembers(history, wanted, entry));
-    if (i % PAYLOADS_A_TURN === PAYLOADS_A_TURN - 1) await nextTurn();
+    if (budget.isTurnOver) await budget.nextTurn();
   }
   const found = [...groups.values()].filter((group) => group.entities.length > 1).map(closed);
   const compare = (a: number, b: number) => compareGroups(found[a], found[b]);
