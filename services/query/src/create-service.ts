@@ -63,6 +63,7 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
+      onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
     const parts = { config, logger, httpMetrics, metrics, ingestRates, stores, releaseLock };

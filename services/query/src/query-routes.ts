@@ -11,6 +11,7 @@ import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
+import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -55,6 +56,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
+    ...replayRoutes({ replays: stores.replays, history, catalog, clock }),
     ...projectionRoutes({
       ...ofProjections,
       createdMs: () => stores.projectionsCreatedMs,

@@ -25,6 +25,7 @@ import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import { ReplayRuns } from './replay/replay-runs.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotting } from './snapshots/snapshotting.ts';
@@ -43,6 +44,7 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
   readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
 
@@ -63,6 +65,7 @@ export class ReadStores {
   readonly catalog: Catalog;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
+  readonly replays: ReplayRuns;
   readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
@@ -95,6 +98,15 @@ export class ReadStores {
       onSaveFailed: (error) => {
         options.logger.error({ err: error }, 'the projections could not be saved');
       },
+    });
+    this.replays = new ReplayRuns({
+      folder: options.config.folder,
+      projectionsFile: projectionsFile(options),
+      eventsPerSecond: options.config.replayEventsPerSecond,
+      folds: this.projections,
+      clock: systemClock,
+      logger: options.logger,
+      onStep: options.onReplayStep,
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
@@ -168,6 +180,7 @@ export class ReadStores {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.replays.close();
     await this.snapshotting.close();
     await this.history.close();
     await this.projections.close();
@@ -184,6 +197,7 @@ export class ReadStores {
       const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
       follower.follow(createLogFollower(options));
     }
+    this.replays.start({ coreUrl, internalToken });
     this.snapshotting.start();
   }
 
@@ -202,9 +216,14 @@ export class ReadStores {
   }
 }
 
-function openProjections({ config, logger }: ReadStoresOptions): ProjectionStore {
+function projectionsFile({ config }: ReadStoresOptions): string {
+  return join(config.folder, 'projections.sqlite');
+}
+
+function openProjections(options: ReadStoresOptions): ProjectionStore {
+  const { logger } = options;
   return new ProjectionStore({
-    file: join(config.folder, 'projections.sqlite'),
+    file: projectionsFile(options),
     nowMs: () => systemClock.nowMicros() / 1000,
     onSetAside: (reason) => {
       logger.warn({ reason }, 'the projections are set aside and computed again');

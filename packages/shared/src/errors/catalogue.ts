@@ -51,6 +51,7 @@ export const ERROR_CATALOGUE = {
   upgrade_required: kind(426, 'This is a WebSocket', ''),
   version_conflict: kind(409, 'The entity is at another version', '', true),
   operation_running: kind(409, 'The operation is running already', ''),
+  operation_ended: kind(409, 'The operation has ended', ''),
   not_available: kind(501, 'This is not available', ''),
   read_behind: kind(503, 'The read store has not caught up', '', true),
   writer_poisoned: kind(503, 'The writer has stopped after a disk error', 'Storage error: '),
