@@ -1,0 +1,117 @@
+/**
+ * Holds the payloads of an append against the schemas of its tenant, before they are placed. Called by append-route.ts and group-stream.ts.
+ *
+ * A tenant without schemas, or one that enforces none, costs a look-up for each append; a type without a schema costs the look-up of its name. Payloads are
+ * parsed only to be looked at: what is stored are the client's own bytes. The schemas are those of the moment in which the check began.
+ *
+ * The work of one append is bounded in steps, and a large append gives others their turn: `advance` says false, and is called again with the same
+ * events, which by then have been read again. What was sent before under the same idempotency key is not judged again: it is in the log.
+ */
+import { problem, type Problem } from '@allsource/shared/errors';
+import { LIMITS } from '@allsource/shared/limits';
+import { quoted } from '@allsource/shared/model';
+import type { EventTexts } from '../append/event-texts.ts';
+import type { SchemaViolation } from '../json-schema/validation-run.ts';
+import type { CompiledSchemas } from './compiled-schemas.ts';
+import type { SchemaFold, SchemaVersion } from './schema-fold.ts';
+import { stepsSpent } from './schema-service.ts';
+import { appendSteps, payloadSteps } from './validation-budget.ts';
+import { violationText } from './violation-text.ts';
+
+/** Counts what the checks find. */
+export interface SchemaCounts {
+  countValidated(payloads: number): void;
+  countViolations(enforcement: 'warn' | 'strict', payloads: number): void;
+}
+
+export interface SchemaCheckOptions {
+  readonly fold: SchemaFold;
+  readonly compiled: CompiledSchemas;
+  readonly counts: SchemaCounts;
+  readonly tenant: string;
+  readonly enforcement: 'warn' | 'strict';
+}
+
+export class SchemaCheck {
+  readonly #options: SchemaCheckOptions;
+  readonly #schemas = new Map<string, SchemaVersion | null>();
+  #next = 0;
+  #validated = 0;
+  #warnings = 0;
+  #bytes = 0;
+  #stepsTaken = 0;
+
+  constructor(options: SchemaCheckOptions) {
+    this.#options = options;
+  }
+
+  /** Payloads that do not fit and are stored nevertheless. */
+  get warnings(): number {
+    return this.#warnings;
+  }
+
+  /**
+   * Goes on with the check; true when it is done. The events are the same at each call. Throws `schema_violation` for the first payload that does not
+   * fit, if the tenant is strict; then nothing of the append is to be stored.
+   */
+  advance(events: EventTexts): boolean {
+    const turnEnd = this.#bytes + LIMITS.schemaTurnBytes;
+    while (this.#next < events.count) {
+      if (this.#bytes >= turnEnd) return false;
+      const index = this.#next++;
+      const schema = this.#schemaOf(events.typeAt(index));
+      if (schema !== null) this.#check(schema, index, events.payloadAt(index));
+    }
+    const { counts, enforcement } = this.#options;
+    counts.countValidated(this.#validated);
+    if (this.#warnings > 0) counts.countViolations(enforcement, this.#warnings);
+    return true;
+  }
+
+  #schemaOf(type: string): SchemaVersion | null {
+    const known = this.#schemas.get(type);
+    if (known !== undefined) return known;
+    const { fold, tenant } = this.#options;
+    const schema = fold.latest(tenant, type);
+    this.#schemas.set(type, schema);
+    return schema;
+  }
+
+  #check(schema: SchemaVersion, index: number, text: string): void {
+    this.#bytes += text.length;
+    this.#validated++;
+    const compiled = this.#options.compiled.of(schema);
+    const payload: unknown = JSON.parse(text);
+    const steps = Math.min(
+      payloadSteps(text.length),
+      Math.max(0, appendSteps(this.#bytes) - this.#stepsTaken),
+    );
+    const verdict = compiled.judge(payload, steps);
+    this.#stepsTaken += verdict.kind === 'undecided' ? steps : steps - verdict.stepsLeft;
+    if (verdict.kind === 'good') return;
+    if (this.#options.enforcement === 'warn') {
+      this.#warnings++;
+      return;
+    }
+    this.#options.counts.countViolations('strict', 1);
+    const violations =
+      verdict.kind === 'bad' ? compiled.explain(payload, payloadSteps(text.length)) : [];
+    throw violation(schema, index, violations.length > 0 ? violations : [stepsSpent(steps)]);
+  }
+}
+
+function violation(
+  { subject, version }: SchemaVersion,
+  index: number,
+  violations: readonly SchemaViolation[],
+): Problem {
+  const errors = violations.map(violationText);
+  return problem(
+    'schema_violation',
+    `The payload of event ${index} does not fit version ${version} of the schema of ${quoted(subject)}: ${errors.join('; ')}. Nothing was stored.`,
+    {
+      index,
+      details: { event_type: subject, schema_version: version, errors, violations },
+    },
+  );
+}
