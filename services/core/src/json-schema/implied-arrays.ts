@@ -33,7 +33,7 @@ function containsFaults(
   const follows = narrow.parts.some((part) => {
     const own = innerPart(narrow.compiled, part, ['contains']);
     if (own === null || least(part.schema as JsonObject, narrow.compiled) < needed) return false;
-    return implication.follows(implication.narrowSide([own]), [contains]);
+    return implication.followsInside(implication.narrowSide([own]), [contains]);
   });
   if (needed > 0 && !follows)
     implication.fault(
@@ -102,5 +102,5 @@ function compareItem(
   },
 ): void {
   const parts = own.flatMap(({ first, rest }) => first[index] ?? rest ?? []);
-  implication.compare(implication.narrowSide(parts), [schema], pointer);
+  implication.compareInside(implication.narrowSide(parts), [schema], pointer);
 }

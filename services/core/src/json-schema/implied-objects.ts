@@ -112,7 +112,7 @@ function fieldFaults(
     ? Object.keys(keyword(schema, 'properties') as object)
     : [];
   for (const name of new Set([...wanted, ...narrow.declaredNames])) {
-    const isDeclared = narrow.declares(name);
+    const isDeclared = narrow.mentions(name);
     const isDropped = implication.direction === 'Forward' && !isDeclared;
     if (isDropped && wanted.includes(name)) {
       implication.fault(below(pointer, name), 'properties', `field '${name}' removed`);
@@ -130,7 +130,7 @@ function fieldFaults(
           ? `field '${name}' is no longer allowed`
           : `new field '${name}' added, which the version before does not allow`;
       implication.fault(below(pointer, name), 'additionalProperties', text);
-    } else implication.compare(narrowField, parts, below(pointer, name));
+    } else implication.compareInside(narrowField, parts, below(pointer, name));
   }
 }
 
@@ -143,7 +143,8 @@ function patternFaults(
     const wanted = implication.wide.document.within(wide, ['patternProperties', source]);
     const follows = narrow.parts.some((part) => {
       const own = innerPart(narrow.compiled, part, ['patternProperties', source]);
-      if (own !== null && implication.follows(implication.narrowSide([own]), [wanted])) return true;
+      if (own !== null && implication.followsInside(implication.narrowSide([own]), [wanted]))
+        return true;
       return othersFollow(implication, { narrow, part, wanted, isExcused: () => false });
     });
     if (!follows && wanted.schema !== true)
@@ -190,14 +191,14 @@ function othersFollow(
   },
 ): boolean {
   const others = innerPart(narrow.compiled, part, ['additionalProperties']);
-  if (others === null || !implication.follows(implication.narrowSide([others]), [wanted]))
+  if (others === null || !implication.followsInside(implication.narrowSide([others]), [wanted]))
     return false;
   const patterns = keyword(part.schema as JsonObject, 'patternProperties');
   return (isRecord(patterns) ? Object.keys(patterns) : []).every((source) => {
     const own = innerPart(narrow.compiled, part, ['patternProperties', source]);
     return (
       isExcused(source) ||
-      (own !== null && implication.follows(implication.narrowSide([own]), [wanted]))
+      (own !== null && implication.followsInside(implication.narrowSide([own]), [wanted]))
     );
   });
 }
@@ -207,7 +208,7 @@ function nameFaults(implication: SchemaImplication, { narrow, wide, pointer }: C
   if (wanted === null) return;
   const follows = narrow
     .within('propertyNames')
-    .some((own) => implication.follows(implication.narrowSide([own]), [wanted]));
+    .some((own) => implication.followsInside(implication.narrowSide([own]), [wanted]));
   if (!follows)
     implication.fault(
       pointer,

@@ -2,7 +2,7 @@
  * Shows that every value that fits one schema, the narrow one, fits another one, the wide one. Each keyword of the wide schema must follow from what the narrow
  * one says; what the narrow one says beyond that does no harm. Where nothing follows there is a fault, so a missing rule can only make the answer a no.
  *
- * Schemas that refer to themselves are compared once: a pair that is being compared already holds if everything else does. The work is bounded.
+ * Schemas that refer to themselves are compared once: a pair that is being compared further up holds if everything else does. The work is bounded.
  */
 import type { CompiledSchema } from './compiled-schema.ts';
 import type { Incompatibility } from './compatibility.ts';
@@ -29,7 +29,7 @@ export interface Comparison {
   readonly pointer: string;
 }
 
-const COMPARISONS_MAX = 20_000;
+const COMPARISONS_MAX = 3_000;
 const FAULTS_MAX = 50;
 /** Alternatives within alternatives that are told apart. */
 const SPLITS_MAX = 3;
@@ -48,12 +48,15 @@ const LOCAL_REFERENCE = /"\$ref":"(?!#\/(?:\$defs|definitions)\/)/;
 export class SchemaImplication {
   readonly #options: SchemaImplicationOptions;
   readonly #ids = new Map<unknown, number>();
-  readonly #open = new Set<string>();
+  /** The pairs that are being compared, by how deep in the documents that began. */
+  readonly #open = new Map<string, number>();
+  #depth = 0;
   readonly #keys = new WeakMap<object, string>();
   readonly #haveSameDefinitions: boolean;
   #faults: Incompatibility[] = [];
   #comparisons = 0;
-  #splits = 0;
+  /** The schemas whose alternatives are being told apart. */
+  readonly #split = new Set<SchemaPart>();
 
   constructor(options: SchemaImplicationOptions) {
     this.#options = options;
@@ -104,6 +107,18 @@ export class SchemaImplication {
     for (const part of wide.parts) this.#compareOnce(narrow, part, pointer);
   }
 
+  /** The same for a member or an item. */
+  compareInside(narrow: SchemaSide, wanted: readonly SchemaPart[], pointer: string): void {
+    this.#depth++;
+    this.compare(narrow, wanted, pointer);
+    this.#depth--;
+  }
+
+  /** True when the comparison of a member or an item would find no fault; none is noted. */
+  followsInside(narrow: SchemaSide, wanted: readonly SchemaPart[]): boolean {
+    return this.#attempt(() => this.compareInside(narrow, wanted, '')).length === 0;
+  }
+
   /** True when the comparison would find no fault; none is noted. */
   follows(narrow: SchemaSide, wanted: readonly SchemaPart[]): boolean {
     return this.#attempt(() => this.compare(narrow, wanted, '')).length === 0;
@@ -128,8 +143,14 @@ export class SchemaImplication {
       '|',
       this.#id(wide.schema),
     ].join();
-    if (this.#open.has(key)) return;
-    this.#open.add(key);
+    const openedAt = this.#open.get(key);
+    if (openedAt !== undefined) {
+      // Only further down may a pair rest on itself; at the same place it would rest on nothing.
+      if (openedAt === this.#depth)
+        this.fault(pointer, '$ref', 'the schema refers to itself at the same place');
+      return;
+    }
+    this.#open.set(key, this.#depth);
     const found = this.#attempt(() => this.#compareWhole(narrow, wide, pointer));
     if (found.length > 0 && !this.#followsByCases(narrow, wide)) this.#faults.push(...found);
     this.#open.delete(key);
@@ -144,17 +165,18 @@ export class SchemaImplication {
 
   /** True when the narrow side is one of several things and the wide schema follows from each. */
   #followsByCases(narrow: SchemaSide, wide: SchemaPart): boolean {
-    if (this.#splits >= SPLITS_MAX) return false;
+    if (this.#split.size >= SPLITS_MAX) return false;
     for (const name of ['anyOf', 'oneOf']) {
       for (const part of narrow.parts) {
         const branches = keyword(part.schema as JsonObject, name);
         if (!Array.isArray(branches)) continue;
-        this.#splits++;
+        if (this.#split.has(part)) continue;
+        this.#split.add(part);
         const holds = branches.every((_, index) => {
           const branch = this.#options.narrow.document.within(part, [name, index]);
           return this.follows(narrow.and(branch), [wide]);
         });
-        this.#splits--;
+        this.#split.delete(part);
         if (holds) return true;
       }
     }
@@ -164,8 +186,14 @@ export class SchemaImplication {
   #compareWhole(narrow: SchemaSide, wide: SchemaPart, pointer: string): void {
     const schema = wide.schema as JsonObject;
     if (narrow.parts.some((part) => this.#isSame(part.schema, schema))) return;
+    const comparison = { narrow, wide, schema, pointer };
     const values = narrow.finiteValues;
-    if (values === null) this.#compareKeywords({ narrow, wide, schema, pointer });
+    if (values === null) this.#compareKeywords(comparison);
+    else if (
+      narrow.isOfFiniteTypes &&
+      this.#attempt(() => this.#compareTypes(comparison)).length > 0
+    )
+      this.#compareTypes(comparison);
     else this.#compareValues(narrow, wide, { values, pointer });
   }
 

@@ -128,8 +128,28 @@ export class SchemaSide {
     );
   }
 
+  /** True when a field is declared by name, here or in a schema that may apply beside: an alternative, a condition. */
+  mentions(name: string): boolean {
+    const seen = new Set<unknown>();
+    const queue: SchemaSide[] = [this];
+    for (let side = queue.pop(); side !== undefined; side = queue.pop()) {
+      if (side.isCut || side.declares(name)) return true;
+      for (const branch of branchesOf(side)) {
+        if (seen.has(branch.schema)) continue;
+        seen.add(branch.schema);
+        queue.push(SchemaSide.of(this.compiled, [branch]));
+      }
+    }
+    return false;
+  }
+
   get declaredNames(): string[] {
     return [...this.values('properties')].flatMap((members) => Object.keys(members as object));
+  }
+
+  /** True when the types alone leave few values. */
+  get isOfFiniteTypes(): boolean {
+    return (this.types & ~(1 | 2)) === 0;
   }
 
   /** The few values that can fit at all; null when they are not few. */
@@ -137,7 +157,7 @@ export class SchemaSide {
     for (const constant of this.values('const')) return [constant];
     for (const allowed of this.values('enum')) return allowed as unknown[];
     const { types } = this;
-    if ((types & ~(1 | 2)) !== 0) return null;
+    if (!this.isOfFiniteTypes) return null;
     return [...((types & 1) === 0 ? [] : [null]), ...((types & 2) === 0 ? [] : [true, false])];
   }
 
@@ -149,6 +169,23 @@ export class SchemaSide {
       return kind === 'undecided' ? undecided : kind === 'good';
     });
   }
+}
+
+/** The schemas that may apply to the same value, besides those that do. */
+function branchesOf({ compiled, parts }: SchemaSide): SchemaPart[] {
+  return parts.flatMap((part) => {
+    const schema = part.schema as JsonObject;
+    const listed = ['anyOf', 'oneOf'].flatMap((name) => {
+      const list = keyword(schema, name);
+      return Array.isArray(list) ? list.map((_, index) => [name, index]) : [];
+    });
+    const named = ['dependentSchemas', 'dependencies'].flatMap((name) => {
+      const members = keyword(schema, name);
+      return isRecord(members) ? Object.keys(members).map((member) => [name, member]) : [];
+    });
+    const places = [...listed, ...named, ['if'], ['then'], ['else'], ['not']];
+    return places.flatMap((steps) => innerPart(compiled, part, steps) ?? []);
+  });
 }
 
 /** The schema at a place within another one; null when there is none. */

@@ -112,7 +112,7 @@ describe('schemas', () => {
       ['a back-reference', '{"pattern":"(a)\\\\1"}', 'back-reference'],
       ['a look-ahead', '{"pattern":"(?=a)b"}', 'look-around'],
       ['repetitions without measure', '{"pattern":"((a{200}){200}){9}"}', 'repeat less'],
-      ['a reference to itself', '{"allOf":[{"$ref":"#"}]}', 'refer to itself'],
+      ['a reference to itself', '{"allOf":[{"$ref":"#"}]}', 'refers to itself'],
       ['another dialect', '{"$schema":"http://json-schema.org/draft-04/schema#"}', 'dialect'],
     ])('are refused with %s', async (_what, schema, words) => {
       const body = `{"subject":"a.b","schema":${schema}}`;
