@@ -4,6 +4,13 @@ import type { ScannedRequest } from '../append/commit-builder.ts';
 import type { EventTexts } from '../append/event-texts.ts';
 import { EVENT_BYTES, INPUT } from './kernel-memory.ts';
 
+// Members of a record, in words of 32 bits; kernel/assembly/layout.ts draws it.
+const WORDS = EVENT_BYTES / 4;
+const TYPE_AT = 0;
+const NAME_BYTES = 1;
+const PAYLOAD_AT = 3;
+const PAYLOAD_BYTES = 4;
+
 export interface ScannedTextsOptions {
   readonly bytes: Buffer;
   readonly eventTable: number;
@@ -14,7 +21,7 @@ export interface ScannedTextsOptions {
 export class ScannedTexts implements EventTexts {
   readonly count: number;
   readonly #bytes: Buffer;
-  readonly #eventTable: number;
+  readonly #records: Uint32Array;
   readonly #inputEnd: number;
   #type = '';
   #typeStart = 0;
@@ -24,14 +31,18 @@ export class ScannedTexts implements EventTexts {
   constructor({ bytes, eventTable, request, inputBytes }: ScannedTextsOptions) {
     this.count = request.eventCount;
     this.#bytes = bytes;
-    this.#eventTable = eventTable;
+    this.#records = new Uint32Array(
+      bytes.buffer,
+      bytes.byteOffset + eventTable,
+      this.count * WORDS,
+    );
     this.#inputEnd = INPUT + inputBytes;
   }
 
   typeAt(index: number): string {
-    const at = this.#eventTable + index * EVENT_BYTES;
-    const start = INPUT + this.#bytes.readUInt32LE(at);
-    const length = this.#bytes.readUInt16LE(at + 4);
+    const at = index * WORDS;
+    const start = INPUT + (this.#records[at + TYPE_AT] as number);
+    const length = (this.#records[at + NAME_BYTES] as number) & 0xffff;
     if (!this.#isSameType(start, length)) {
       this.#type = this.#bytes.toString('latin1', start, start + length);
       this.#typeStart = start;
@@ -50,9 +61,9 @@ export class ScannedTexts implements EventTexts {
   }
 
   payloadAt(index: number): string {
-    const at = this.#eventTable + index * EVENT_BYTES;
-    const start = this.#bytes.readUInt32LE(at + 12);
-    const end = start + this.#bytes.readUInt32LE(at + 16);
+    const at = index * WORDS;
+    const start = this.#records[at + PAYLOAD_AT] as number;
+    const end = start + (this.#records[at + PAYLOAD_BYTES] as number);
     this.#input ??= this.#asciiInput();
     if (this.#input !== null) return this.#input.substring(start, end);
     return this.#bytes.toString('utf8', INPUT + start, INPUT + end);

@@ -62,6 +62,16 @@ function itemChecks(site: SchemaSite): ArrayCheck[] {
   const { first, rest, restKeyword } = itemSchemas(site);
   if (first.length === 0 && rest === null) return [];
   const isClosed = rest !== null && site.keyword(restKeyword) === false;
+  const everyItem = (value: readonly unknown[], end: number, run: ValidationRun) => {
+    let isGood = true;
+    for (let index = 0; index < end; index++) {
+      const check = first[index] ?? (rest as Check);
+      if (run.inside(index, value[index], check)) continue;
+      isGood = false;
+      if (!run.isExplaining) return false;
+    }
+    return isGood;
+  };
   return [
     (value, run, seen) => {
       const end = rest === null ? Math.min(first.length, value.length) : value.length;
@@ -71,34 +81,9 @@ function itemChecks(site: SchemaSite): ArrayCheck[] {
           restKeyword,
           () => `List has ${value.length} items, at most ${first.length} are allowed`,
         );
-      return everyItem(value, end, { run, checkAt: (index) => first[index] ?? (rest as Check) });
+      return everyItem(value, end, run);
     },
   ];
-}
-
-function everyItem(
-  value: readonly unknown[],
-  end: number,
-  { run, checkAt }: { readonly run: ValidationRun; readonly checkAt: (index: number) => Check },
-): boolean {
-  let isGood = true;
-  for (let index = 0; index < end; index++) {
-    isGood = checkItem(value, index, { run, check: checkAt(index) }) && isGood;
-    if (!isGood && !run.isExplaining) return false;
-  }
-  return isGood;
-}
-
-function checkItem(
-  value: readonly unknown[],
-  index: number,
-  { run, check }: { readonly run: ValidationRun; readonly check: Check },
-): boolean {
-  if (!run.isExplaining) return check(value[index], run, null);
-  run.descend(index);
-  const isGood = check(value[index], run, null);
-  run.ascend();
-  return isGood;
 }
 
 function containsChecks(site: SchemaSite): ArrayCheck[] {
@@ -163,7 +148,7 @@ export function unevaluatedItems(site: SchemaSite): Check | null {
     let isGood = true;
     for (let index = 0; index < value.length; index++) {
       if (seen?.hasItem(index) === true) continue;
-      isGood = checkItem(value, index, { run, check }) && isGood;
+      isGood = run.inside(index, value[index], check) && isGood;
       if (!isGood && !run.isExplaining) return false;
     }
     seen?.itemsBefore(value.length);

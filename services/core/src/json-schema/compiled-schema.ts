@@ -141,11 +141,11 @@ class SchemaCompiler {
       (check) => check !== null,
     );
     if (last.length === 0) return [];
-    const others = checks.splice(0);
+    const whole = all([...checks.splice(0), ...last]);
     return [
       (value, run, seen) => {
         const own = new Seen();
-        const isGood = all([...others, ...last], value, { run, seen: own });
+        const isGood = whole(value, run, own);
         if (isGood) seen?.add(own);
         return isGood;
       },
@@ -213,35 +213,32 @@ function compilePattern(
   }
 }
 
-interface Progress {
-  readonly run: ValidationRun;
-  readonly seen: Seen | null;
-}
-
-function all(checks: readonly Check[], value: unknown, { run, seen }: Progress): boolean {
-  let isGood = true;
-  for (const check of checks) {
-    if (check(value, run, seen)) continue;
-    isGood = false;
-    if (!run.isExplaining) return false;
-  }
-  return isGood;
+/** All checks as one. While explaining, each is made whatever the others say. */
+function all(checks: readonly Check[]): Check {
+  const [first = NOTHING_CHECKED, second = NOTHING_CHECKED] = checks;
+  if (checks.length <= 1) return first;
+  if (checks.length === 2)
+    return (value, run, seen) => {
+      const isFirstGood = first(value, run, seen);
+      return (isFirstGood || run.isExplaining) && second(value, run, seen) && isFirstGood;
+    };
+  return (value, run, seen) => {
+    let isGood = true;
+    for (const check of checks) {
+      if (check(value, run, seen)) continue;
+      isGood = false;
+      if (!run.isExplaining) return false;
+    }
+    return isGood;
+  };
 }
 
 /** All checks of one schema as one, for one step. */
 function counted(checks: readonly Check[]): Check {
-  const [first = NOTHING_CHECKED, second = NOTHING_CHECKED] = checks;
-  if (checks.length > 2)
-    return (value, run, seen) => {
-      run.enter();
-      const isGood = all(checks, value, { run, seen });
-      run.leave();
-      return isGood;
-    };
+  const whole = all(checks);
   return (value, run, seen) => {
     run.enter();
-    const isFirstGood = first(value, run, seen);
-    const isGood = (isFirstGood || run.isExplaining) && second(value, run, seen) && isFirstGood;
+    const isGood = whole(value, run, seen);
     run.leave();
     return isGood;
   };

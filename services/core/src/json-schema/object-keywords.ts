@@ -23,12 +23,27 @@ const DEPENDENCIES = {
 type Members = Record<string, unknown>;
 type ObjectCheck = (value: Members, run: ValidationRun, seen: Seen | null) => boolean;
 
-export const objectKeywords: KeywordCompiler = (site) =>
-  [...requiredChecks(site), ...countChecks(site), ...memberChecks(site), ...nameChecks(site)].map(
-    (check): Check =>
-      (value, run, seen) =>
-        !isRecord(value) || check(value, run, seen),
-  );
+export const objectKeywords: KeywordCompiler = (site) => {
+  const checks = [
+    ...requiredChecks(site),
+    ...countChecks(site),
+    ...memberChecks(site),
+    ...nameChecks(site),
+  ];
+  if (checks.length === 0) return [];
+  return [
+    (value, run, seen) => {
+      if (!isRecord(value)) return true;
+      let isGood = true;
+      for (const check of checks) {
+        if (check(value, run, seen)) continue;
+        isGood = false;
+        if (!run.isExplaining) return false;
+      }
+      return isGood;
+    },
+  ];
+};
 
 /** True when the object has a member of its own with this name. What JSON.parse makes has no undefined members. */
 function hasMember(value: Members, name: string, isInherited: boolean): boolean {
@@ -126,24 +141,12 @@ function declaredCheck(declared: readonly DeclaredMember[]): ObjectCheck {
     for (const { name, isInherited, check } of declared) {
       if (!hasMember(value, name, isInherited)) continue;
       seen?.name(name);
-      if (checkMember(value, name, { run, check })) continue;
+      if (run.inside(name, value[name], check)) continue;
       isGood = false;
       if (!run.isExplaining) return false;
     }
     return isGood;
   };
-}
-
-function checkMember(
-  value: Members,
-  name: string,
-  { run, check }: { readonly run: ValidationRun; readonly check: Check },
-): boolean {
-  if (!run.isExplaining) return check(value[name], run, null);
-  run.descend(name);
-  const isGood = check(value[name], run, null);
-  run.ascend();
-  return isGood;
 }
 
 function patternCheck(pattern: LinearPattern, check: Check): ObjectCheck {
@@ -152,7 +155,7 @@ function patternCheck(pattern: LinearPattern, check: Check): ObjectCheck {
     for (const name of Object.keys(value)) {
       if (!pattern.matches(name, run)) continue;
       seen?.name(name);
-      isGood = checkMember(value, name, { run, check }) && isGood;
+      isGood = run.inside(name, value[name], check) && isGood;
       if (!isGood && !run.isExplaining) return false;
     }
     return isGood;
@@ -177,7 +180,7 @@ function otherCheck({ rule, isOther, check, isClosed }: OtherMembers): ObjectChe
         isGood = run.fail(rule, () => `Field is not allowed: ${quoted(name)}`);
       } else {
         seen?.name(name);
-        isGood = checkMember(value, name, { run, check }) && isGood;
+        isGood = run.inside(name, value[name], check) && isGood;
       }
       if (!isGood && !run.isExplaining) return false;
     }

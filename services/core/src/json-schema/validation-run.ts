@@ -22,26 +22,34 @@ const VIOLATIONS_MAX = 20;
 /** Schemas within schemas at once. A payload has at most 64 levels, so more than this is a schema that refers to itself in place. */
 const DEPTH_MAX = 1_000;
 
+const NOTHING: readonly SchemaViolation[] = [];
+
 export class ValidationRun {
   /** Steps left. A step is about 10 ns of work. */
   stepsLeft: number;
+  /** Whether all violations are wanted, or only whether there is one. */
+  isExplaining: boolean;
   #depth = 0;
-  #violations: SchemaViolation[] | null;
-  readonly #path: (string | number)[] = [];
-  /** The schema resources that the evaluation has entered, outermost first: what a `$dynamicRef` looks through. */
-  readonly scope: object[] = [];
+  /** Null where nothing is explained: then there is no path either. */
+  readonly #violations: SchemaViolation[] | null;
+  readonly #path: (string | number)[] | null;
+  #scope: object[] | null = null;
 
   constructor(options: { readonly steps: number; readonly isExplaining: boolean }) {
     this.stepsLeft = options.steps;
+    this.isExplaining = options.isExplaining;
     this.#violations = options.isExplaining ? [] : null;
-  }
-
-  get isExplaining(): boolean {
-    return this.#violations !== null;
+    this.#path = options.isExplaining ? [] : null;
   }
 
   get violations(): readonly SchemaViolation[] {
-    return this.#violations ?? [];
+    return this.#violations ?? NOTHING;
+  }
+
+  /** The schema resources that the evaluation has entered, outermost first: what a `$dynamicRef` looks through. */
+  get scope(): object[] {
+    this.#scope ??= [];
+    return this.#scope;
   }
 
   /** Counts work. Throws a BudgetSpentError when there is no more to spend. */
@@ -61,30 +69,35 @@ export class ValidationRun {
     this.#depth--;
   }
 
-  /** Goes down into a member or an item. Only while explaining. */
-  descend(step: string | number): void {
-    this.#path.push(step);
-  }
-
-  ascend(): void {
-    this.#path.pop();
+  /** Judges a member or an item, which stands one step further down. */
+  inside(
+    step: string | number,
+    value: unknown,
+    check: (value: unknown, run: ValidationRun, seen: null) => boolean,
+  ): boolean {
+    if (!this.isExplaining) return check(value, this, null);
+    this.#path?.push(step);
+    const isGood = check(value, this, null);
+    this.#path?.pop();
+    return isGood;
   }
 
   /** Notes a violation; always false. */
   fail(rule: string, message: () => string): false {
-    if (this.#violations !== null && this.#violations.length < VIOLATIONS_MAX) {
-      const pointer = this.#path.map((step) => `/${escapeToken(String(step))}`).join('');
-      this.#violations.push({ pointer, rule, message: message() });
+    const violations = this.#violations;
+    if (this.isExplaining && violations !== null && violations.length < VIOLATIONS_MAX) {
+      const pointer = (this.#path ?? []).map((step) => `/${escapeToken(String(step))}`).join('');
+      violations.push({ pointer, rule, message: message() });
     }
     return false;
   }
 
   /** Runs a check whose violations are none of the value's own: those of a branch that need not hold. */
   quietly(check: () => boolean): boolean {
-    const violations = this.#violations;
-    this.#violations = null;
+    const wasExplaining = this.isExplaining;
+    this.isExplaining = false;
     const isGood = check();
-    this.#violations = violations;
+    this.isExplaining = wasExplaining;
     return isGood;
   }
 }

@@ -11,6 +11,7 @@ import { problem, type Problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import type { EventTexts } from '../append/event-texts.ts';
+import type { CompiledSchema } from '../json-schema/compiled-schema.ts';
 import type { SchemaViolation } from '../json-schema/validation-run.ts';
 import type { CompiledSchemas } from './compiled-schemas.ts';
 import type { SchemaFold, SchemaVersion } from './schema-fold.ts';
@@ -32,9 +33,16 @@ export interface SchemaCheckOptions {
   readonly enforcement: 'warn' | 'strict';
 }
 
+interface Rule {
+  readonly schema: SchemaVersion;
+  readonly compiled: CompiledSchema;
+}
+
 export class SchemaCheck {
   readonly #options: SchemaCheckOptions;
-  readonly #schemas = new Map<string, SchemaVersion | null>();
+  readonly #rules = new Map<string, Rule | null>();
+  #type: string | null = null;
+  #rule: Rule | null = null;
   #next = 0;
   #validated = 0;
   #warnings = 0;
@@ -59,8 +67,10 @@ export class SchemaCheck {
     while (this.#next < events.count) {
       if (this.#bytes >= turnEnd) return false;
       const index = this.#next++;
-      const schema = this.#schemaOf(events.typeAt(index));
-      if (schema !== null) this.#check(schema, index, events.payloadAt(index));
+      const type = events.typeAt(index);
+      // Neighbours mostly have one type, and the same text for it.
+      if (type !== this.#type) this.#take(type);
+      if (this.#rule !== null) this.#check(this.#rule, index, events.payloadAt(index));
     }
     const { counts, enforcement } = this.#options;
     counts.countValidated(this.#validated);
@@ -68,19 +78,21 @@ export class SchemaCheck {
     return true;
   }
 
-  #schemaOf(type: string): SchemaVersion | null {
-    const known = this.#schemas.get(type);
-    if (known !== undefined) return known;
-    const { fold, tenant } = this.#options;
-    const schema = fold.latest(tenant, type);
-    this.#schemas.set(type, schema);
-    return schema;
+  #take(type: string): void {
+    let rule = this.#rules.get(type);
+    if (rule === undefined) {
+      const { fold, compiled, tenant } = this.#options;
+      const schema = fold.latest(tenant, type);
+      rule = schema === null ? null : { schema, compiled: compiled.of(schema) };
+      this.#rules.set(type, rule);
+    }
+    this.#type = type;
+    this.#rule = rule;
   }
 
-  #check(schema: SchemaVersion, index: number, text: string): void {
+  #check({ schema, compiled }: Rule, index: number, text: string): void {
     this.#bytes += text.length;
     this.#validated++;
-    const compiled = this.#options.compiled.of(schema);
     const payload: unknown = JSON.parse(text);
     const steps = Math.min(
       payloadSteps(text.length),
