@@ -11,6 +11,8 @@ const NAME_BYTES = 1;
 const PAYLOAD_AT = 3;
 const PAYLOAD_BYTES = 4;
 
+const WINDOW_BYTES = 16 * 1024;
+
 export interface ScannedTextsOptions {
   readonly bytes: Buffer;
   readonly eventTable: number;
@@ -25,8 +27,10 @@ export class ScannedTexts implements EventTexts {
   readonly #inputEnd: number;
   #type = '';
   #typeStart = 0;
-  /** The whole input as one text when its bytes are its characters: cutting pieces off it copies nothing. Null: it is not; undefined: not known. */
-  #input: string | null | undefined;
+  #isAscii: boolean | null = null;
+  /** A piece of the input as text: cutting payloads off it copies nothing. */
+  #window = '';
+  #windowStart = 0;
 
   constructor({ bytes, eventTable, request, inputBytes }: ScannedTextsOptions) {
     this.count = request.eventCount;
@@ -64,13 +68,19 @@ export class ScannedTexts implements EventTexts {
     const at = index * WORDS;
     const start = this.#records[at + PAYLOAD_AT] as number;
     const end = start + (this.#records[at + PAYLOAD_BYTES] as number);
-    this.#input ??= this.#asciiInput();
-    if (this.#input !== null) return this.#input.substring(start, end);
-    return this.#bytes.toString('utf8', INPUT + start, INPUT + end);
+    if (!this.#isPlain || end - start > WINDOW_BYTES)
+      return this.#bytes.toString('utf8', INPUT + start, INPUT + end);
+    if (start < this.#windowStart || end > this.#windowStart + this.#window.length) {
+      const windowEnd = Math.min(INPUT + start + WINDOW_BYTES, this.#inputEnd);
+      this.#window = this.#bytes.toString('latin1', INPUT + start, windowEnd);
+      this.#windowStart = start;
+    }
+    return this.#window.substring(start - this.#windowStart, end - this.#windowStart);
   }
 
-  #asciiInput(): string | null {
-    if (this.count === 1 || !isAscii(this.#bytes.subarray(INPUT, this.#inputEnd))) return null;
-    return this.#bytes.toString('latin1', INPUT, this.#inputEnd);
+  /** True when the bytes of the input are its characters. */
+  get #isPlain(): boolean {
+    this.#isAscii ??= this.count > 1 && isAscii(this.#bytes.subarray(INPUT, this.#inputEnd));
+    return this.#isAscii;
   }
 }

@@ -63,10 +63,12 @@ function itemChecks(site: SchemaSite): ArrayCheck[] {
   if (first.length === 0 && rest === null) return [];
   const isClosed = rest !== null && site.keyword(restKeyword) === false;
   const everyItem = (value: readonly unknown[], end: number, run: ValidationRun) => {
+    run.spend(end);
     let isGood = true;
     for (let index = 0; index < end; index++) {
       const check = first[index] ?? (rest as Check);
-      if (run.inside(index, value[index], check)) continue;
+      const item = value[index];
+      if (run.isExplaining ? run.inside(index, item, check) : check(item, run, null)) continue;
       isGood = false;
       if (!run.isExplaining) return false;
     }
@@ -96,6 +98,7 @@ function containsChecks(site: SchemaSite): ArrayCheck[] {
   const marks = site.dialect === '2020-12';
   return [
     (value, run, seen) => {
+      run.spend(value.length * 2);
       let found = 0;
       for (const [index, item] of value.entries()) {
         if (!run.quietly(() => check(item, run, null))) continue;
@@ -145,6 +148,7 @@ export function unevaluatedItems(site: SchemaSite): Check | null {
   if (check === null) return null;
   return (value, run, seen) => {
     if (!Array.isArray(value)) return true;
+    run.spend(value.length);
     let isGood = true;
     for (let index = 0; index < value.length; index++) {
       if (seen?.hasItem(index) === true) continue;

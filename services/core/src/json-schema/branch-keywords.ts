@@ -53,6 +53,7 @@ function anyOfChecks(site: SchemaSite): Check[] {
   if (branches.length === 0) return [];
   return [
     (value, run, seen) => {
+      run.spend(branches.length);
       let isGood = false;
       for (const branch of branches) {
         isGood = holds(branch, value, { run, seen }) || isGood;
@@ -69,6 +70,7 @@ function oneOfChecks(site: SchemaSite): Check[] {
   if (branches.length === 0) return [];
   return [
     (value, run, seen) => {
+      run.spend(branches.length);
       const fitting = branches.filter((branch) => holds(branch, value, { run, seen })).length;
       return (
         fitting === 1 ||

@@ -55,8 +55,10 @@ function isInheritedName(name: string): boolean {
 }
 
 function requiredChecks(site: SchemaSite): ObjectCheck[] {
-  const required = namesOf(site, 'required');
-  const checks: ObjectCheck[] = required === null ? [] : [requires('required', required)];
+  // A declared field is looked up once, by the check of its schema.
+  const declared = new Set(membersOf(site, 'properties').map(([name]) => name));
+  const required = (namesOf(site, 'required') ?? []).filter((name) => !declared.has(name));
+  const checks: ObjectCheck[] = required.length === 0 ? [] : [requires('required', required)];
   for (const keyword of DEPENDENCIES[site.dialect]) {
     for (const [name, names] of membersOf(site, keyword)) {
       if (!Array.isArray(names) && keyword === 'dependencies') continue;
@@ -107,14 +109,17 @@ function countChecks(site: SchemaSite): ObjectCheck[] {
 interface DeclaredMember {
   readonly name: string;
   readonly isInherited: boolean;
+  readonly isRequired: boolean;
   readonly check: Check;
 }
 
 function memberChecks(site: SchemaSite): ObjectCheck[] {
+  const required = new Set(namesOf(site, 'required'));
   const declared = membersOf(site, 'properties').map(
     ([name]): DeclaredMember => ({
       name,
       isInherited: isInheritedName(name),
+      isRequired: required.has(name),
       check: site.within('properties', name),
     }),
   );
@@ -136,23 +141,37 @@ function memberChecks(site: SchemaSite): ObjectCheck[] {
 }
 
 function declaredCheck(declared: readonly DeclaredMember[]): ObjectCheck {
+  const missing = (run: ValidationRun, name: string) =>
+    run.fail('required', () => `Missing required field: ${name}`);
   return (value, run, seen) => {
+    run.spend(declared.length);
     let isGood = true;
-    for (const { name, isInherited, check } of declared) {
-      if (!hasMember(value, name, isInherited)) continue;
-      seen?.name(name);
-      if (run.inside(name, value[name], check)) continue;
-      isGood = false;
-      if (!run.isExplaining) return false;
+    for (const { name, isInherited, isRequired, check } of declared) {
+      const member = isInherited ? ownMember(value, name) : value[name];
+      if (member === undefined) {
+        if (!isRequired) continue;
+        isGood = missing(run, name);
+      } else {
+        seen?.name(name);
+        isGood =
+          (run.isExplaining ? run.inside(name, member, check) : check(member, run, null)) && isGood;
+      }
+      if (!isGood && !run.isExplaining) return false;
     }
     return isGood;
   };
 }
 
+function ownMember(value: Members, name: string): unknown {
+  return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
 function patternCheck(pattern: LinearPattern, check: Check): ObjectCheck {
   return (value, run, seen) => {
+    const present = Object.keys(value);
+    run.spend(present.length);
     let isGood = true;
-    for (const name of Object.keys(value)) {
+    for (const name of present) {
       if (!pattern.matches(name, run)) continue;
       seen?.name(name);
       isGood = run.inside(name, value[name], check) && isGood;
@@ -172,9 +191,10 @@ interface OtherMembers {
 
 function otherCheck({ rule, isOther, check, isClosed }: OtherMembers): ObjectCheck {
   return (value, run, seen) => {
+    const present = Object.keys(value);
+    run.spend(present.length);
     let isGood = true;
-    for (const name of Object.keys(value)) {
-      run.spend(1);
+    for (const name of present) {
       if (!isOther(name, run, seen)) continue;
       if (isClosed) {
         isGood = run.fail(rule, () => `Field is not allowed: ${quoted(name)}`);
@@ -192,12 +212,15 @@ function nameChecks(site: SchemaSite): ObjectCheck[] {
   const check = innerCheck(site, 'propertyNames');
   if (check === null) return [];
   return [
-    (value, run) =>
-      Object.keys(value).every(
+    (value, run) => {
+      const present = Object.keys(value);
+      run.spend(present.length * 2);
+      return present.every(
         (name) =>
           run.quietly(() => check(name, run, null)) ||
           run.fail('propertyNames', () => `Field has a name that is not allowed: ${quoted(name)}`),
-      ),
+      );
+    },
   ];
 }
 

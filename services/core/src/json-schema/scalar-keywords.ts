@@ -13,30 +13,25 @@ export const scalarKeywords: KeywordCompiler = (site) => [
   ...textChecks(site),
 ];
 
-interface Bound {
-  readonly name: string;
-  readonly holds: (value: number, bound: number) => boolean;
-  readonly text: string;
-}
-
-const BOUNDS: readonly Bound[] = [
-  { name: 'minimum', holds: (value, bound) => value >= bound, text: 'at least' },
-  { name: 'maximum', holds: (value, bound) => value <= bound, text: 'at most' },
-  { name: 'exclusiveMinimum', holds: (value, bound) => value > bound, text: 'more than' },
-  { name: 'exclusiveMaximum', holds: (value, bound) => value < bound, text: 'less than' },
-];
-
 function numberChecks(site: SchemaSite): Check[] {
-  const checks = BOUNDS.flatMap(({ name, holds, text }): Check[] => {
-    const bound = numberOf(site, name);
-    if (bound === null) return [];
-    return [
-      (value, run) =>
-        typeof value !== 'number' ||
-        holds(value, bound) ||
-        run.fail(name, () => `Number ${value} must be ${text} ${bound}`),
-    ];
-  });
+  const least = numberOf(site, 'minimum') ?? Number.NEGATIVE_INFINITY;
+  const above = numberOf(site, 'exclusiveMinimum') ?? Number.NEGATIVE_INFINITY;
+  const most = numberOf(site, 'maximum') ?? Number.POSITIVE_INFINITY;
+  const under = numberOf(site, 'exclusiveMaximum') ?? Number.POSITIVE_INFINITY;
+  const checks: Check[] = [];
+  // What JSON.parse makes of 1e999 is infinite, and no bound at all must not refuse it.
+  const isBounded = [least, above, most, under].some(Number.isFinite);
+  if (isBounded)
+    checks.push((value, run) => {
+      if (typeof value !== 'number') return true;
+      if (value < least) return run.fail('minimum', boundText(value, 'at least', least));
+      if (value > most) return run.fail('maximum', boundText(value, 'at most', most));
+      if (value <= above && above !== Number.NEGATIVE_INFINITY)
+        return run.fail('exclusiveMinimum', boundText(value, 'more than', above));
+      if (value >= under && under !== Number.POSITIVE_INFINITY)
+        return run.fail('exclusiveMaximum', boundText(value, 'less than', under));
+      return true;
+    });
   const divisor = numberOf(site, 'multipleOf');
   if (divisor === null) return checks;
   if (divisor <= 0) throw site.refuse('multipleOf', 'a number above 0');
@@ -49,6 +44,10 @@ function numberChecks(site: SchemaSite): Check[] {
     );
   });
   return checks;
+}
+
+function boundText(value: number, relation: string, bound: number): () => string {
+  return () => `Number ${value} must be ${relation} ${bound}`;
 }
 
 function textChecks(site: SchemaSite): Check[] {

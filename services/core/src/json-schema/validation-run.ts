@@ -58,10 +58,11 @@ export class ValidationRun {
     if (this.stepsLeft < 0) throw new BudgetSpentError('the validation has no steps left');
   }
 
-  /** Begins a schema: one step. */
-  enter(): void {
+  /** Begins a schema, whose checks are so many. */
+  enter(checks: number): void {
     this.#depth++;
-    if (--this.stepsLeft < 0 || this.#depth > DEPTH_MAX)
+    this.stepsLeft -= checks + 1;
+    if (this.stepsLeft < 0 || this.#depth > DEPTH_MAX)
       throw new BudgetSpentError('the validation has no steps left');
   }
 

@@ -38,6 +38,17 @@ interface Rule {
   readonly compiled: CompiledSchema;
 }
 
+/** A payload, and what it is judged by. */
+interface Judged {
+  readonly rule: Rule;
+  readonly index: number;
+  readonly text: string;
+}
+
+/** Payloads that are parsed at once: few enough to be still near when they are judged. */
+const PARSED_PAYLOADS = 32;
+const PARSED_BYTES = 32 * 1024;
+
 export class SchemaCheck {
   readonly #options: SchemaCheckOptions;
   readonly #rules = new Map<string, Rule | null>();
@@ -66,16 +77,32 @@ export class SchemaCheck {
     const turnEnd = this.#bytes + LIMITS.schemaTurnBytes;
     while (this.#next < events.count) {
       if (this.#bytes >= turnEnd) return false;
-      const index = this.#next++;
-      const type = events.typeAt(index);
-      // Neighbours mostly have one type, and the same text for it.
-      if (type !== this.#type) this.#take(type);
-      if (this.#rule !== null) this.#check(this.#rule, index, events.payloadAt(index));
+      const waiting = this.#collect(events);
+      // Parsed together, small payloads cost a third less than one by one.
+      const payloads = JSON.parse(`[${waiting.map(({ text }) => text).join(',')}]`) as unknown[];
+      for (const [at, subject] of waiting.entries()) this.#check(subject, payloads[at]);
     }
     const { counts, enforcement } = this.#options;
     counts.countValidated(this.#validated);
     if (this.#warnings > 0) counts.countViolations(enforcement, this.#warnings);
     return true;
+  }
+
+  /** The next payloads that a schema applies to. */
+  #collect(events: EventTexts): Judged[] {
+    const waiting: Judged[] = [];
+    let bytes = 0;
+    while (this.#next < events.count && bytes < PARSED_BYTES && waiting.length < PARSED_PAYLOADS) {
+      const index = this.#next++;
+      const type = events.typeAt(index);
+      // Neighbours mostly have one type, and the same text for it.
+      if (type !== this.#type) this.#take(type);
+      if (this.#rule === null) continue;
+      const text = events.payloadAt(index);
+      bytes += text.length;
+      waiting.push({ rule: this.#rule, index, text });
+    }
+    return waiting;
   }
 
   #take(type: string): void {
@@ -90,10 +117,9 @@ export class SchemaCheck {
     this.#rule = rule;
   }
 
-  #check({ schema, compiled }: Rule, index: number, text: string): void {
+  #check({ rule: { schema, compiled }, index, text }: Judged, payload: unknown): void {
     this.#bytes += text.length;
     this.#validated++;
-    const payload: unknown = JSON.parse(text);
     const steps = Math.min(
       payloadSteps(text.length),
       Math.max(0, appendSteps(this.#bytes) - this.#stepsTaken),
