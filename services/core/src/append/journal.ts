@@ -21,7 +21,8 @@ import {
 } from '../storage/checkpoint-port.ts';
 import type { LogAnchor, LogHead, LogStore } from '../storage/log-store.ts';
 import type { EventColumns } from './event-columns.ts';
-import { type EventTexts, textsOf } from './event-texts.ts';
+import type { EventTexts } from './event-texts.ts';
+import { textsOf } from './placement-texts.ts';
 import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
 import type {

@@ -123,7 +123,7 @@ export class AppendRoute {
     const idempotency = key === null ? null : { key, bodyDigest: digest(head.path, parts) };
     const isStored = () => idempotency !== null && journal.isKnown(tenant, idempotency);
     const check = schemas.begin(tenant, isStored);
-    while (check !== null && !check.advance(journal.textsOf(events))) {
+    while (check?.advance(journal.textsOf(events)) === false) {
       await nextTurn();
       if ('generation' in events) events = must(scan(), 'a body that was scanned is scanned again');
     }

@@ -109,13 +109,15 @@ export class GroupStream {
     requireOpen();
     // Until the append nothing is awaited: the journal has room for one scanned request.
     const context = { limits, now: clock.nowMicros() };
-    let { eventCount, events, tenant: named } = group.read(context);
+    const { eventCount, tenant: named, ...read } = group.read(context);
+    let { events } = read;
     if (eventCount === 0) return;
     const tenant = tenantOf(named, group);
     const idempotency = this.#idempotency(group);
     const isStored = () => idempotency !== null && journal.isKnown(tenant, idempotency);
     const check = schemas.begin(tenant, isStored);
-    while (check !== null && !this.#advance(check, group, events)) {
+    const advance = () => check === null || this.#advance(check, group, events);
+    while (!advance()) {
       await nextTurn();
       if ('generation' in events) ({ events } = group.read(context));
     }

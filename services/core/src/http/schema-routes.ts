@@ -215,7 +215,7 @@ function oneOf<T extends string>(
     (known) => typeof said === 'string' && known.toLowerCase() === said.toLowerCase(),
   );
   if (word !== undefined) return word;
-  const given = said === undefined ? 'missing' : quoted(String(said));
+  const given = said === undefined ? 'missing' : quoted(JSON.stringify(said));
   throw problem('invalid_body', `'${name}' is ${given}; allowed are ${words.join(', ')}.`, {
     pointer: `/${name}`,
     allowed: words,

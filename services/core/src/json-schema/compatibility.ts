@@ -8,17 +8,9 @@
  */
 import type { CompatibilityMode } from '@allsource/shared/protocol';
 import type { CompiledSchema } from './compiled-schema.ts';
+import type { Incompatibility } from './implication.ts';
 import { SchemaImplication } from './schema-implication.ts';
 import { valueKey } from './value-key.ts';
-
-/** One reason why two versions do not go together. */
-export interface Incompatibility {
-  /** JSON pointer into the documents; `*` stands for any item or name. */
-  readonly pointer: string;
-  readonly rule: string;
-  /** A sentence that names both. */
-  readonly message: string;
-}
 
 export interface SchemaVersions {
   readonly before: CompiledSchema;

@@ -2,10 +2,10 @@
 import { countFaults } from './implied-scalars.ts';
 import type { CompiledSchema } from './compiled-schema.ts';
 import { type JsonObject, keyword, type SchemaPart } from './schema-document.ts';
-import { below, type Comparison, type SchemaImplication } from './schema-implication.ts';
+import { below, type Comparison, type Implication } from './implication.ts';
 import { innerPart } from './schema-side.ts';
 
-export function arrayFaults(implication: SchemaImplication, comparison: Comparison): void {
+export function arrayFaults(implication: Implication, comparison: Comparison): void {
   countFaults(implication, comparison, {
     least: 'minItems',
     most: 'maxItems',
@@ -20,19 +20,23 @@ export function arrayFaults(implication: SchemaImplication, comparison: Comparis
   itemFaults(implication, comparison);
 }
 
+/** How many items of the kind must be there. */
+function containedLeast(part: JsonObject, { dialect }: CompiledSchema): number {
+  return dialect === '2020-12' ? Number(keyword(part, 'minContains') ?? 1) : 1;
+}
+
 function containsFaults(
-  implication: SchemaImplication,
+  implication: Implication,
   { narrow, wide, schema, pointer }: Comparison,
 ): void {
   if (keyword(schema, 'contains') === undefined) return;
-  const least = (part: JsonObject, { dialect }: CompiledSchema) =>
-    dialect === '2020-12' ? Number(keyword(part, 'minContains') ?? 1) : 1;
-  const needed = least(schema, implication.wide);
+  const needed = containedLeast(schema, implication.wide);
   const contains = implication.wide.document.within(wide, ['contains']);
   const isBounded = keyword(schema, 'maxContains') !== undefined;
   const follows = narrow.parts.some((part) => {
     const own = innerPart(narrow.compiled, part, ['contains']);
-    if (own === null || least(part.schema as JsonObject, narrow.compiled) < needed) return false;
+    if (own === null || containedLeast(part.schema as JsonObject, narrow.compiled) < needed)
+      return false;
     return implication.followsInside(implication.narrowSide([own]), [contains]);
   });
   if (needed > 0 && !follows)
@@ -66,7 +70,7 @@ function itemSchemas(compiled: CompiledSchema, part: SchemaPart): ItemSchemas {
   return { first, rest: innerPart(compiled, part, [restName]) };
 }
 
-function itemFaults(implication: SchemaImplication, { narrow, wide, pointer }: Comparison): void {
+function itemFaults(implication: Implication, { narrow, wide, pointer }: Comparison): void {
   const compiled = implication.wide;
   const wanted = itemSchemas(compiled, wide);
   if (wanted.first.length === 0 && wanted.rest === null) return;
@@ -88,7 +92,7 @@ function itemFaults(implication: SchemaImplication, { narrow, wide, pointer }: C
 }
 
 function compareItem(
-  implication: SchemaImplication,
+  implication: Implication,
   {
     own,
     index,

@@ -3,14 +3,14 @@ import type { CompiledSchema } from './compiled-schema.ts';
 import { countFaults } from './implied-scalars.ts';
 import { LinearPattern } from './linear-pattern.ts';
 import { type JsonObject, keyword, type SchemaPart } from './schema-document.ts';
-import { below, type Comparison, type SchemaImplication } from './schema-implication.ts';
+import { below, type Comparison, type Implication } from './implication.ts';
 import { isRecord } from './schema-node.ts';
 import { innerPart, type SchemaSide } from './schema-side.ts';
 import { BudgetSpentError, ValidationRun } from './validation-run.ts';
 
 const PATTERN_STEPS = 100_000;
 
-export function objectFaults(implication: SchemaImplication, comparison: Comparison): void {
+export function objectFaults(implication: Implication, comparison: Comparison): void {
   const { narrow } = comparison;
   countFaults(implication, comparison, {
     least: 'minProperties',
@@ -27,10 +27,7 @@ export function objectFaults(implication: SchemaImplication, comparison: Compari
   nameFaults(implication, comparison);
 }
 
-function requiredFaults(
-  implication: SchemaImplication,
-  { narrow, schema, pointer }: Comparison,
-): void {
+function requiredFaults(implication: Implication, { narrow, schema, pointer }: Comparison): void {
   const known = narrow.required;
   const isBackward = implication.direction === 'Backward';
   for (const name of (keyword(schema, 'required') ?? []) as string[]) {
@@ -47,10 +44,7 @@ function requiredFaults(
   }
 }
 
-function dependencyFaults(
-  implication: SchemaImplication,
-  { narrow, schema, pointer }: Comparison,
-): void {
+function dependencyFaults(implication: Implication, { narrow, schema, pointer }: Comparison): void {
   const known = narrow.required;
   const rules =
     narrow.compiled.dialect === '2020-12'
@@ -105,7 +99,7 @@ function isMatch(source: string, name: string): boolean {
 }
 
 function fieldFaults(
-  implication: SchemaImplication,
+  implication: Implication,
   { narrow, wide, schema, pointer }: Comparison,
 ): void {
   const wanted = isRecord(keyword(schema, 'properties'))
@@ -135,7 +129,7 @@ function fieldFaults(
 }
 
 function patternFaults(
-  implication: SchemaImplication,
+  implication: Implication,
   { narrow, wide, schema, pointer }: Comparison,
 ): void {
   const patterns = keyword(schema, 'patternProperties');
@@ -157,7 +151,7 @@ function patternFaults(
 }
 
 function otherFieldFaults(
-  implication: SchemaImplication,
+  implication: Implication,
   { narrow, wide, schema, pointer }: Comparison,
 ): void {
   const wanted = innerPart(implication.wide, wide, ['additionalProperties']);
@@ -177,7 +171,7 @@ function otherFieldFaults(
 
 /** True when all fields that a schema allows beside its declared ones fit the wanted schema. */
 function othersFollow(
-  implication: SchemaImplication,
+  implication: Implication,
   {
     narrow,
     part,
@@ -203,7 +197,7 @@ function othersFollow(
   });
 }
 
-function nameFaults(implication: SchemaImplication, { narrow, wide, pointer }: Comparison): void {
+function nameFaults(implication: Implication, { narrow, wide, pointer }: Comparison): void {
   const wanted = innerPart(implication.wide, wide, ['propertyNames']);
   if (wanted === null) return;
   const follows = narrow

@@ -1,10 +1,10 @@
 /** Which faults the keywords about numbers and texts of a wide schema have against a narrow side. */
 import { isMultiple } from './exact-multiple.ts';
 import { keyword } from './schema-document.ts';
-import type { Comparison, SchemaImplication } from './schema-implication.ts';
+import type { Comparison, Implication } from './implication.ts';
 import { NUMBERS, TYPE_BITS } from './schema-side.ts';
 
-export function numberFaults(implication: SchemaImplication, comparison: Comparison): void {
+export function numberFaults(implication: Implication, comparison: Comparison): void {
   const { narrow, wide, pointer } = comparison;
   const alone = implication.wideSide([{ ...wide, schema: boundsOf(comparison) }]);
   for (const sign of [1, -1] as const) {
@@ -47,7 +47,7 @@ function boundsOf({ schema }: Comparison) {
   );
 }
 
-export function textFaults(implication: SchemaImplication, comparison: Comparison): void {
+export function textFaults(implication: Implication, comparison: Comparison): void {
   countFaults(implication, comparison, {
     least: 'minLength',
     most: 'maxLength',
@@ -56,11 +56,11 @@ export function textFaults(implication: SchemaImplication, comparison: Compariso
   });
   const { narrow, schema, pointer } = comparison;
   const pattern = keyword(schema, 'pattern');
-  if (pattern === undefined || [...narrow.values('pattern')].includes(pattern)) return;
+  if (typeof pattern !== 'string' || [...narrow.values('pattern')].includes(pattern)) return;
   implication.fault(
     pointer,
     'pattern',
-    `texts must match the pattern ${String(pattern)}, others were allowed`,
+    `texts must match the pattern ${pattern}, others were allowed`,
   );
 }
 
@@ -74,7 +74,7 @@ export interface CountRule {
 
 /** Compares the bounds of a count. `known` is a least count that the narrow side has for another reason. */
 export function countFaults(
-  implication: SchemaImplication,
+  implication: Implication,
   { narrow, schema, pointer }: Comparison,
   { least, most, what, unit, known = 0 }: CountRule & { readonly known?: number },
 ): void {

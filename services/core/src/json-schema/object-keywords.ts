@@ -140,9 +140,11 @@ function memberChecks(site: SchemaSite): ObjectCheck[] {
   return checks;
 }
 
+function missing(run: ValidationRun, name: string): false {
+  return run.fail('required', () => `Missing required field: ${name}`);
+}
+
 function declaredCheck(declared: readonly DeclaredMember[]): ObjectCheck {
-  const missing = (run: ValidationRun, name: string) =>
-    run.fail('required', () => `Missing required field: ${name}`);
   return (value, run, seen) => {
     run.spend(declared.length);
     let isGood = true;

@@ -33,8 +33,8 @@ export function parsePattern(source: string): PatternTree {
       `it has ${source.length} characters; at most ${PATTERN_LENGTH_MAX} are allowed`,
     );
   try {
-    // Compiling runs nothing: it only says whether the syntax is good.
-    new RegExp(source, 'u');
+    // Nothing is run: this only says whether the syntax is good.
+    RegExp(source, 'u');
   } catch (error) {
     throw new PatternRefusal((error as Error).message);
   }

@@ -63,7 +63,7 @@ function textChecks(site: SchemaSite): Check[] {
     (value, run) =>
       typeof value !== 'string' ||
       pattern.matches(value, run) ||
-      run.fail('pattern', () => `Text does not match the pattern ${String(source)}`),
+      run.fail('pattern', () => `Text does not match the pattern ${JSON.stringify(source)}`),
   );
   return checks;
 }

@@ -13,11 +13,16 @@ export type Dialect = 'draft-07' | '2020-12';
 export type JsonObject = { readonly [name: string]: unknown };
 
 /** A part of the document that has an identifier of its own, or the document itself. */
-export interface SchemaResource {
+export class SchemaResource {
   readonly uri: string;
   readonly root: SchemaPart;
-  readonly anchors: Map<string, SchemaPart>;
-  readonly dynamicAnchors: Map<string, SchemaPart>;
+  readonly anchors = new Map<string, SchemaPart>();
+  readonly dynamicAnchors = new Map<string, SchemaPart>();
+
+  constructor(uri: string, { schema, pointer }: Omit<SchemaPart, 'resource'>) {
+    this.uri = uri.split('#')[0] ?? uri;
+    this.root = { schema, pointer, resource: this };
+  }
 }
 
 /** A schema within the document. */
@@ -91,7 +96,7 @@ export class SchemaDocument {
   constructor(schema: unknown) {
     if (!isSchema(schema)) throw invalidSchema('', 'it must be an object, true or false.');
     this.dialect = dialectOf(schema);
-    const resource = newResource(BASE, { schema, pointer: '' });
+    const resource = new SchemaResource(documentUri(schema), { schema, pointer: '' });
     this.root = resource.root;
     this.#resources.set(resource.uri, resource);
     this.#add(resource.root);
@@ -169,7 +174,7 @@ export class SchemaDocument {
     const id = typeof schema === 'boolean' ? undefined : keyword(schema, '$id');
     if (typeof schema === 'boolean' || typeof id !== 'string' || this.#isIgnored(schema, id))
       return null;
-    const resource = newResource(absolute(id, outer.uri, pointer), { schema, pointer });
+    const resource = new SchemaResource(absolute(id, outer.uri, pointer), { schema, pointer });
     this.#resources.set(resource.uri, resource);
     return resource;
   }
@@ -213,15 +218,9 @@ export class SchemaDocument {
   #inResource(resource: SchemaResource, fragment: string): SchemaPart | null {
     if (fragment === '') return resource.root;
     if (!fragment.startsWith('/')) return resource.anchors.get(fragment) ?? null;
-    let {
-      schema: value,
-      resource: current,
-      pointer,
-    } = resource.root as {
-      schema: unknown;
-      resource: SchemaResource;
-      pointer: string;
-    };
+    let value: unknown = resource.root.schema;
+    let current = resource;
+    let { pointer } = resource.root;
     for (const token of fragment.slice(1).split('/')) {
       value = stepInto(value, unescapeToken(token));
       pointer += `/${token}`;
@@ -231,7 +230,7 @@ export class SchemaDocument {
     return isSchema(value) ? this.#partOf(value, current, pointer) : null;
   }
 
-  /** The name and the outermost meaning of a dynamic reference; null when it is an ordinary one. */
+  /** The name that a dynamic reference looks for on its way; null when it is an ordinary one. */
   dynamicName(reference: string, target: SchemaPart): string | null {
     const name = reference.slice(reference.indexOf('#') + 1);
     const { dynamicAnchors } = target.resource;
@@ -239,26 +238,10 @@ export class SchemaDocument {
   }
 }
 
-function newResource(
-  uri: string,
-  { schema, pointer }: Omit<SchemaPart, 'resource'>,
-): SchemaResource {
+/** The identifier of a whole document. */
+function documentUri(schema: JsonObject | boolean): string {
   const id = typeof schema === 'object' ? keyword(schema, '$id') : undefined;
-  const own = pointer === '' && typeof id === 'string' && !id.startsWith('#') ? id : null;
-  const resource = {
-    uri: (own === null ? uri : absolute(own, uri, pointer)).split('#')[0] as string,
-    anchors: new Map<string, SchemaPart>(),
-    dynamicAnchors: new Map<string, SchemaPart>(),
-  };
-  const root: SchemaPart = {
-    schema,
-    pointer,
-    get resource() {
-      return whole;
-    },
-  };
-  const whole: SchemaResource = { ...resource, root };
-  return whole;
+  return typeof id === 'string' && !id.startsWith('#') ? absolute(id, BASE, '') : BASE;
 }
 
 function dialectOf(schema: JsonObject | boolean): Dialect {
@@ -268,7 +251,7 @@ function dialectOf(schema: JsonObject | boolean): Dialect {
   if (dialect !== undefined) return dialect;
   throw invalidSchema(
     '/$schema',
-    `the dialect ${quoted(String(uri))} is not known; allowed are ${Object.keys(DIALECTS).join(' and ')}.`,
+    `the dialect ${quoted(JSON.stringify(uri))} is not known; allowed are ${Object.keys(DIALECTS).join(' and ')}.`,
   );
 }
 

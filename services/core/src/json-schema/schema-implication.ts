@@ -5,28 +5,19 @@
  * Schemas that refer to themselves are compared once: a pair that is being compared further up holds if everything else does. The work is bounded.
  */
 import type { CompiledSchema } from './compiled-schema.ts';
-import type { Incompatibility } from './compatibility.ts';
+import type { Comparison, Implication, Incompatibility } from './implication.ts';
 import { arrayFaults } from './implied-arrays.ts';
 import { objectFaults } from './implied-objects.ts';
 import { numberFaults, textFaults } from './implied-scalars.ts';
 import { type JsonObject, keyword, type SchemaPart } from './schema-document.ts';
 import { shown } from './schema-node.ts';
 import { SchemaSide, TYPE_BITS, typeBits, typeNames } from './schema-side.ts';
-import { escapeToken } from './validation-run.ts';
 import { valueKey } from './value-key.ts';
 
 export interface SchemaImplicationOptions {
   readonly direction: 'Backward' | 'Forward';
   readonly narrow: CompiledSchema;
   readonly wide: CompiledSchema;
-}
-
-/** What is compared: does everything that fits `narrow` fit the schema `wide`? */
-export interface Comparison {
-  readonly narrow: SchemaSide;
-  readonly wide: SchemaPart;
-  readonly schema: JsonObject;
-  readonly pointer: string;
 }
 
 const COMPARISONS_MAX = 3_000;
@@ -45,7 +36,7 @@ const UNDECIDED_GROUPS = [
 const WHOLE = ['unevaluatedProperties', 'unevaluatedItems', '$dynamicRef'];
 const LOCAL_REFERENCE = /"\$ref":"(?!#\/(?:\$defs|definitions)\/)/;
 
-export class SchemaImplication {
+export class SchemaImplication implements Implication {
   readonly #options: SchemaImplicationOptions;
   readonly #ids = new Map<unknown, number>();
   /** The pairs that are being compared, by how deep in the documents that began. */
@@ -215,10 +206,10 @@ export class SchemaImplication {
     if (keyword(schema, 'enum') !== undefined || keyword(schema, 'const') !== undefined)
       this.fault(pointer, 'enum', 'only some values are allowed, where more were');
     const { types } = narrow;
-    if ((types & TYPE_BITS.number!) !== 0) numberFaults(this, comparison);
-    if ((types & TYPE_BITS.string!) !== 0) textFaults(this, comparison);
-    if ((types & TYPE_BITS.array!) !== 0) arrayFaults(this, comparison);
-    if ((types & TYPE_BITS.object!) !== 0) objectFaults(this, comparison);
+    if ((types & TYPE_BITS.number) !== 0) numberFaults(this, comparison);
+    if ((types & TYPE_BITS.string) !== 0) textFaults(this, comparison);
+    if ((types & TYPE_BITS.array) !== 0) arrayFaults(this, comparison);
+    if ((types & TYPE_BITS.object) !== 0) objectFaults(this, comparison);
     this.#compareAlternatives(comparison);
     this.#compareUndecided(comparison);
   }
@@ -292,18 +283,13 @@ export class SchemaImplication {
   }
 
   #key(value: unknown): string {
-    if (typeof value !== 'object' || value === null) return String(JSON.stringify(value));
+    if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined';
     const known = this.#keys.get(value);
     if (known !== undefined) return known;
     const key = valueKey(value);
     this.#keys.set(value, key);
     return key;
   }
-}
-
-/** A place one step further down. */
-export function below(pointer: string, step: string | number): string {
-  return `${pointer}/${escapeToken(String(step))}`;
 }
 
 /** A text for all definitions of a document; a fresh one where they refer to anything but each other. */

@@ -4,7 +4,7 @@ import { isObject, type JsonObject, keyword, type SchemaPart } from './schema-do
 import { isRecord } from './schema-node.ts';
 
 /** The JSON types as bits. Whole numbers and other numbers are apart, because `integer` is. */
-export const TYPE_BITS: Readonly<Record<string, number>> = {
+export const TYPE_BITS = {
   null: 1,
   boolean: 2,
   object: 4,
@@ -13,7 +13,7 @@ export const TYPE_BITS: Readonly<Record<string, number>> = {
   integer: 32,
   fraction: 64,
   number: 96,
-};
+} as const;
 export const ALL_TYPES = 127;
 export const NUMBERS = 96;
 /** Schemas that are followed through `allOf` and `$ref` for one side. */
@@ -73,7 +73,7 @@ export class SchemaSide {
   }
 
   /** The values of a keyword in all schemas. */
-  *values(name: string): Generator<unknown> {
+  *values(name: string): Generator {
     for (const part of this.parts) {
       const value = keyword(part.schema as JsonObject, name);
       if (value !== undefined) yield value;
@@ -110,11 +110,11 @@ export class SchemaSide {
     const [inclusive, exclusive] =
       sign === 1 ? ['minimum', 'exclusiveMinimum'] : ['maximum', 'exclusiveMaximum'];
     let bound: NumberBound = { value: Number.NEGATIVE_INFINITY, isExclusive: false };
-    for (const value of this.values(inclusive as string)) {
+    for (const value of this.values(inclusive)) {
       const mirrored = (value as number) * sign;
       if (mirrored > bound.value) bound = { value: mirrored, isExclusive: false };
     }
-    for (const value of this.values(exclusive as string)) {
+    for (const value of this.values(exclusive)) {
       const mirrored = (value as number) * sign;
       if (mirrored >= bound.value) bound = { value: mirrored, isExclusive: true };
     }
@@ -203,15 +203,19 @@ export function innerPart(
   return typeof value === 'boolean' || isObject(value) ? document.within(part, steps) : null;
 }
 
+function bitsOf(name: string): number {
+  return Object.entries(TYPE_BITS).find(([known]) => known === name)?.[1] ?? 0;
+}
+
 export function typeBits(type: unknown): number {
   const names = Array.isArray(type) ? type : [type];
-  return names.reduce<number>((bits, name) => bits | (TYPE_BITS[String(name)] ?? 0), 0);
+  return names.reduce<number>((bits, name) => bits | bitsOf(String(name)), 0);
 }
 
 /** The names of types, for a sentence. */
 export function typeNames(bits: number): string {
-  const names = ['null', 'boolean', 'object', 'array', 'string'].filter(
-    (name) => (bits & (TYPE_BITS[name] as number)) !== 0,
+  const names: string[] = (['null', 'boolean', 'object', 'array', 'string'] as const).filter(
+    (name) => (bits & TYPE_BITS[name]) !== 0,
   );
   if ((bits & NUMBERS) === 32) names.push('integer');
   else if ((bits & NUMBERS) !== 0) names.push('number');

@@ -143,7 +143,7 @@ describe('a version', () => {
     ],
   ];
 
-  it.each(cases)('%s', (_what, before, after, backward, forward) => {
+  it.each(cases)('%s', (_what, ...[before, after, backward, forward]) => {
     expect(faults('BACKWARD', before, after)[0] ?? null).toBe(backward);
     expect(faults('FORWARD', before, after)[0] ?? null).toBe(forward);
     const both = [backward, forward].filter((fault) => fault !== null);

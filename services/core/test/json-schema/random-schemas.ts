@@ -49,7 +49,7 @@ export class RandomSchemas {
     const type = random.pick(TYPES);
     const types = this.#chance(6) ? [...new Set([type, random.pick(TYPES)])] : type;
     const typed = this.#chance(10) ? {} : { type: types };
-    return { ...typed, ...this.#keywords(String(type), depth) };
+    return { ...typed, ...this.#keywords(type, depth) };
   }
 
   #keywords(type: string, depth: number): Record<string, unknown> {
