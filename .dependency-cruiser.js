@@ -114,6 +114,15 @@ const forbidden = [
     },
   },
   {
+    name: 'query-snapshots-import-only-the-history',
+    comment: 'And how a damaged SQLite file is set aside.',
+    from: { path: '^services/query/src/snapshots/', pathNot: TEST_FILE },
+    to: {
+      path: '^services/query/src/',
+      pathNot: '^services/query/src/(snapshots/|history/|projections/projection-database\\.ts$)',
+    },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },

@@ -57,11 +57,13 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
     const stores = await ReadStores.open({
       config,
       logger,
+      onSnapshotKept: (kind) => metrics.countSnapshot(kind),
       onFolded: ({ frames, eventCount, durationMs }) => {
         metrics.countFolded(eventCount, durationMs);
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
+      onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
     const parts = { config, logger, httpMetrics, metrics, ingestRates, stores, releaseLock };

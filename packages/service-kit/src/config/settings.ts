@@ -133,6 +133,14 @@ export const SETTINGS = {
     min: 0,
     max: 4096 * MIB,
   }),
+  replayEventsPerSecond: integerSetting({
+    name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
+    description:
+      'How fast a replay folds events, in events per second and thread at most; events that it passes over count an eighth. A lower pace leaves more of the machine to the reads.',
+    defaultValue: 60_000,
+    min: 100,
+    max: 10_000_000,
+  }),
   checkpointBytes: integerSetting({
     name: 'ALLSOURCE_CHECKPOINT_BYTES',
     description:
@@ -191,6 +199,22 @@ export const SETTINGS = {
     defaultValue: 65_536,
     min: 1,
     max: 1_048_576,
+  }),
+  snapshotEvents: integerSetting({
+    name: 'ALLSOURCE_SNAPSHOT_EVENTS',
+    description:
+      'Events after which the query service takes another snapshot of an entity by itself. 0: it takes none by itself.',
+    defaultValue: 100,
+    min: 0,
+    max: 1_000_000,
+  }),
+  snapshotAgeSeconds: integerSetting({
+    name: 'ALLSOURCE_SNAPSHOT_AGE_S',
+    description:
+      'Age in seconds from which on the newest snapshot of an entity is followed by another one when events have come since.',
+    defaultValue: 3_600,
+    min: 1,
+    max: 31_536_000,
   }),
   emptyBearerStreams: flagSetting({
     name: 'ALLSOURCE_EMPTY_BEARER_STREAMS',

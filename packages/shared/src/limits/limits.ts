@@ -109,6 +109,26 @@ export const LIMITS = {
   schemaAppendStepsPerByte: 2,
   /** Bytes of payloads that are parsed and validated before others have their turn. */
   schemaTurnBytes: 1 * MIB,
+  /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
+  replayRecordsMax: 100,
+  /** Replays that wait or run, of all tenants together. One runs at a time. */
+  replaysWaitingMax: 100,
+  /** Threads of one replay; at most as many as the machine has processors are used. */
+  replayWorkersMax: 16,
+  /** Events of one batch of a replay. */
+  replayBatchEventsMax: 100_000,
+  /** Event types that a replay may be restricted to. */
+  replayTypesMax: 100,
+  /** Events that a replay's preview looks at for its sample of entities. */
+  replaySampleEventsMax: 100_000,
+  /** Characters of the names and values of one entity's state, folded for an answer. Twice that is the memory of the fold. */
+  entityStateLengthMax: 32 * MIB,
+  /** Snapshots kept of one entity; the oldest goes. */
+  entitySnapshotsMax: 10,
+  /** Snapshots on one page of a list, each about 400 bytes of the answer. */
+  snapshotPageMax: 1_000,
+  /** Runs over all entities that are remembered or wait, for all tenants together. */
+  snapshotRunsMax: 100,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;

@@ -6,10 +6,12 @@ import { problem } from '@allsource/shared/errors';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
 import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
+import { replayOperation } from '../operations/replay-operation.ts';
 import { parsedObject } from '../upstream/answer-members.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
 import { upstreamProblem } from '../upstream/upstream-problem.ts';
+import { snapshotOperation } from './snapshot-operation-routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -47,26 +49,24 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
     kind: 'snapshot',
     path: '/api/v1/snapshots',
     request,
+    tenant: call.tenant(),
   });
   call.json(200, {
     ...result,
-    snapshot_id: result['snapshot_id'] ?? null,
-    status: 'created',
+    ...snapshotOperation(result),
     timestamp: new Date().toISOString(),
-    message: 'The snapshot was taken by the query service.',
     created_by: call.principal.id,
   });
 }
 
 async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const request = parseReplayRequest(await bodyOf(call));
-  const result = await carriedOut(call, options, {
-    kind: 'replay',
-    path: '/api/v1/replay',
-    request,
-  });
+  const { tenant_id, ...request } = parseReplayRequest(await bodyOf(call));
+  const tenant = call.tenant(tenant_id ?? call.query.text('tenant_id'));
+  const operation = { kind: 'replay', path: '/api/v1/replay', request, tenant } as const;
+  const result = await carriedOut(call, options, operation);
   call.json(200, {
     ...result,
+    ...replayOperation(result, tenant),
     status: 'replay_initiated',
     entity_id: request.entity_id ?? null,
     as_of: request.to_timestamp ?? null,
@@ -88,6 +88,7 @@ interface Operation {
   readonly kind: OperationKind;
   readonly path: string;
   readonly request: object;
+  readonly tenant: string;
 }
 
 async function carriedOut(
@@ -95,7 +96,6 @@ async function carriedOut(
   { query, metrics }: OperationRoutesOptions,
   operation: Operation,
 ): Promise<Record<string, unknown>> {
-  const tenant = call.tenant();
   if (query === null) {
     throw problem(
       'not_available',
@@ -105,7 +105,7 @@ async function carriedOut(
   }
   const answer = await query.request({
     method: 'POST',
-    path: `${operation.path}?tenant_id=${encodeURIComponent(tenant)}`,
+    path: `${operation.path}?tenant_id=${encodeURIComponent(operation.tenant)}`,
     headers: callerHeaders(call.request),
     body: JSON.stringify(operation.request),
     timeoutMs: TIMEOUT_MS,

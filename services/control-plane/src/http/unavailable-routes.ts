@@ -72,15 +72,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     routes: ['POST /schemas/validate', 'GET /schemas', 'POST /schemas'],
   },
   {
-    feature: 'Listing, watching and cancelling operations',
-    routes: [
-      'GET /operations/snapshots',
-      'GET /operations/history',
-      'GET /operations/replay/:operationId',
-      'POST /operations/replay/:operationId/cancel',
-    ],
-  },
-  {
     feature: 'Compaction',
     routes: ['POST /operations/compaction', 'GET /operations/compaction/stats'],
   },

@@ -3,13 +3,15 @@
  * QUERY_URL set they are forwarded, otherwise the answer says whom to ask. The query service decides again who asks and for which tenant.
  */
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
-import type { Call, Route, RouteNeed } from '@allsource/service-kit/http';
+import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
 export type QueryForward = (call: Call) => Promise<void>;
 
 interface QueryRoute {
+  /** GET unless said otherwise. */
+  readonly method?: Method;
   /** Below /api/v1. */
   readonly path: string;
   readonly needs: RouteNeed;
@@ -54,18 +56,56 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/analytics/sliding-window', needs: 'authenticated', summary: 'Counts that slide.' },
   { path: '/analytics/session-window', needs: 'authenticated', summary: 'Events by session.' },
   { path: '/analytics/cache/stats', needs: 'authenticated', summary: 'Figures of a cache.' },
-  { path: '/snapshots', needs: 'authenticated', summary: 'Snapshots of entities.' },
+  {
+    method: 'POST',
+    path: '/snapshots',
+    needs: 'write',
+    summary: 'Takes a snapshot of one entity, or begins to take one of each.',
+  },
+  { path: '/snapshots', needs: 'read', summary: 'Snapshots, the newest first.' },
   {
     path: '/snapshots/:entityId/latest',
-    needs: 'authenticated',
-    summary: 'The latest snapshot of an entity.',
+    needs: 'read',
+    summary: 'The newest snapshot of an entity, with its state.',
+  },
+  {
+    path: '/snapshots/runs/:runId',
+    needs: 'read',
+    summary: 'How far the snapshots of all entities have come.',
+  },
+  { method: 'POST', path: '/replay', needs: 'write', summary: 'Starts a replay.' },
+  { path: '/replay', needs: 'read', summary: 'The replays of the tenant, the newest first.' },
+  { path: '/replay/:replayId', needs: 'read', summary: 'How far a replay is.' },
+  {
+    method: 'DELETE',
+    path: '/replay/:replayId',
+    needs: 'write',
+    summary: 'Deletes the record of a replay that has ended.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/preview',
+    needs: 'read',
+    summary: 'What a replay of a projection would read.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/:replayId/cancel',
+    needs: 'write',
+    summary: 'Cancels a replay that has not ended.',
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/rebuild',
+    needs: 'write',
+    summary: 'Rebuilds a projection beside the one that is read.',
   },
 ];
 
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return OWNED_BY_QUERY.map(({ path, needs, summary }) => ({
-    method: 'GET',
+  return OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
+    method,
     path: `/api/v1${path}`,
     needs,
     summary,

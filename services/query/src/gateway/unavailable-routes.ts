@@ -24,13 +24,8 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'POST /projections/:name/pause',
       'POST /projections/:name/start',
       'POST /projections/:name/stop',
-      'POST /projections/:name/rebuild',
       'GET /projection-templates',
     ],
-  },
-  {
-    feature: 'Snapshots',
-    routes: ['POST /snapshots', 'GET /snapshots', 'GET /snapshots/:entityId/latest'],
   },
   {
     feature: 'The history of schemas',
@@ -38,17 +33,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'GET /schema-evolution/stats',
       'GET /schema-evolution/history/:eventType',
       'GET /schema-evolution/schema/:eventType',
-    ],
-  },
-  {
-    feature: 'Replay',
-    routes: [
-      'POST /replay/preview',
-      'POST /replay',
-      'GET /replay',
-      'POST /replay/:replayId/cancel',
-      'GET /replay/:replayId',
-      'DELETE /replay/:replayId',
     ],
   },
   {
