@@ -98,6 +98,11 @@ const forbidden = [
     to: { path: '^services/core/src/', pathNot: `^services/core/src/(${BELOW_CONCEPTS})/` },
   },
   {
+    name: 'core-json-schema-knows-nothing-of-the-store',
+    from: { path: '^services/core/src/json-schema/', pathNot: TEST_FILE },
+    to: { path: '^services/core/src/', pathNot: '^services/core/src/json-schema/' },
+  },
+  {
     name: 'core-http-is-imported-only-by-the-composition-root',
     from: {
       path: '^services/core/src/',

@@ -32,6 +32,23 @@ export const ERROR_CATALOGUE = {
     'The Idempotency-Key was used for another body',
     'Invalid input: ',
   ),
+  invalid_schema: kind(400, 'The schema is not one that is taken', 'Validation error: '),
+  schema_incompatible: kind(
+    400,
+    'The schema does not go with the version before',
+    'Validation error: ',
+  ),
+  schema_not_found: kind(404, 'There is no such schema', 'Validation error: '),
+  schema_violation: kind(
+    422,
+    'A payload does not fit the schema of its type',
+    'Validation error: ',
+  ),
+  too_many_schemas: kind(
+    409,
+    'The tenant has as many schemas as it may have',
+    'Validation error: ',
+  ),
   position_beyond_head: kind(400, 'The position lies beyond the end of the log', 'Invalid input: '),
   unsupported_media_type: kind(415, 'The content type is not accepted here', 'Invalid input: '),
   payload_too_large: kind(413, 'A payload is over its limit', 'Invalid input: '),

@@ -99,6 +99,30 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Bytes of a JSON Schema as sent. Schemas of real events have a few thousand. */
+  schemaBytesMax: 64 * KIB,
+  /** Schemas within one schema: members, items, branches, definitions. */
+  schemaPartsMax: 2_000,
+  /** Parts of all patterns of one schema, with their repetitions written out. */
+  schemaPatternPartsMax: 10_000,
+  /** Bytes of all schemas of a tenant, every version counted. They are kept in memory. */
+  schemaTenantBytesMax: 16 * MIB,
+  /** Subjects of a tenant that have schemas. */
+  schemaSubjectsMax: 10_000,
+  /** Versions of one subject. */
+  schemaVersionsMax: 10_000,
+  /** Bytes of the schemas whose compiled form core keeps. The others are compiled again when they are needed. */
+  compiledSchemasBytesMax: 8 * MIB,
+  /** Steps that the validation of one payload may take beyond those that its size gives; a step is about 10 ns. */
+  schemaStepsBase: 20_000,
+  /** Steps for each byte of the payload. A usual schema takes less than one for ten bytes. */
+  schemaStepsPerByte: 16,
+  /** Steps that all validations of one append may take beyond those of its size: 10 ms. */
+  schemaAppendStepsBase: 1_000_000,
+  /** Steps for each byte of the append. */
+  schemaAppendStepsPerByte: 2,
+  /** Bytes of payloads that are parsed and validated before others have their turn. */
+  schemaTurnBytes: 1 * MIB,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */
