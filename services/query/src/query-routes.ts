@@ -10,6 +10,7 @@ import { countedReads } from './http/counted-reads.ts';
 import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { eventRoutes } from './http/event-routes.ts';
+import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -23,6 +24,7 @@ export interface QueryRoutesOptions {
   /** The gate of reads of the event history, and that of reads of the projections. */
   readonly historyGate: ReadGate;
   readonly projectionGate: ReadGate;
+  readonly parquet: ParquetRoutesOptions;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
   readonly registry: Registry;
@@ -52,6 +54,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
+    ...parquetRoutes(options.parquet),
     ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
     ...projectionRoutes({
       ...ofProjections,

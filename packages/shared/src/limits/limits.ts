@@ -85,6 +85,8 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
+  parquetFilesMax: 10_000,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;

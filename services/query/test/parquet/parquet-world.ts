@@ -106,7 +106,7 @@ export async function eventsOf(
     file,
     compressors: { ZSTD: (input) => zstdDecompressSync(input) },
     parsers: {
-      timestampFromMicroseconds: (micros: bigint) => micros as unknown as Date,
+      timestampFromMicroseconds: (micros: bigint) => micros as never,
       stringFromBytes: (text) => utf8.decode(text),
     },
   });

@@ -47,6 +47,12 @@ export class FolderDisk implements ParquetDisk {
     return syncFolderAt(this.#path(folder));
   }
 
+  /** Bytes that may still be written. */
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await fs.promises.statfs(this.#root);
+    return bavail * bsize;
+  }
+
   #path(name: string): string {
     return join(this.#root, name);
   }

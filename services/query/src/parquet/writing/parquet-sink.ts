@@ -10,6 +10,7 @@
  *
  * Failure policy: what the disk refuses is thrown and the sink must not be used again; a new one begins at the folder's position.
  */
+import { isNativeError } from 'node:util/types';
 import { assert } from '@allsource/shared/lang';
 import { type Position, position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -40,6 +41,8 @@ export interface ParquetSinkOptions {
   readonly folder: ParquetFolder;
   readonly limits?: PortionLimits;
   readonly onWritten?: (written: { readonly files: number; readonly events: number }) => void;
+  /** Called when the folder's position has moved. */
+  readonly onFlushed?: () => void;
 }
 
 export class ParquetSink implements FrameSink {
@@ -49,6 +52,7 @@ export class ParquetSink implements FrameSink {
   #events = 0;
   #frameBytes = 0;
   #applied: number;
+  #failure: Error | null = null;
 
   constructor(options: ParquetSinkOptions) {
     this.#options = options;
@@ -64,14 +68,28 @@ export class ParquetSink implements FrameSink {
     return this.#options.folder.logId;
   }
 
+  /** What the disk refused; the sink takes nothing any more then. Null when all is well. */
+  get failure(): Error | null {
+    return this.#failure;
+  }
+
   async apply(frames: readonly Frame[], logId: string): Promise<void> {
-    await this.#options.folder.begin(logId);
-    for (const frame of frames) {
-      assert(frame.position === this.#applied + 1, `a frame is missing after ${this.#applied}`);
-      if (!frame.isSystem) await this.#take(frame);
-      this.#applied = frame.lastPosition;
-      if (this.#isFull) await this.flush();
+    // Some tenants may have their files already: what waits must not be written a second time.
+    if (this.#failure !== null) throw this.#failure;
+    try {
+      await this.#options.folder.begin(logId);
+      for (const frame of frames) await this.#applyOne(frame);
+    } catch (error) {
+      this.#failure = isNativeError(error) ? error : new TypeError(String(error));
+      throw error;
     }
+  }
+
+  async #applyOne(frame: Frame): Promise<void> {
+    assert(frame.position === this.#applied + 1, `a frame is missing after ${this.#applied}`);
+    if (!frame.isSystem) await this.#take(frame);
+    this.#applied = frame.lastPosition;
+    if (this.#isFull) await this.flush();
   }
 
   /** Unused: the feed is not filtered. */
@@ -93,6 +111,7 @@ export class ParquetSink implements FrameSink {
     for (const waiting of this.#waiting.values()) await this.#write(waiting);
     this.#forget();
     await folder.advance(this.#applied);
+    this.#options.onFlushed?.();
   }
 
   get #isFull(): boolean {
