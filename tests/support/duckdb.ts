@@ -11,7 +11,7 @@ export async function duckDb(): Promise<DuckDb | string> {
     const connection = await (await DuckDBInstance.create(':memory:')).connect();
     return async (sql) => {
       const rows = (await connection.runAndReadAll(sql)).getRowsJson();
-      return rows.map((row) => row.map((value) => (value === null ? null : `${value as string}`)));
+      return rows.map((row) => row.map((value) => value as string | null));
     };
   } catch (thrown) {
     return `DuckDB cannot be loaded: ${isNativeError(thrown) ? thrown.message : String(thrown)}`;
