@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly entities: number;
   /** Writes of one measurement of the fsync floor. */
   readonly floorWrites: number;
+  /** Clients of a comparison; those that would have more have so many. */
+  readonly clientsMax: number;
   /** false: wrk takes only the headline case, for it knows no run below a second. */
   readonly runsWrkEverywhere: boolean;
   readonly isQuick: boolean;
@@ -52,7 +54,7 @@ const FULL = {
 const QUICK = {
   repetitions: 1,
   seconds: 0.25,
-  sustain: 2,
+  sustain: 1,
   jitWarmupMs: 100,
   warmupMs: 30,
   stored: 30_000,
@@ -97,6 +99,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     sustainMs: positive(values.sustain ?? defaults.sustain, '--sustain') * 1000,
     entities: positive(values.entities ?? defaults.entities, '--entities'),
     floorWrites: values.quick ? 100 : 500,
+    clientsMax: values.quick ? 16 : Number.POSITIVE_INFINITY,
     runsWrkEverywhere: !values.quick,
     isQuick: values.quick,
     runFolder: resolve(values['run-folder']),

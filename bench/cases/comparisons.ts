@@ -24,11 +24,11 @@ interface Comparison {
 
 const append = { kind: 'append', subjects: 'all', wrk: 'never' } as const;
 const COMPARISONS: readonly Comparison[] = [
-  { ...append, caseName: 'P1', title: 'single appends, 1 client', clients: 1, eventsPerCall: 1 },
+  { ...append, caseName: 'P1', title: 'single appends', clients: 1, eventsPerCall: 1 },
   {
     ...append,
     caseName: 'P3',
-    title: 'single appends, 64 clients',
+    title: 'single appends',
     clients: 64,
     eventsPerCall: 1,
     wrk: 'full',
@@ -36,7 +36,7 @@ const COMPARISONS: readonly Comparison[] = [
   {
     ...append,
     caseName: 'P4',
-    title: 'one hot entity, 64 clients, expected versions',
+    title: 'one hot entity, expected versions',
     kind: 'hot-entity',
     clients: 64,
     eventsPerCall: 1,
@@ -45,7 +45,7 @@ const COMPARISONS: readonly Comparison[] = [
   {
     ...append,
     caseName: 'P5',
-    title: 'batches of 100, 16 clients',
+    title: 'batches of 100',
     clients: 16,
     eventsPerCall: 100,
     wrk: 'always',
@@ -53,7 +53,7 @@ const COMPARISONS: readonly Comparison[] = [
   {
     ...append,
     caseName: 'P5',
-    title: 'batches of 1000, 8 clients',
+    title: 'batches of 1000',
     clients: 8,
     eventsPerCall: 1000,
     subjects: 'http',
@@ -77,7 +77,9 @@ export async function runComparisons(
   bench: Bench,
   subjects: readonly Subject[],
 ): Promise<ComparisonResult> {
-  const wanted = COMPARISONS.filter(({ caseName }) => bench.wants(caseName));
+  const wanted = COMPARISONS.filter(({ caseName }) => bench.wants(caseName)).map((comparison) =>
+    withClients(comparison, Math.min(comparison.clients, bench.options.clientsMax)),
+  );
   const result: ComparisonResult = { measurements: [], notStarted: [] };
   if (wanted.length === 0) return result;
   bench.announce('starting core and its peers');
@@ -91,6 +93,11 @@ export async function runComparisons(
     for (const { running } of started) await running.stop();
   }
   return result;
+}
+
+function withClients(comparison: Comparison, clients: number): Comparison {
+  const title = `${comparison.title}, ${clients} ${clients === 1 ? 'client' : 'clients'}`;
+  return { ...comparison, clients, title };
 }
 
 async function startSubject(bench: Bench, subject: Subject): Promise<Started | MissingSubject> {

@@ -11,7 +11,7 @@ import type { CommitBuilder } from './append/commit-builder.ts';
 import { Journal, type JournalOptions } from './append/journal.ts';
 import { SequencingBuilder } from './append/sequencing-builder.ts';
 import { Checkpointer } from './checkpoint/checkpointer.ts';
-import { CheckpointFolder } from './checkpoint/checkpoint-folder.ts';
+import { CHECKPOINTS_FOLDER, CheckpointFolder } from './checkpoint/checkpoint-folder.ts';
 import type { CheckpointListener, CheckpointNotice } from './checkpoint/checkpoint-notice.ts';
 import type { StoredCheckpoint } from './checkpoint/stored-checkpoint.ts';
 import type { CoreConfig } from './config/core-config.ts';
@@ -57,7 +57,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
     count(metrics, notice);
     logNotice(logger, notice);
   };
-  const disk = new NodeDisk(join(config.folder, 'checkpoints'), { fileMode: OWNER_ONLY });
+  const disk = new NodeDisk(join(config.folder, CHECKPOINTS_FOLDER), { fileMode: OWNER_ONLY });
   const folder = new CheckpointFolder(disk, onNotice);
   const startedAt = performance.now();
   return folder.startFrom(async (saved) => {

@@ -25,6 +25,19 @@ const NAME = /^\d{20}\.ckpt$/;
 const SET_ASIDE_NAME = /^\d{20}\.ckpt\.set-aside$/;
 const KEPT = 2;
 
+/** In core's folder. */
+export const CHECKPOINTS_FOLDER = 'checkpoints';
+
+/** True for the name of a checkpoint. */
+export function isCheckpoint(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** True for the name of a checkpoint that a start could not use. */
+export function isSetAside(name: string): boolean {
+  return SET_ASIDE_NAME.test(name);
+}
+
 export class CheckpointFolder {
   readonly #disk: Disk;
   readonly #onNotice: CheckpointListener;

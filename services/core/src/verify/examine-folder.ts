@@ -1,6 +1,6 @@
 /**
  * What `allsource doctor` finds out about a data folder: the folder itself, who has it open, space, files, the newest segment and the headers of all, the
- * clock. It only reads, and it is quick: of the frames it walks those of the newest segment; `verify-log.ts` walks all.
+ * clock, the checkpoints and what starts of the past have set aside. It only reads, and it is quick: of the frames it walks those of the newest segment; `verify-log.ts` walks all.
  */
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,9 @@ import { lockedBy, type LockOwner } from '@allsource/service-kit/lifecycle';
 import { diskErrorCode } from '../storage/disk.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { descriptorCheck, nodeCheck, spaceCheck } from './machine-checks.ts';
+import { checkpointCheck } from './checkpoint-check.ts';
 import { damage, fault, fine, warning } from './check.ts';
+import { leftoverChecks } from './leftover-checks.ts';
 import { findLogFolder, type LogFolder } from './log-folder.ts';
 import { type LogFiles, readLogFiles } from './log-files.ts';
 import { ReadOnlyDisk } from './read-only-disk.ts';
@@ -53,6 +55,8 @@ export async function examineFolder(options: ExamineOptions): Promise<void> {
   for (const check of accessChecks(found)) emit(check);
   emit(descriptorCheck(owner));
   await examineLog(options, found, owner);
+  emit(await checkpointCheck(found.coreFolder));
+  for (const check of leftoverChecks(found.logFolder)) emit(check);
 }
 
 function faultOfFolder(folder: string): InspectionCheck | null {

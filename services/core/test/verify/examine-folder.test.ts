@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { lockFolder } from '@allsource/service-kit/lifecycle';
 import type { InspectionCheck } from '@allsource/shared/protocol';
-import { micros, position } from '@allsource/shared/model';
+import { micros, type Position, position } from '@allsource/shared/model';
+import type { JournalSnapshot } from '../../src/append/journal.ts';
+import { CheckpointFolder } from '../../src/checkpoint/checkpoint-folder.ts';
+import { NodeDisk } from '../../src/storage/node-disk.ts';
 import { examineFolder } from '../../src/verify/examine-folder.ts';
 import type { InspectedFile } from '../../src/verify/log-files.ts';
 import { descriptorCheck, nodeCheck, spaceCheck } from '../../src/verify/machine-checks.ts';
@@ -25,6 +28,16 @@ const logFolder = () => join(folder.path, 'core/log');
 function withLog(): Promise<PlacedFrame[]> {
   mkdirSync(logFolder(), { recursive: true });
   return writeSampleLog(logFolder());
+}
+
+function snapshotAt(at: Position): JournalSnapshot {
+  const anchor = { logId: Buffer.alloc(8, 1), position: at, checksum: 1 };
+  return {
+    anchor,
+    recordedAt: micros(1),
+    sections: [{ name: 'keys/1', parts: [Buffer.from('some part')] }],
+    settled: () => Promise.resolve(anchor),
+  };
 }
 
 async function examine(path = folder.path, wallMs = Date.now()): Promise<InspectionCheck[]> {
@@ -55,7 +68,7 @@ describe('the doctor of a folder', () => {
     const checks = await examine();
     expect(checks.filter(({ status }) => status !== 'ok')).toEqual([]);
     expect(checks.map(({ check }) => check)).toEqual(
-      'node folder lock permissions descriptors space log tail marker clock'.split(' '),
+      'node folder lock permissions descriptors space log tail marker clock checkpoints'.split(' '),
     );
   });
 
@@ -135,6 +148,41 @@ describe('the doctor of a folder', () => {
     expect(await troubles()).toEqual([]);
     expect(await evidenceOf('tail')).toContain('ends in a torn write of');
     expect(await evidenceOf('marker')).toContain('no readable file head');
+  });
+
+  it('reads the checkpoints, and names one with a flipped bit or that a start could not use', async () => {
+    await withLog();
+    expect(await evidenceOf('checkpoints')).toContain('There is no checkpoint');
+    const disk = new NodeDisk(join(folder.path, 'core/checkpoints'));
+    const checkpoints = new CheckpointFolder(disk, () => {});
+    await checkpoints.startFrom(() => Promise.resolve());
+    await checkpoints.write(snapshotAt(position(7)), micros(1));
+    expect(await evidenceOf('checkpoints')).toBe('The checkpoint of position 7 is whole.');
+    const path = join(folder.path, 'core/checkpoints/00000000000000000007.ckpt');
+    // Inside the part, which a look at the two ends does not find.
+    flipBit(path, readFileSync(path).indexOf('some part') * 8);
+    const [found, ...others] = await troubles();
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ check: 'checkpoints', status: 'warning' });
+    expect(found?.evidence).toContain('00000000000000000007.ckpt: the part of keys/1');
+    renameSync(path, `${path}.set-aside`);
+    expect((await troubles())[0]?.evidence).toContain('an earlier start could not use it');
+  });
+
+  it('counts what starts of the past have set aside', async () => {
+    await withLog();
+    for (const [name, bytes] of [
+      ['torn', 5],
+      ['aside', 7],
+    ] as const) {
+      mkdirSync(join(logFolder(), name));
+      writeFileSync(join(logFolder(), name, 'left'), 'x'.repeat(bytes));
+    }
+    expect(await evidenceOf('torn')).toContain('1 torn writes of past crashes (5 bytes)');
+    const [found, ...others] = await troubles();
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ check: 'aside', status: 'warning' });
+    expect(found?.evidence).toContain('1 compressed segments (7 bytes)');
   });
 
   it('says that the clock was set back', async () => {
