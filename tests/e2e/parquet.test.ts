@@ -10,9 +10,9 @@ import { type EventLog, eventLog, SeededRandom } from '@allsource/testkit';
 import { run } from '../support/command.ts';
 import { duckDb, parquetOf } from '../support/duckdb.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
-import { DATA_FOLDER, RunningStore } from '../support/running-store.ts';
+import { DATA_FOLDER, REPOSITORY, RunningStore } from '../support/running-store.ts';
 
-const KILLS = isLong ? 40 : 3;
+const KILLS = isLong ? 40 : 2;
 const KILL_AFTER_MS_MAX = 1_200;
 const duck = await duckDb();
 if (typeof duck === 'string') console.warn(`SKIPPED: ${duck}`);
@@ -113,6 +113,29 @@ interface Listed {
       expect(rows.map(([, micros]) => Number(micros) / 1000)).toEqual(
         events.map(({ timestamp }) => Date.parse(timestamp)),
       );
+    });
+
+    it('have the documented columns, and a manifest that names the files to a script', async () => {
+      const { paths } = await listed();
+      const columns = await query(`describe select * from ${parquetOf(paths)}`);
+      expect(columns.map(([name, type]) => `${name} ${type}`)).toEqual([
+        'position BIGINT',
+        'event_id UUID',
+        'event_type VARCHAR',
+        'entity_id VARCHAR',
+        'version BIGINT',
+        'timestamp TIMESTAMP WITH TIME ZONE',
+        'recorded_at TIMESTAMP WITH TIME ZONE',
+        'payload VARCHAR',
+        'metadata VARCHAR',
+      ]);
+      const document = readFileSync(join(REPOSITORY, 'docs/formats/parquet.md'), 'utf8');
+      const [, script = ''] = /```sql\n(SET VARIABLE[^`]+)```/.exec(document) ?? [];
+      const statements = script.replace('/...', join(store.dataDir, 'query/..')).split(';\n');
+      const answers = [];
+      for (const statement of statements.filter((text) => text.trim() !== ''))
+        answers.push(await query(statement));
+      expect(answers.at(-1)).toEqual([[String(appended)]]);
     });
 
     it('are the same after a compaction, in one smaller file', async () => {

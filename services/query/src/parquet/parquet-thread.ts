@@ -34,7 +34,7 @@ export type ParquetAnswer =
     };
 
 /** A portion of frames, its columns and what the library makes of them: a few times more than is needed. */
-const HEAP_MIB_MAX = 1024;
+const HEAP_MIB_MAX = 384;
 /** How long a thread without jobs is kept. */
 const IDLE_MS = 20_000;
 

@@ -26,7 +26,7 @@ export interface PortionLimits {
   readonly frameBytes: number;
 }
 
-export const PORTION_LIMITS: PortionLimits = { events: 262_144, frameBytes: 64 * 1024 * 1024 };
+export const PORTION_LIMITS: PortionLimits = { events: 131_072, frameBytes: 32 * 1024 * 1024 };
 
 /** The frames of a tenant that wait. No file lies between those of one stretch, so a stretch becomes one file. */
 interface Waiting {
