@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { SeededRandom, type SimulatedDisk, survivalOf } from '@allsource/testkit';
 import { RETIRED_KEEP_MS } from '../../src/parquet/folder/tenant-files.ts';
 import { ParquetSink } from '../../src/parquet/writing/parquet-sink.ts';
 import { GeneratedLog } from '../support/generated-log.ts';
@@ -37,6 +37,25 @@ describe('the Parquet files of a log', () => {
     await again.write(log, 7);
     await expectAll(again, log);
     expect(again.warnings).toEqual([]);
+  });
+
+  it('are not written on when the disk has refused some of them', async () => {
+    const log = new GeneratedLog(5);
+    appendSome(log, new Random(5), 40);
+    const world = await ParquetWorld.open();
+    const sink = new ParquetSink({ ...world, limits: { events: 60, frameBytes: 1e9 } });
+    let hasFailed = false;
+    world.disk.onCall = (call, name) => {
+      if (hasFailed || call !== 'create' || !name.startsWith('tenants/third')) return;
+      hasFailed = true;
+      throw Object.assign(new RangeError('ENOSPC'), { code: 'ENOSPC' });
+    };
+    await expect(sink.apply(log.frames, log.logIdHex)).rejects.toThrow('ENOSPC');
+    const rest = log.frames.filter(({ position }) => position > sink.appliedPosition);
+    await expect(sink.apply(rest, log.logIdHex)).rejects.toThrow('ENOSPC');
+    const again = await ParquetWorld.open(world.disk);
+    await again.write(log);
+    await expectAll(again, log);
   });
 
   it('are written again when they are of another log', async () => {
@@ -139,12 +158,50 @@ describe('a damaged file', () => {
       // What lies around the hole must not be merged over it.
       await world.compact('acme', 'fullcompaction');
       appendSome(log, new Random(3), 20);
-      await world.write(log, 4);
+      await world.write(log);
       await expectAll(world, log);
       expect(await world.compact('acme')).toMatchObject({ damaged: 0 });
       await expectAll(world, log);
     });
   }
+
+  it('is found whichever bit has flipped', async () => {
+    const { world: start } = await written();
+    const random = new Random(propertySeed('flipped bits'));
+    const { name, bytes } = start.files('acme').files[0] ?? { name: '', bytes: 0 };
+    for (let i = 0; i < 60; i++) {
+      const world = await ParquetWorld.open(start.disk.afterKill());
+      const content = world.disk.bytes(world.files('acme').pathOf(name));
+      const at = random.below(bytes);
+      content[at] = (content[at] ?? 0) ^ (1 << random.below(8));
+      expect([at, await world.compact('acme')]).toEqual([
+        at,
+        expect.objectContaining({ damaged: 1 }),
+      ]);
+    }
+  });
+
+  it('is made again under a name of its own, beside one that is still kept', async () => {
+    const { log, world } = await written();
+    await world.compact('acme');
+    const merged = world.files('acme').lastPosition;
+    appendSome(log, new Random(4), 30);
+    await world.write(log);
+    await world.compact('acme', 'fullcompaction');
+    world.disk.remove(world.files('acme').pathOf(world.files('acme').files[0]?.name ?? ''));
+    const again = await ParquetWorld.open(world.disk, world.nowMs);
+    const sink = new ParquetSink(again);
+    const frames = log.frames.filter(({ position }) => position > again.folder.position);
+    await sink.apply(
+      frames.filter(({ position }) => position <= merged),
+      log.logIdHex,
+    );
+    await sink.flush();
+    await again.write(log);
+    again.nowMs += RETIRED_KEEP_MS;
+    await again.files('acme').sweep();
+    await expectAll(again, log);
+  });
 
   it('is found at the next start when its length is wrong or it is gone', async () => {
     for (const what of ['it is cut short', 'it is deleted']) {
@@ -175,6 +232,12 @@ describe('a damaged file', () => {
 
 const CHANGES = ['write', 'datasync', 'create', 'rename', 'unlink', 'syncFolder'];
 
+/** What a kill leaves, and what losses of power leave: nothing that was not synced, only the newest of it, and some of it. */
+function disksAfter(disk: SimulatedDisk, random: SeededRandom): SimulatedDisk[] {
+  const losses = [survivalOf(() => false), survivalOf((n) => n === disk.operations), random];
+  return [disk.afterKill(), ...losses.map((loss) => disk.afterPowerLoss(loss))];
+}
+
 /** Runs `work` and stops the disk at its n-th change: that call and all after it fail. False when the work ended before. */
 async function stoppedAt(world: ParquetWorld, n: number, work: () => Promise<unknown>) {
   let seen = 0;
@@ -193,9 +256,38 @@ async function stoppedAt(world: ParquetWorld, n: number, work: () => Promise<unk
   }
 }
 
+/** The folder whose names must be durable before this call. */
+function restsOn(call: string, name: string): string | null {
+  if (call === 'unlink') return name.endsWith('.parquet') ? 'manifests' : null;
+  if (call !== 'rename') return null;
+  if (name.startsWith('manifests/')) return 'tenants/';
+  return name.startsWith('position.json') ? 'manifests' : null;
+}
+
 describe('a crash', () => {
+  // The simulated disk syncs all folders at once, so what rests on which folder is looked at call by call.
+  it('finds the names of a folder synced before anything rests on them', async () => {
+    const log = new GeneratedLog(5);
+    appendSome(log, new Random(5), 40);
+    const world = await ParquetWorld.open();
+    const unsynced = new Set<string>();
+    const early: string[] = [];
+    world.disk.onCall = (call, name) => {
+      if (call === 'syncFolder') unsynced.delete(name);
+      const base = restsOn(call, name);
+      if (base !== null && [...unsynced].some((folder) => folder.startsWith(base)))
+        early.push(`${call} ${name}`);
+      if (call === 'rename') unsynced.add(name.slice(0, Math.max(0, name.lastIndexOf('/'))));
+    };
+    await world.write(log, 10);
+    await world.compact('acme');
+    world.nowMs += RETIRED_KEEP_MS;
+    await world.files('acme').sweep();
+    expect(early).toEqual([]);
+  });
+
   it('at any point of a compaction leaves the old files or the new ones', async () => {
-    const { log, world: start } = await written(5, 40, 8);
+    const { log, world: start } = await written(5, 27, 9);
     const random = new SeededRandom(propertySeed('crash in a compaction'));
     let [old, fresh] = [0, 0];
     let n = 1;
@@ -207,7 +299,7 @@ describe('a crash', () => {
         world.nowMs += RETIRED_KEEP_MS;
         await world.files('acme').sweep();
       });
-      for (const disk of [world.disk.afterKill(), world.disk.afterPowerLoss(random)]) {
+      for (const disk of disksAfter(world.disk, random)) {
         const after = await ParquetWorld.open(disk);
         expect(after.warnings).toEqual([]);
         const { files } = after.files('acme');
@@ -227,12 +319,12 @@ describe('a crash', () => {
 
   it('at any point of the writing loses and repeats nothing', async () => {
     const log = new GeneratedLog(11);
-    appendSome(log, new Random(11), 12);
+    appendSome(log, new Random(11), 8);
     const random = new SeededRandom(propertySeed('crash in the writing'));
     for (let n = 1, isStopped = true; isStopped; n++) {
       const world = await ParquetWorld.open();
-      isStopped = await stoppedAt(world, n, () => world.write(log, 6));
-      for (const disk of [world.disk.afterKill(), world.disk.afterPowerLoss(random)]) {
+      isStopped = await stoppedAt(world, n, () => world.write(log, 4));
+      for (const disk of disksAfter(world.disk, random)) {
         const after = await ParquetWorld.open(disk);
         for (const tenant of TENANTS) {
           const { position } = after.folder;
@@ -248,7 +340,7 @@ describe('a crash', () => {
 
   it('while a lost file is made again loses and repeats nothing', async () => {
     expect.hasAssertions();
-    const { log, world: start } = await written(12, 30, 6);
+    const { log, world: start } = await written(12, 24, 6);
     const random = new SeededRandom(propertySeed('crash in a repair'));
     const { name } = start.files('acme').files[1] ?? { name: '' };
     for (let n = 1, isStopped = true; isStopped; n++) {
@@ -259,7 +351,7 @@ describe('a crash', () => {
         await world.compact('acme');
         await world.write(log, 9);
       });
-      for (const left of [disk.afterKill(), disk.afterPowerLoss(random)]) {
+      for (const left of disksAfter(disk, random)) {
         const after = await ParquetWorld.open(left);
         await after.compact('acme', 'fullcompaction');
         await after.write(log, 9);
