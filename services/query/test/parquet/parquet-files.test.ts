@@ -43,7 +43,8 @@ describe('the Parquet files of a log', () => {
     const log = new GeneratedLog(5);
     appendSome(log, new Random(5), 40);
     const world = await ParquetWorld.open();
-    const sink = new ParquetSink({ ...world, limits: { events: 60, frameBytes: 1e9 } });
+    const { disk, folder } = world;
+    const sink = new ParquetSink({ disk, folder, limits: { events: 60, frameBytes: 1e9 } });
     let hasFailed = false;
     world.disk.onCall = (call, name) => {
       if (hasFailed || call !== 'create' || !name.startsWith('tenants/third')) return;
@@ -182,6 +183,7 @@ describe('a damaged file', () => {
   });
 
   it('is made again under a name of its own, beside one that is still kept', async () => {
+    expect.hasAssertions();
     const { log, world } = await written();
     await world.compact('acme');
     const merged = world.files('acme').lastPosition;
