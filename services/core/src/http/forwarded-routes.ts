@@ -3,13 +3,15 @@
  * QUERY_URL set they are forwarded, otherwise the answer says whom to ask. The query service decides again who asks and for which tenant.
  */
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
-import type { Call, Route, RouteNeed } from '@allsource/service-kit/http';
+import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
 export type QueryForward = (call: Call) => Promise<void>;
 
 interface QueryRoute {
+  /** GET unless said otherwise. */
+  readonly method?: Method;
   /** Below /api/v1. */
   readonly path: string;
   readonly needs: RouteNeed;
@@ -24,6 +26,14 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
   { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
   { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
+  { path: '/compaction/stats', needs: 'read', summary: 'What compaction has done.' },
+  {
+    method: 'POST',
+    path: '/compaction/trigger',
+    needs: 'admin',
+    summary: 'Merges the Parquet files of the tenant.',
+  },
+  { path: '/parquet/files', needs: 'admin', summary: 'The Parquet files of the tenant.' },
   { path: '/entities', needs: 'read', summary: 'Entities by the time of their last event.' },
   {
     path: '/entities/duplicates',
@@ -64,8 +74,8 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
 
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return OWNED_BY_QUERY.map(({ path, needs, summary }) => ({
-    method: 'GET',
+  return OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
+    method,
     path: `/api/v1${path}`,
     needs,
     summary,
