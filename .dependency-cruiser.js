@@ -114,6 +114,15 @@ const forbidden = [
     },
   },
   {
+    name: 'query-snapshots-import-only-the-history',
+    comment: 'And how a damaged SQLite file is set aside.',
+    from: { path: '^services/query/src/snapshots/', pathNot: TEST_FILE },
+    to: {
+      path: '^services/query/src/',
+      pathNot: '^services/query/src/(snapshots/|history/|projections/projection-database\\.ts$)',
+    },
+  },
+  {
     name: 'query-parquet-knows-nothing-of-the-other-read-stores',
     comment: 'The Parquet files are written from the log, in a thread of their own.',
     from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },

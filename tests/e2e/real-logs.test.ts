@@ -160,6 +160,7 @@ describe('two real event logs', () => {
       '/api/v1/event-types',
       '/api/v1/streams?limit=20',
       '/api/v1/analytics/summary',
+      `/api/v1/entities/${encodeURIComponent(all[0]?.entity_id ?? '')}/state`,
     ];
     const before = await Promise.all(
       questions.map(async (question) => (await store.ask(question)).body),

@@ -27,7 +27,10 @@ const ANSWERED = [
   '/api/v1/entities/duplicates?event_type_prefix=order.&group_by=kind',
   `/api/v1/entities/${ID}/state`,
   `/api/v1/entities/${ID}/state?as_of=2026-01-15T00:00:00Z`,
+  `/api/v1/entities/${ID}/state?as_of_recorded=2100-01-01T00:00:00Z&history_limit=0`,
   `/api/v1/entities/${ID}/snapshot`,
+  `/api/v1/snapshots/${ID}/latest`,
+  `/api/v1/snapshots?entity_id=${ID}`,
   '/api/v1/projections',
   '/api/v1/projections/entity_snapshots',
   `/api/v1/projections/entity_snapshots/${ID}/state`,
@@ -48,8 +51,10 @@ const REFUSED = [
   [404, '/api/v1/projections/unknown'],
   [400, '/api/v1/analytics/frequency?window=day'],
   [501, '/api/v1/analytics/percentiles'],
-  [501, '/api/v1/snapshots'],
-  [501, `/api/v1/snapshots/${ID}/latest`],
+  [400, '/api/v1/snapshots?limit=-1'],
+  [404, '/api/v1/snapshots/nobody/latest'],
+  [404, '/api/v1/snapshots/runs/none'],
+  [400, `/api/v1/entities/${ID}/state?as_of_recorded=soon`],
 ] as const;
 
 describe("core's port and the gateway's", () => {
@@ -114,6 +119,24 @@ describe("core's port and the gateway's", () => {
       for (const { status } of answers)
         expect([forced, status]).toEqual([forced, isListOfStore ? 200 : 403]);
     }
+  }, 60_000);
+
+  it('take a snapshot of one entity or of all, whichever is asked', async () => {
+    for (const base of [store.coreUrl, store.url]) {
+      const one = await store.post(`${base}/api/v1/snapshots`, { entity_id: ENTITY });
+      expect(one).toMatchObject({ status: 200, body: { entity_id: ENTITY, event_count: 4 } });
+      const latest = await store.ask(`${base}/api/v1/snapshots/${ID}/latest`);
+      expect(latest.body.snapshot_id).toBe(one.body.snapshot_id);
+      const all = await store.post(`${base}/api/v1/snapshots`, {});
+      let run = await store.ask(base + String(all.body.follow));
+      while (run.body.completed_at === null) run = await store.ask(base + String(all.body.follow));
+      expect([all.status, run.body.status]).toEqual([202, 'completed']);
+      expect(run.body.entities_done).toBeGreaterThanOrEqual(run.body.entities_total);
+    }
+    const ordered = await store.post('/api/v1/operations/snapshot', { entity_id: ENTITY });
+    expect(ordered).toMatchObject({ status: 200, body: { status: 'created', event_count: 4 } });
+    const listed = await store.ask(`/api/v1/operations/snapshots?entity_id=${ID}`);
+    expect(listed.body.snapshots[0].id).toBe(ordered.body.snapshot_id);
   }, 60_000);
 
   it('know at once what the other has acknowledged', async () => {

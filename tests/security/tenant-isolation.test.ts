@@ -18,7 +18,11 @@ const ROUTES: readonly ((name: string, id: string) => string)[] = [
   (name) => `/api/v1/events/type/${name}.happened`,
   (_name, id) => `/api/v1/events/${id}`,
   (name) => `/api/v1/entities/${name}/state`,
+  (name) => `/api/v1/entities/${name}/state?as_of_recorded=2100-01-01T00:00:00Z`,
   (name) => `/api/v1/entities/${name}/snapshot`,
+  (name) => `/api/v1/snapshots/${name}/latest`,
+  (name) => `/api/v1/snapshots?entity_id=${name}`,
+  () => '/api/v1/snapshots',
   (name) => `/api/v1/entities?event_type_prefix=${name}`,
   (name) => `/api/v1/entities/duplicates?event_type_prefix=${name}&group_by=of`,
   (name) => `/api/v1/consumers/${name}`,
@@ -128,6 +132,9 @@ describe('another tenant', () => {
         (await store.ask(`${base}/api/v1/events/query?entity_id=acme&tenant_id=acme`, { key }))
           .status,
       ).toBe(403);
+      expect(
+        (await store.post(`${base}/api/v1/snapshots`, { entity_id: 'acme' }, { key })).status,
+      ).toBe(404);
       await store.post(`${base}/api/v1/consumers/acme/ack`, { position: 2 }, { key });
     }
     const { body } = await store.ask('/api/v1/consumers/acme', { key: keys['acme'] as string });

@@ -26,6 +26,7 @@ import { coreHealthRoutes } from './http/core-health-routes.ts';
 import { freshAccessGate } from './http/fresh-access-gate.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
 import { operationRoutes } from './http/operation-routes.ts';
+import { snapshotOperationRoutes } from './http/snapshot-operation-routes.ts';
 import { apiKeyRoutes, tenantRoutes } from './http/tenant-routes.ts';
 import { unavailableRoutes } from './http/unavailable-routes.ts';
 import { ControlPlaneMetrics } from './observability/control-plane-metrics.ts';
@@ -154,6 +155,7 @@ class ControlPlane {
       ...metricsRoutes({ core, registry: this.#httpMetrics.registry }),
       ...clusterRoutes({ cluster, version: VERSION }),
       ...operationRoutes({ query, metrics }),
+      ...snapshotOperationRoutes(query),
       ...tenantRoutes(core),
       ...apiKeyRoutes(core),
       ...unavailableRoutes(),

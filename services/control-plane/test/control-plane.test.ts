@@ -201,13 +201,41 @@ describe('operations', () => {
     ]);
   });
 
-  it('that are not there yet are refused with what is missing', async () => {
-    const detail = 'This version of the store does not serve this: Snapshots.';
-    query.answer = { status: 501, body: { code: 'not_available', detail, feature: 'Snapshots' } };
-    expect(await ask('/api/v1/operations/snapshot', { method: 'POST' })).toMatchObject({
-      status: 501,
-      json: { error: 'not_available', message: detail, feature: 'Snapshots', upstream: 'query' },
+  it('of all entities name the run that takes the snapshots, and where it can be followed', async () => {
+    query.answer = { status: 202, body: { run_id: 'r/1', status: 'running', entities_total: 7 } };
+    const begun = await ask('/api/v1/operations/snapshots', { method: 'POST' });
+    expect(begun).toMatchObject({
+      status: 200,
+      json: {
+        snapshot_id: 'r/1',
+        status: 'running',
+        entities_total: 7,
+        timestamp: expect.any(String),
+      },
     });
+    query.answer = { status: 200, body: { status: 'completed' } };
+    const followed = await ask('/api/v1/operations/snapshots/r%2F1');
+    const listed = await ask('/api/v1/operations/snapshots?entity_id=a%2Fb&tenant_id=default');
+    expect([begun.json.follow, followed.json, listed.json]).toEqual([
+      '/api/v1/operations/snapshots/r%2F1',
+      { status: 'completed' },
+      { status: 'completed' },
+    ]);
+    expect(query.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /api/v1/snapshots?tenant_id=default',
+      'GET /api/v1/snapshots/runs/r%2F1?tenant_id=default',
+      'GET /api/v1/snapshots?entity_id=a%2Fb&tenant_id=default',
+    ]);
+  });
+
+  it('that the query service refuses are refused with its words', async () => {
+    const detail = 'The entity has no events.';
+    query.answer = { status: 404, body: { code: 'entity_not_found', detail, entity_id: 'e' } };
+    for (const asked of [{ method: 'POST' }, { method: 'GET' }])
+      expect(await ask('/api/v1/operations/snapshots', asked)).toMatchObject({
+        status: 404,
+        json: { error: 'entity_not_found', message: detail, entity_id: 'e', upstream: 'query' },
+      });
   });
 
   it('with a body that makes no sense reach nobody', async () => {

@@ -26,7 +26,10 @@ export class StandInQuery {
           method: request.method ?? '',
           path: request.url ?? '',
           authorization: request.headers.authorization ?? '',
-          body: JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown,
+          body:
+            chunks.length === 0
+              ? null
+              : (JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown),
         });
         response.writeHead(this.answer.status, { 'content-type': 'application/json' });
         response.end(JSON.stringify(this.answer.body));

@@ -58,6 +58,7 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
     const stores = await ReadStores.open({
       config,
       logger,
+      onSnapshotKept: (kind) => metrics.countSnapshot(kind),
       onFolded: ({ frames, eventCount, durationMs }) => {
         metrics.countFolded(eventCount, durationMs);
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)

@@ -12,6 +12,7 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
+import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
@@ -44,13 +45,14 @@ const HEALTH_ALIASES: Readonly<Record<string, readonly string[]>> = {
 /** All routes of the gateway in the order of their registration: fixed paths before paths with parameters. */
 export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, clock, forwarder, core } = options;
-  const { history, catalog, projections, projectionFollower } = stores;
+  const { history, catalog, projections, projectionFollower, snapshotting } = stores;
   const queryRates = new TenantRates();
   const ofHistory = { history, catalog, gate: historyGate };
   const ofProjections = { projections, gate: projectionGate };
   const reads = [
     ...eventRoutes(ofHistory),
-    ...entityRoutes(ofHistory),
+    ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
+    ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),

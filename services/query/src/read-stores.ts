@@ -23,10 +23,15 @@ import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import type { SnapshotKind } from './snapshots/snapshot.ts';
+import { SnapshotStore } from './snapshots/snapshot-store.ts';
+import { Snapshotting } from './snapshots/snapshotting.ts';
 
 const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
 /** How long one look for the internal token takes; a stop waits no longer than this. */
 const TOKEN_WAIT_MS = 500;
+/** Events of the log that the history may lack before snapshots wait for it. */
+const BEHIND_EVENTS = 10_000;
 
 export interface ReadStoresOptions {
   readonly config: QueryConfig;
@@ -36,6 +41,7 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
 
 interface Followed {
@@ -50,6 +56,7 @@ export class ReadStores {
   readonly catalog: Catalog;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
+  readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
@@ -61,7 +68,11 @@ export class ReadStores {
 
   private constructor(
     options: ReadStoresOptions,
-    opened: { readonly history: BlockHistory; readonly catalog: Catalog },
+    opened: {
+      readonly history: BlockHistory;
+      readonly catalog: Catalog;
+      readonly snapshotStore: SnapshotStore;
+    },
   ) {
     this.#options = options;
     this.history = opened.history;
@@ -77,6 +88,17 @@ export class ReadStores {
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
+    const { historyFollower } = this;
+    this.snapshotting = new Snapshotting({
+      ...opened,
+      store: opened.snapshotStore,
+      everyEvents: options.config.snapshotEvents,
+      ageMs: options.config.snapshotAgeSeconds * 1000,
+      isBehind: () => isBehind(historyFollower),
+      onKept: options.onSnapshotKept,
+      clock: systemClock,
+      logger: options.logger,
+    });
     this.projectionFollower = pending(this.projections);
     this.#followed = [
       { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
@@ -89,13 +111,17 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const snapshotStore = new SnapshotStore({
+      file: join(config.folder, 'snapshots.sqlite'),
+      logger,
+    });
     const history = await BlockHistory.open({
       folder: join(config.folder, 'history'),
       blockEvents: config.blockEvents,
       logger,
-      listeners: [catalog],
+      listeners: [catalog, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
     });
-    return new ReadStores(options, { history, catalog });
+    return new ReadStores(options, { history, catalog, snapshotStore });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -126,6 +152,7 @@ export class ReadStores {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.snapshotting.close();
     await this.history.close();
     await this.projections.close();
     this.#projectionStore.close();
@@ -140,6 +167,7 @@ export class ReadStores {
       const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
       follower.follow(createLogFollower(options));
     }
+    this.snapshotting.start();
   }
 
   /** Waits for the token as long as the service runs; null when it stops first. */
@@ -175,4 +203,8 @@ function followFault({ status }: PendingFollower): string | null {
   if (status.fault !== null) return status.fault;
   if (status.hasCaughtUp) return null;
   return `at position ${status.appliedPosition} of ${status.knownHead}`;
+}
+
+function isBehind({ status }: PendingFollower): boolean {
+  return !status.hasCaughtUp || status.knownHead - status.appliedPosition > BEHIND_EVENTS;
 }

@@ -192,6 +192,22 @@ export const SETTINGS = {
     min: 1,
     max: 1_048_576,
   }),
+  snapshotEvents: integerSetting({
+    name: 'ALLSOURCE_SNAPSHOT_EVENTS',
+    description:
+      'Events after which the query service takes another snapshot of an entity by itself. 0: it takes none by itself.',
+    defaultValue: 100,
+    min: 0,
+    max: 1_000_000,
+  }),
+  snapshotAgeSeconds: integerSetting({
+    name: 'ALLSOURCE_SNAPSHOT_AGE_S',
+    description:
+      'Age in seconds from which on the newest snapshot of an entity is followed by another one when events have come since.',
+    defaultValue: 3_600,
+    min: 1,
+    max: 31_536_000,
+  }),
   parquet: flagSetting({
     name: 'ALLSOURCE_PARQUET',
     description:

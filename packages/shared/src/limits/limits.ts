@@ -85,6 +85,14 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Characters of the names and values of one entity's state, folded for an answer. Twice that is the memory of the fold. */
+  entityStateLengthMax: 32 * MIB,
+  /** Snapshots kept of one entity; the oldest goes. */
+  entitySnapshotsMax: 10,
+  /** Snapshots on one page of a list, each about 400 bytes of the answer. */
+  snapshotPageMax: 1_000,
+  /** Runs over all entities that are remembered or wait, for all tenants together. */
+  snapshotRunsMax: 100,
   /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
   parquetFilesMax: 10_000,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */

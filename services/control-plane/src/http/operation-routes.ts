@@ -10,6 +10,7 @@ import { parsedObject } from '../upstream/answer-members.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
 import { upstreamProblem } from '../upstream/upstream-problem.ts';
+import { snapshotOperation } from './snapshot-operation-routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const TIMEOUT_MS = 60_000;
@@ -50,10 +51,8 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
   });
   call.json(200, {
     ...result,
-    snapshot_id: result['snapshot_id'] ?? null,
-    status: 'created',
+    ...snapshotOperation(result),
     timestamp: new Date().toISOString(),
-    message: 'The snapshot was taken by the query service.',
     created_by: call.principal.id,
   });
 }

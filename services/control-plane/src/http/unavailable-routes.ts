@@ -74,7 +74,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
   {
     feature: 'Listing, watching and cancelling operations',
     routes: [
-      'GET /operations/snapshots',
       'GET /operations/history',
       'GET /operations/replay/:operationId',
       'POST /operations/replay/:operationId/cancel',

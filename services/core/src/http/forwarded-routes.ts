@@ -64,11 +64,22 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/analytics/sliding-window', needs: 'authenticated', summary: 'Counts that slide.' },
   { path: '/analytics/session-window', needs: 'authenticated', summary: 'Events by session.' },
   { path: '/analytics/cache/stats', needs: 'authenticated', summary: 'Figures of a cache.' },
-  { path: '/snapshots', needs: 'authenticated', summary: 'Snapshots of entities.' },
+  {
+    method: 'POST',
+    path: '/snapshots',
+    needs: 'write',
+    summary: 'Takes a snapshot of one entity, or begins to take one of each.',
+  },
+  { path: '/snapshots', needs: 'read', summary: 'Snapshots, the newest first.' },
   {
     path: '/snapshots/:entityId/latest',
-    needs: 'authenticated',
-    summary: 'The latest snapshot of an entity.',
+    needs: 'read',
+    summary: 'The newest snapshot of an entity, with its state.',
+  },
+  {
+    path: '/snapshots/runs/:runId',
+    needs: 'read',
+    summary: 'How far the snapshots of all entities have come.',
   },
 ];
 

@@ -19,6 +19,8 @@ export function readQueryConfig(environment: Environment) {
       'bodyBytesMax',
       'readWaitMs',
       'blockEvents',
+      'snapshotEvents',
+      'snapshotAgeSeconds',
       'parquet',
       'parquetFlushEvents',
       'parquetFlushSeconds',

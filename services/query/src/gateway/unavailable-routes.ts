@@ -29,10 +29,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     ],
   },
   {
-    feature: 'Snapshots',
-    routes: ['POST /snapshots', 'GET /snapshots', 'GET /snapshots/:entityId/latest'],
-  },
-  {
     feature: 'Schemas',
     routes: [
       'POST /schemas/validate',

@@ -163,8 +163,11 @@ export class BlockHistory implements EventHistory, FrameSink {
   }
 
   *matches(selection: EventSelection): Generator<RunMatch> {
-    for (const run of this.#runs()) {
-      const rows = matchRows(run, selection);
+    const after = selection.afterPosition ?? POSITION_ZERO;
+    for (const run of this.runs()) {
+      if (run.lastPosition <= after) continue;
+      const matched = matchRows(run, selection);
+      const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
     }
   }
@@ -193,8 +196,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  /** All runs of this moment, in position order. */
-  #runs(): EventRun[] {
+  runs(): EventRun[] {
     return [
       ...this.#blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
@@ -226,4 +228,10 @@ export class BlockHistory implements EventHistory, FrameSink {
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
   }
+}
+
+/** The rows at or behind a row; they ascend. */
+function rowsFrom(rows: Uint32Array, first: number): Uint32Array {
+  const index = rows.findIndex((row) => row >= first);
+  return index === -1 ? rows.subarray(rows.length) : rows.subarray(index);
 }

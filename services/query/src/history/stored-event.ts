@@ -26,4 +26,6 @@ export interface EventSelection {
   readonly until?: Micros | undefined;
   /** Only events at or below this position. */
   readonly untilPosition?: Position | undefined;
+  /** Only events behind this position. */
+  readonly afterPosition?: Position | undefined;
 }

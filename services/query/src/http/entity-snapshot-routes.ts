@@ -5,6 +5,7 @@ import { API_BASES } from '../gateway/api-path.ts';
 import { entitySnapshots } from '../projections/entity-snapshots.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { entityParameter } from './entity-parameter.ts';
 import { keptState } from './projection-routes.ts';
 
 export interface EntitySnapshotRoutesOptions {
@@ -28,7 +29,7 @@ async function answer(
   { projections, gate }: EntitySnapshotRoutesOptions,
 ): Promise<void> {
   const tenant = call.tenant();
-  const entity = call.pathParameter('entityId');
+  const entity = entityParameter(call);
   await gate.admit(call);
   stampPosition(call, projections.appliedPosition);
   const stored = projections.state(entitySnapshots, tenant, entity);

@@ -29,6 +29,7 @@ export class QueryMetrics {
   readonly #folded: Counter;
   readonly #foldDuration: Histogram;
   readonly #forwarded: Counter;
+  readonly #snapshots: Counter;
 
   readonly #registry: Registry;
 
@@ -59,6 +60,12 @@ export class QueryMetrics {
       buckets: DURATION_BUCKETS_S,
       registers,
     });
+    this.#snapshots = new Counter({
+      name: 'allsource_snapshots_created_total',
+      help: 'Snapshots of entities taken and kept, by what made them.',
+      labelNames: ['snapshot_type'],
+      registers,
+    });
     this.#forwarded = new Counter({
       name: 'allsource_gateway_forwarded_total',
       help: 'Requests forwarded, by the service behind and how it went.',
@@ -80,6 +87,10 @@ export class QueryMetrics {
   countFolded(eventCount: number, durationMs: number): void {
     this.#folded.inc(eventCount);
     this.#foldDuration.observe(durationMs / 1000);
+  }
+
+  countSnapshot(kind: 'manual' | 'automatic' | 'ondemand'): void {
+    this.#snapshots.inc({ snapshot_type: kind });
   }
 
   countForwarded(upstream: string, outcome: 'answered' | 'unavailable' | 'abandoned'): void {

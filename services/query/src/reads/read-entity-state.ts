@@ -1,38 +1,51 @@
-import { rawMembers } from '@allsource/shared/json';
-import type { Micros, Position } from '@allsource/shared/model';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
+import { type EntityWanted, type FoldedEntity, foldEntity } from '../snapshots/fold-entity.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
+import { Turns } from '../snapshots/turns.ts';
 
-/** Which entity, and up to where. */
-export interface EntityWanted {
-  readonly tenant: string;
-  readonly entity: string;
-  /** Only events that happened at or before this instant; null = all. */
-  readonly asOf: Micros | null;
-  readonly untilPosition: Position;
+export interface EntityStateWanted extends EntityWanted {
+  /** How many of the newest events are wanted as history; null = all. */
+  readonly historyLimit: number | null;
 }
 
 /** What an entity's events add up to. */
-export interface EntityState {
-  /** In stream order. Never empty. */
-  readonly events: readonly StoredEvent[];
-  readonly lastEvent: StoredEvent;
-  /** The payloads' members laid over each other, each value the bytes of the last event that has the member. */
-  readonly members: ReadonlyMap<string, string>;
+export interface EntityState extends FoldedEntity {
+  /** In stream order; cut out of the store one by one. */
+  readonly history: Iterable<StoredEvent>;
+}
+
+export interface EntityStateOptions {
+  readonly history: EventHistory;
+  /** Null: each state is folded from the first event. */
+  readonly snapshots: Snapshots | null;
 }
 
 /**
  * Folds the events of an entity, in stream order whatever their timestamps say: the order in which they were accepted is the order in
- * which their authors saw the entity. Payloads that are no objects have no members. Null when there is no event.
+ * which their authors saw the entity. A read of everything that had much to fold leaves a snapshot for the next. Null when there is no event.
  */
-export function readEntityState(history: EventHistory, wanted: EntityWanted): EntityState | null {
-  const { tenant, entity, asOf, untilPosition } = wanted;
-  const selection = { tenant, entity, untilPosition, until: asOf ?? undefined };
-  const events = [...history.select(selection)];
-  const lastEvent = events.at(-1);
-  if (lastEvent === undefined) return null;
-  const members = new Map<string, string>();
-  for (const event of events) {
-    for (const [name, value] of rawMembers(event.payload()) ?? []) members.set(name, value);
+export async function readEntityState(
+  { history, snapshots }: EntityStateOptions,
+  wanted: EntityStateWanted,
+): Promise<EntityState | null> {
+  const { historyLimit, asOf, asOfRecorded } = wanted;
+  const keepsRows = historyLimit !== 0;
+  const folding = { history, snapshots, turns: new Turns(), keepsRows };
+  const folded = await foldEntity(wanted, folding);
+  if (folded === null) return null;
+  if (asOf === null && asOfRecorded === null) snapshots?.leaveBehind(wanted, folded);
+  return { ...folded, history: newestEvents(folded, historyLimit) };
+}
+
+function* newestEvents(
+  { matches, eventCount }: FoldedEntity,
+  limit: number | null,
+): Generator<StoredEvent> {
+  if (limit === 0) return;
+  let passed = limit === null ? 0 : Math.max(0, eventCount - limit);
+  for (const { run, rows } of matches) {
+    const from = Math.min(passed, rows.length);
+    passed -= from;
+    for (const row of rows.subarray(from)) yield run.event(row);
   }
-  return { events, lastEvent, members };
 }
