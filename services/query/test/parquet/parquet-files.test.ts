@@ -289,7 +289,7 @@ describe('a crash', () => {
   });
 
   it('at any point of a compaction leaves the old files or the new ones', async () => {
-    const { log, world: start } = await written(5, 27, 9);
+    const { log, world: start } = await written(5, 15, 5);
     const random = new SeededRandom(propertySeed('crash in a compaction'));
     let [old, fresh] = [0, 0];
     let n = 1;
@@ -321,11 +321,11 @@ describe('a crash', () => {
 
   it('at any point of the writing loses and repeats nothing', async () => {
     const log = new GeneratedLog(11);
-    appendSome(log, new Random(11), 8);
+    appendSome(log, new Random(11), 6);
     const random = new SeededRandom(propertySeed('crash in the writing'));
     for (let n = 1, isStopped = true; isStopped; n++) {
       const world = await ParquetWorld.open();
-      isStopped = await stoppedAt(world, n, () => world.write(log, 4));
+      isStopped = await stoppedAt(world, n, () => world.write(log, 3));
       for (const disk of disksAfter(world.disk, random)) {
         const after = await ParquetWorld.open(disk);
         for (const tenant of TENANTS) {
@@ -342,7 +342,7 @@ describe('a crash', () => {
 
   it('while a lost file is made again loses and repeats nothing', async () => {
     expect.hasAssertions();
-    const { log, world: start } = await written(12, 24, 6);
+    const { log, world: start } = await written(12, 18, 6);
     const random = new SeededRandom(propertySeed('crash in a repair'));
     const { name } = start.files('acme').files[1] ?? { name: '' };
     for (let n = 1, isStopped = true; isStopped; n++) {
