@@ -66,9 +66,9 @@ interface Listed {
     }
 
     async function listed(): Promise<Listed> {
-      const path = '/api/v1/parquet/files';
+      const route = '/api/v1/parquet/files';
       // While a test compares, the server may close the connection that fetch has kept.
-      const { body } = await store.ask(path).catch(() => store.ask(path));
+      const { body } = await store.ask(route).catch(() => store.ask(route));
       const paths = body.files.map(({ path }: { path: string }) => path);
       return { paths, rows: body.total_rows, bytes: body.total_bytes };
     }

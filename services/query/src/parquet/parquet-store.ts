@@ -57,6 +57,8 @@ export class ParquetStore {
   #compactionDueMs = 0;
   /** After a failure. */
   #writeNotBeforeMs = 0;
+  /** There were files at the start, and nobody has looked yet whether they are whole. */
+  #isLookDue = false;
   #isWorking = false;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -70,7 +72,8 @@ export class ParquetStore {
     const { flushMs, compactionMs, nowMs } = this.#options;
     this.#position = await this.position();
     if (this.#isClosed) return;
-    const firstMs = this.#position > 0 ? Math.min(FIRST_LOOK_MS, flushMs) : flushMs;
+    this.#isLookDue = this.#position > 0;
+    const firstMs = this.#isLookDue ? Math.min(FIRST_LOOK_MS, flushMs) : flushMs;
     this.#writeDueMs = nowMs() + firstMs;
     this.#compactionDueMs = nowMs() + compactionMs;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -134,7 +137,7 @@ export class ParquetStore {
     const { appliedPosition, flushEvents, isAutoCompacted, strategy, nowMs } = this.#options;
     const now = nowMs();
     const waiting = appliedPosition() - this.#position;
-    if (waiting >= flushEvents || (waiting > 0 && now >= this.#writeDueMs))
+    if (waiting >= flushEvents || ((waiting > 0 || this.#isLookDue) && now >= this.#writeDueMs))
       return now >= this.#writeNotBeforeMs ? { kind: 'write' } : null;
     if (isAutoCompacted && now >= this.#compactionDueMs)
       return { kind: 'compact', tenant: null, strategy };
@@ -147,6 +150,7 @@ export class ParquetStore {
     this.#isWorking = true;
     try {
       const { damagedFiles } = await this.#share(job.kind, job);
+      this.#isLookDue = false;
       if (damagedFiles > 0) await this.flush();
     } catch (error) {
       if (!this.#isClosed) logger.warn({ err: error, job: job.kind }, 'Parquet: a job failed');

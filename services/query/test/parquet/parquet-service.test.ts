@@ -136,9 +136,10 @@ describe('the Parquet files over HTTP', () => {
     await world.close();
   });
 
-  it('are written by themselves when enough events wait, and merged at the interval', async () => {
-    const world = await gatewayWorld({
+  it('are written by themselves when enough events wait, merged at the interval, and looked at after a start', async () => {
+    let world = await gatewayWorld({
       ALLSOURCE_PARQUET_FLUSH_EVENTS: '10',
+      ALLSOURCE_PARQUET_FLUSH_S: '1',
       ALLSOURCE_COMPACTION_INTERVAL_S: '1',
       ALLSOURCE_COMPACTION_FILES_MIN: '2',
     });
@@ -150,6 +151,10 @@ describe('the Parquet files over HTTP', () => {
     await until((files) => files.length === 1);
     append(world, 'acme', 20);
     await until(([first]) => first?.rows === 40);
+    const [merged] = await listed(world, 'acme');
+    rmSync(merged?.path ?? '');
+    world = await world.restart();
+    await until(([first]) => first?.rows === 40 && first.path !== merged?.path);
     expect(await listed(world, 'acme')).toHaveLength(1);
     await world.close();
   });
