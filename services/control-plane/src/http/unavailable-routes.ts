@@ -79,10 +79,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'POST /operations/replay/:operationId/cancel',
     ],
   },
-  {
-    feature: 'Compaction',
-    routes: ['POST /operations/compaction', 'GET /operations/compaction/stats'],
-  },
   { feature: 'Backups', routes: ['POST /operations/backup'] },
   {
     feature: 'Events through the control plane',
