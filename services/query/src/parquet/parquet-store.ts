@@ -137,8 +137,9 @@ export class ParquetStore {
     const { appliedPosition, flushEvents, isAutoCompacted, strategy, nowMs } = this.#options;
     const now = nowMs();
     const waiting = appliedPosition() - this.#position;
-    if (waiting >= flushEvents || ((waiting > 0 || this.#isLookDue) && now >= this.#writeDueMs))
-      return now >= this.#writeNotBeforeMs ? { kind: 'write' } : null;
+    const isSomeDue = (waiting > 0 || this.#isLookDue) && now >= this.#writeDueMs;
+    if ((waiting >= flushEvents || isSomeDue) && now >= this.#writeNotBeforeMs)
+      return { kind: 'write' };
     if (isAutoCompacted && now >= this.#compactionDueMs)
       return { kind: 'compact', tenant: null, strategy };
     return null;
@@ -146,18 +147,16 @@ export class ParquetStore {
 
   /** Does a job of the schedule. What fails is logged. */
   async #work(job: ParquetJob): Promise<void> {
-    const { flushMs, compactionMs, logger, nowMs } = this.#options;
+    const { compactionMs, logger, nowMs } = this.#options;
     this.#isWorking = true;
     try {
-      const { damagedFiles } = await this.#share(job.kind, job);
+      await this.#share(job.kind, job);
       this.#isLookDue = false;
-      if (damagedFiles > 0) await this.flush();
     } catch (error) {
       if (!this.#isClosed) logger.warn({ err: error, job: job.kind }, 'Parquet: a job failed');
       this.#writeNotBeforeMs = nowMs() + RETRY_MS;
     }
-    if (job.kind === 'write') this.#writeDueMs = nowMs() + flushMs;
-    else this.#compactionDueMs = nowMs() + compactionMs;
+    if (job.kind === 'compact') this.#compactionDueMs = nowMs() + compactionMs;
     this.#isWorking = false;
   }
 
@@ -176,11 +175,14 @@ export class ParquetStore {
   }
 
   async #run(job: ParquetJob): Promise<ParquetReport> {
-    const { thread, metrics, logger } = this.#options;
+    const { thread, metrics, logger, flushMs, nowMs } = this.#options;
     try {
       const report = await thread.run(job);
       this.#position = report.position;
       metrics.note(report);
+      // What a damaged file held lies beyond the position now, and is written at the next turn.
+      if (report.damagedFiles > 0) this.#writeDueMs = 0;
+      else if (job.kind === 'write') this.#writeDueMs = nowMs() + flushMs;
       const { compaction, writtenEvents } = report;
       if (compaction.files > 0) logger.info({ compaction }, 'Parquet: files were merged');
       if (writtenEvents > 0)

@@ -133,6 +133,13 @@ describe('the Parquet files over HTTP', () => {
     expect((await eventsIn(again)).slice(0, 120)).toEqual(events);
     const clean = await post(world, '/api/v1/parquet/verify?tenant_id=acme');
     expect(clean.body).toEqual({ files_verified: 4, files_damaged: 0 });
+    flipBit(again[0]?.path ?? '');
+    expect((await post(world, '/api/v1/compaction/trigger?tenant_id=acme')).body).toMatchObject({
+      files_compacted: 0,
+    });
+    for (let rows = 0; rows < 125; await new Promise((resolve) => setTimeout(resolve, 20)))
+      rows = (await listed(world, 'acme')).reduce((sum, file) => sum + file.rows, 0);
+    expect((await eventsIn(await listed(world, 'acme'))).slice(0, 120)).toEqual(events);
     await world.close();
   });
 
