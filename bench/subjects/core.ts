@@ -80,6 +80,7 @@ export class RunningCore {
 
 export interface RunningQuery {
   readonly target: Target;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -93,7 +94,8 @@ export async function startQuery(core: RunningCore): Promise<RunningQuery> {
     environment: serviceEnvironment(core.folder, { QUERY_PORT: String(port), CORE_URL: core.url }),
     isReady: () => answersOk(`${url}/livez`),
   });
-  return { target: { client: 'http', url, apiKey: API_KEY }, stop: () => server.stop() };
+  const target = { client: 'http', url, apiKey: API_KEY } as const;
+  return { target, pid: server.pid, stop: () => server.stop() };
 }
 
 /** Core as a subject beside the peers. */

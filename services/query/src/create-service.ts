@@ -64,6 +64,7 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
+      onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
     const { registry } = httpMetrics;

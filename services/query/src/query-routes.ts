@@ -12,6 +12,7 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
+import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -58,6 +59,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
     ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
+    ...replayRoutes({ replays: stores.replays, history, catalog, clock }),
     ...projectionRoutes({
       ...ofProjections,
       createdMs: () => stores.projectionsCreatedMs,

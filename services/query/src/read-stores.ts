@@ -16,13 +16,16 @@ import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import type { ReadinessCheck } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
+import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
+import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import { ReplayRuns } from './replay/replay-runs.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotting } from './snapshots/snapshotting.ts';
@@ -41,6 +44,7 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
   readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
 
@@ -51,16 +55,23 @@ interface Followed {
   readonly only?: 'system';
 }
 
+/** The secret of core's feed, as soon as it is there. */
+interface InternalToken {
+  value: string | null;
+}
+
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
+  readonly replays: ReplayRuns;
   readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
+  readonly #token: InternalToken;
   readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
@@ -71,10 +82,12 @@ export class ReadStores {
     opened: {
       readonly history: BlockHistory;
       readonly catalog: Catalog;
+      readonly token: InternalToken;
       readonly snapshotStore: SnapshotStore;
     },
   ) {
     this.#options = options;
+    this.#token = opened.token;
     this.history = opened.history;
     this.catalog = opened.catalog;
     this.#projectionStore = openProjections(options);
@@ -85,6 +98,15 @@ export class ReadStores {
       onSaveFailed: (error) => {
         options.logger.error({ err: error }, 'the projections could not be saved');
       },
+    });
+    this.replays = new ReplayRuns({
+      folder: options.config.folder,
+      projectionsFile: projectionsFile(options),
+      eventsPerSecond: options.config.replayEventsPerSecond,
+      folds: this.projections,
+      clock: systemClock,
+      logger: options.logger,
+      onStep: options.onReplayStep,
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
@@ -111,17 +133,23 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const token: InternalToken = { value: null };
+    const internalToken = () => token.value;
+    const folder = join(config.folder, 'history');
+    const warn = (facts: object, message: string) => logger.warn(facts, message);
     const snapshotStore = new SnapshotStore({
       file: join(config.folder, 'snapshots.sqlite'),
       logger,
     });
     const history = await BlockHistory.open({
-      folder: join(config.folder, 'history'),
+      folder,
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
+      checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
+      readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog, snapshotStore });
+    return new ReadStores(options, { history, catalog, snapshotStore, token });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -152,6 +180,7 @@ export class ReadStores {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.replays.close();
     await this.snapshotting.close();
     await this.history.close();
     await this.projections.close();
@@ -161,12 +190,14 @@ export class ReadStores {
   async #startFollowing(): Promise<void> {
     const internalToken = await this.#internalToken();
     if (internalToken === null) return;
+    this.#token.value = internalToken;
     const { config, logger } = this.#options;
     const { coreUrl, natsUrl } = config;
     for (const { sink, follower, only } of this.#followed) {
       const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
       follower.follow(createLogFollower(options));
     }
+    this.replays.start({ coreUrl, internalToken });
     this.snapshotting.start();
   }
 
@@ -185,9 +216,14 @@ export class ReadStores {
   }
 }
 
-function openProjections({ config, logger }: ReadStoresOptions): ProjectionStore {
+function projectionsFile({ config }: ReadStoresOptions): string {
+  return join(config.folder, 'projections.sqlite');
+}
+
+function openProjections(options: ReadStoresOptions): ProjectionStore {
+  const { logger } = options;
   return new ProjectionStore({
-    file: join(config.folder, 'projections.sqlite'),
+    file: projectionsFile(options),
     nowMs: () => systemClock.nowMicros() / 1000,
     onSetAside: (reason) => {
       logger.warn({ reason }, 'the projections are set aside and computed again');

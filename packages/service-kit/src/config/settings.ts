@@ -133,6 +133,14 @@ export const SETTINGS = {
     min: 0,
     max: 4096 * MIB,
   }),
+  replayEventsPerSecond: integerSetting({
+    name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
+    description:
+      'How fast a replay folds events, in events per second and thread at most; events that it passes over count an eighth. A lower pace leaves more of the machine to the reads.',
+    defaultValue: 60_000,
+    min: 100,
+    max: 10_000_000,
+  }),
   checkpointBytes: integerSetting({
     name: 'ALLSOURCE_CHECKPOINT_BYTES',
     description:

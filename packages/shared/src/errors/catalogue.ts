@@ -51,6 +51,7 @@ export const ERROR_CATALOGUE = {
   upgrade_required: kind(426, 'This is a WebSocket', ''),
   version_conflict: kind(409, 'The entity is at another version', '', true),
   operation_running: kind(409, 'The operation is running already', ''),
+  operation_ended: kind(409, 'The operation has ended', ''),
   not_available: kind(501, 'This is not available', ''),
   read_behind: kind(503, 'The read store has not caught up', '', true),
   writer_poisoned: kind(503, 'The writer has stopped after a disk error', 'Storage error: '),
@@ -62,7 +63,7 @@ export const ERROR_CATALOGUE = {
   upstream_unavailable: kind(503, 'A service behind this one does not answer', '', true),
   forwarding_loop: kind(508, 'The services forward to each other', ''),
   log_damaged: kind(500, 'A part of the log is damaged', 'Storage error: '),
-  read_store_damaged: kind(500, 'A part of the read store is damaged', 'Storage error: '),
+  read_store_damaged: kind(503, 'A part of the read store is damaged', 'Storage error: ', true),
   internal: kind(500, 'Something failed inside', 'Internal error: '),
 } as const satisfies Record<string, ErrorKind>;
 

@@ -85,6 +85,18 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
+  replayRecordsMax: 100,
+  /** Replays that wait or run, of all tenants together. One runs at a time. */
+  replaysWaitingMax: 100,
+  /** Threads of one replay; at most as many as the machine has processors are used. */
+  replayWorkersMax: 16,
+  /** Events of one batch of a replay. */
+  replayBatchEventsMax: 100_000,
+  /** Event types that a replay may be restricted to. */
+  replayTypesMax: 100,
+  /** Events that a replay's preview looks at for its sample of entities. */
+  replaySampleEventsMax: 100_000,
   /** Characters of the names and values of one entity's state, folded for an answer. Twice that is the memory of the fold. */
   entityStateLengthMax: 32 * MIB,
   /** Snapshots kept of one entity; the oldest goes. */

@@ -81,6 +81,33 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'read',
     summary: 'How far the snapshots of all entities have come.',
   },
+  { method: 'POST', path: '/replay', needs: 'write', summary: 'Starts a replay.' },
+  { path: '/replay', needs: 'read', summary: 'The replays of the tenant, the newest first.' },
+  { path: '/replay/:replayId', needs: 'read', summary: 'How far a replay is.' },
+  {
+    method: 'DELETE',
+    path: '/replay/:replayId',
+    needs: 'write',
+    summary: 'Deletes the record of a replay that has ended.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/preview',
+    needs: 'read',
+    summary: 'What a replay of a projection would read.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/:replayId/cancel',
+    needs: 'write',
+    summary: 'Cancels a replay that has not ended.',
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/rebuild',
+    needs: 'write',
+    summary: 'Rebuilds a projection beside the one that is read.',
+  },
 ];
 
 /** The routes that core hands to the query service. */

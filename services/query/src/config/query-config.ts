@@ -19,6 +19,7 @@ export function readQueryConfig(environment: Environment) {
       'bodyBytesMax',
       'readWaitMs',
       'blockEvents',
+      'replayEventsPerSecond',
       'snapshotEvents',
       'snapshotAgeSeconds',
       'parquet',

@@ -24,7 +24,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'POST /projections/:name/pause',
       'POST /projections/:name/start',
       'POST /projections/:name/stop',
-      'POST /projections/:name/rebuild',
       'GET /projection-templates',
     ],
   },
@@ -40,17 +39,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'GET /schema-evolution/stats',
       'GET /schema-evolution/history/:eventType',
       'GET /schema-evolution/schema/:eventType',
-    ],
-  },
-  {
-    feature: 'Replay',
-    routes: [
-      'POST /replay/preview',
-      'POST /replay',
-      'GET /replay',
-      'POST /replay/:replayId/cancel',
-      'GET /replay/:replayId',
-      'DELETE /replay/:replayId',
     ],
   },
   {

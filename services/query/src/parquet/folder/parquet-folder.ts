@@ -1,7 +1,7 @@
 /**
  * The folder of all Parquet files: the files of each tenant, and the position up to which they hold everything.
  *
- * Promise: for every tenant the files hold each event up to `position` exactly once, and beyond it at most once. It is held (I-34) by order: files and manifests are durable before
+ * Promise: for every tenant the files hold each event up to `position` exactly once, and beyond it at most once. It is held (I-38) by order: files and manifests are durable before
  * the position that says so; and when a file is lost, the position goes back durably before the manifest forgets the file. What the log brings again is passed over where a
  * file covers it (`TenantFiles.covers`), so going back is always safe.
  *
