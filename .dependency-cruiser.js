@@ -134,6 +134,12 @@ const forbidden = [
     },
   },
   {
+    name: 'query-parquet-knows-nothing-of-the-other-read-stores',
+    comment: 'The Parquet files are written from the log, in a thread of their own.',
+    from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },

@@ -11,6 +11,7 @@ import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
+import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
@@ -29,6 +30,7 @@ export interface QueryRoutesOptions {
   readonly projectionGate: ReadGate;
   /** What one query may cost. */
   readonly limits: QueryLimits;
+  readonly parquet: ParquetRoutesOptions;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
   readonly registry: Registry;
@@ -59,6 +61,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
+    ...parquetRoutes(options.parquet),
     ...statsRoutes({ ...options, ...ofHistory, projections }),
     ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
     ...projectionRoutes({

@@ -143,6 +143,8 @@ export const LIMITS = {
   snapshotPageMax: 1_000,
   /** Runs over all entities that are remembered or wait, for all tenants together. */
   snapshotRunsMax: 100,
+  /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
+  parquetFilesMax: 10_000,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;
