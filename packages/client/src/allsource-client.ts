@@ -103,17 +103,19 @@ export class AllSourceClient {
     options: CallOptions = {},
   ): AsyncGenerator<StoredEvent, void, undefined> {
     const limit = filter.limit ?? Number.POSITIVE_INFINITY;
-    for (let offset = 0; offset < limit; ) {
-      const pageSize = Math.min(filter.pageSize ?? PAGE_SIZE_DEFAULT, limit - offset);
+    let cursor: string | null = null;
+    for (let seen = 0; seen < limit; ) {
       const answer = await this.#get('/api/v1/events/query', options, {
         ...filterParameters(filter),
-        limit: pageSize,
-        offset,
+        limit: Math.min(filter.pageSize ?? PAGE_SIZE_DEFAULT, limit - seen),
+        // Core's own answers have no cursor; events that are appended meanwhile may shift its pages.
+        ...(cursor === null ? { offset: seen } : { cursor }),
       });
       const page = parseEventPage(answer.bytes);
       yield* page.events;
       if (!page.hasMore || page.events.length === 0) return;
-      offset += page.events.length;
+      seen += page.events.length;
+      cursor = page.nextCursor;
     }
   }
 

@@ -77,6 +77,8 @@ export const LIMITS = {
   queryMsMax: 10_000,
   /** Rows out of time order that one query may hold in order to sort them, at about eight bytes each. */
   querySortedRowsMax: 10_000_000,
+  /** Entities that one question for duplicates compares with each other, at about 300 bytes each. */
+  comparedEntitiesMax: 1_000_000,
   /** How long a stopping process waits for running requests before it closes their sockets. */
   shutdownGraceMs: 10_000,
   /** Time buckets of one frequency answer: a week of minutes is 10,080, so a week is just over it and six days fit. */

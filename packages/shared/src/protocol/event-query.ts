@@ -4,11 +4,10 @@
  * `until` and `as_of` speak of the event's `timestamp` (when it happened), `as_of_recorded` of its `recorded_at` (when the store took it).
  */
 import { problem } from '../errors/problem.ts';
-import { canonicalJson } from '../json/canonical-json.ts';
-import { JsonScanner, JsonSyntaxError } from '../json/json-scanner.ts';
 import { LIMITS } from '../limits/limits.ts';
 import { quoted } from '../model/names.ts';
 import { type Micros, micros } from '../model/timestamp.ts';
+import { PayloadFilter } from './payload-filter.ts';
 
 /** Where the parameters come from; the `Parameters` of service-kit fit. */
 export interface EventQueryParameters {
@@ -145,79 +144,4 @@ export function windowOf<T>(
     totalCount: sorted.length,
     hasMore: query.offset + page.length < sorted.length,
   };
-}
-
-/**
- * A filter over payloads: a JSON object, each member of which must equal the payload's member of that name. Equality is that of JSON
- * values: types differ ("1" is not 1), numbers are equal by value and the order of members does not matter.
- */
-export class PayloadFilter {
-  readonly #wanted = new Map<string, string>();
-  /** The names as they stand in a payload that writes them without escapes. */
-  #quotedNames: readonly Buffer[] = [];
-
-  /** Reads the filter's text; throws a problem when it is not a JSON object. */
-  constructor(text: string) {
-    const bytes = Buffer.from(text);
-    try {
-      const scanner = new JsonScanner(bytes, LIMITS.jsonDepthMax);
-      scanner.skipWhitespace();
-      visitMembers(scanner, (name, value) => this.#wanted.set(name, canonicalJson(value)));
-      scanner.expectEnd();
-      this.#quotedNames = [...this.#wanted.keys()].map((name) => Buffer.from(JSON.stringify(name)));
-    } catch (error) {
-      if (error instanceof JsonSyntaxError) throw filterFault(text, error.message);
-      throw error;
-    }
-  }
-
-  /** The filter as one text: the same for all filters that mean the same. */
-  get canonicalText(): string {
-    const members = [...this.#wanted].sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
-    return JSON.stringify(members);
-  }
-
-  /** True when the payload is an object with all members of the filter. The payload must be valid JSON. */
-  matches(payload: Uint8Array): boolean {
-    if (this.#lacksName(payload)) return false;
-    const scanner = new JsonScanner(payload, LIMITS.jsonDepthMax);
-    scanner.skipWhitespace();
-    if (scanner.peek() !== 0x7b) return false;
-    // Of members with the same name the last counts, so the verdict on a name may change until the end.
-    const equal = new Set<string>();
-    visitMembers(scanner, (name, value) => {
-      const wanted = this.#wanted.get(name);
-      if (wanted === undefined) return;
-      if (canonicalJson(value) === wanted) equal.add(name);
-      else equal.delete(name);
-    });
-    return equal.size === this.#wanted.size;
-  }
-
-  /** True when a name cannot be in the payload. Most payloads end here, at the speed of a byte search; escapes could hide a name. */
-  #lacksName(payload: Uint8Array): boolean {
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    return (
-      this.#quotedNames.some((name) => bytes.indexOf(name) === -1) && bytes.indexOf(0x5c) === -1
-    );
-  }
-}
-
-function visitMembers(
-  scanner: JsonScanner,
-  onMember: (name: string, value: Uint8Array) => void,
-): void {
-  scanner.visitObject(0, (name) => {
-    const start = scanner.at;
-    scanner.skipValue(1);
-    onMember(name, scanner.bytes.subarray(start, scanner.at));
-  });
-}
-
-function filterFault(text: string, reason: string): Error {
-  return problem(
-    'invalid_parameter',
-    `'payload_filter' is ${quoted(text)}; allowed is a JSON object such as {"status":"open"} (${reason}).`,
-    { parameter: 'payload_filter' },
-  );
 }

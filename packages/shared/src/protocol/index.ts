@@ -13,12 +13,12 @@ export {
   type EventWindow,
   matchesEventQuery,
   type OrderedEvent,
-  PayloadFilter,
   parseEventQuery,
   type QueriedEvent,
   type QueryOrder,
   windowOf,
 } from './event-query.ts';
+export { PayloadFilter } from './payload-filter.ts';
 export {
   COMMITS_SUBJECT,
   decodeSingleFeedMessage,

@@ -21,8 +21,8 @@ const spare: Buffer[] = [];
 export interface AnswerSink {
   /** False when there is no reader any more. */
   readonly isOpen: boolean;
-  /** Sends a part. The sink may keep the bytes. Returns false when the reader is slower than the store. */
-  write(part: Buffer): boolean;
+  /** Sends a part, and calls `onSent` when its bytes are of no more use. Returns false when the reader is slower than the store. */
+  write(part: Buffer, onSent: () => void): boolean;
   /** Resolves when the sink takes more, or is closed. */
   drained(): Promise<void>;
   /** Sends the last part. `isWhole`: it is the only one. */
@@ -31,7 +31,7 @@ export interface AnswerSink {
 
 export class JsonWriter {
   readonly #sink: AnswerSink;
-  #buffer: Buffer = spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #buffer: Buffer = takeBuffer();
   #length = 0;
   #isWhole = true;
 
@@ -76,10 +76,11 @@ export class JsonWriter {
     const sink = this.#sink;
     if (!sink.isOpen) return false;
     this.#isWhole = false;
-    const bytes = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const full = this.#buffer;
+    const bytes = full.subarray(0, this.#length);
+    this.#buffer = takeBuffer();
     this.#length = 0;
-    if (sink.write(bytes)) await nextTurn();
+    if (sink.write(bytes, () => giveBack(full))) await nextTurn();
     else await sink.drained();
     return sink.isOpen;
   }
@@ -88,10 +89,18 @@ export class JsonWriter {
   end(): Buffer | null {
     const bytes = Buffer.allocUnsafeSlow(this.#length);
     this.#buffer.copy(bytes, 0, 0, this.#length);
-    if (this.#buffer.length === BUFFER_BYTES && spare.length < SPARE_MAX) spare.push(this.#buffer);
+    giveBack(this.#buffer);
     this.#sink.end(bytes, this.#isWhole);
     return this.#isWhole ? bytes : null;
   }
+}
+
+function takeBuffer(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+}
+
+function giveBack(buffer: Buffer): void {
+  if (buffer.length === BUFFER_BYTES && spare.length < SPARE_MAX) spare.push(buffer);
 }
 
 class ResponseSink implements AnswerSink {
@@ -105,9 +114,9 @@ class ResponseSink implements AnswerSink {
     return !this.#response.destroyed;
   }
 
-  write(part: Buffer): boolean {
+  write(part: Buffer, onSent: () => void): boolean {
     if (!this.#response.headersSent) this.#writeHead();
-    return this.#response.write(part);
+    return this.#response.write(part, onSent);
   }
 
   drained(): Promise<void> {

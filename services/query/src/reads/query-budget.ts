@@ -53,9 +53,12 @@ export class QueryBudget {
   readonly #now: () => number;
   readonly #startedAt: number;
   #turnStartedAt: number;
+  /** How long finding took, when it is done. */
+  #foundMs: number | null = null;
   #rowsScanned = 0;
   #payloadsRead = 0;
   #rowsSorted = 0;
+  #entities = 0;
 
   constructor({
     limits,
@@ -82,7 +85,12 @@ export class QueryBudget {
   }
 
   get elapsedMs(): number {
-    return this.#now() - this.#startedAt;
+    return this.#foundMs ?? this.#now() - this.#startedAt;
+  }
+
+  /** Says that all is found: from here on time is the reader's. Turns are taken as before. */
+  stopClock(): void {
+    this.#foundMs = this.elapsedMs;
   }
 
   /** Says that so many rows will be looked at. */
@@ -103,6 +111,12 @@ export class QueryBudget {
     if (this.#rowsSorted > LIMITS.querySortedRowsMax) throw this.#exceeded('sorted_rows');
   }
 
+  /** Says that so many entities are held in memory to be compared. */
+  takeEntities(count: number): void {
+    this.#entities += count;
+    if (this.#entities > LIMITS.comparedEntitiesMax) throw this.#exceeded('entities');
+  }
+
   /** True when it is time to let others run. */
   get isTurnOver(): boolean {
     return this.#now() - this.#turnStartedAt > TURN_MS;
@@ -116,12 +130,13 @@ export class QueryBudget {
     if (this.#isAbandoned()) throw this.#exceeded('patience');
   }
 
-  #exceeded(limit: 'rows' | 'sorted_rows' | 'time' | 'patience'): Error {
+  #exceeded(limit: 'rows' | 'sorted_rows' | 'entities' | 'time' | 'patience'): Error {
     const { rowsMax, msMax } = this.limits;
     const elapsedMs = Math.round(this.elapsedMs);
     const sentences = {
       rows: `It would look at more than ${rowsMax} rows.`,
       sorted_rows: `It would have to sort more than ${LIMITS.querySortedRowsMax} rows that do not stand in the order of time.`,
+      entities: `It would compare more than ${LIMITS.comparedEntitiesMax} entities with each other.`,
       time: `It took more than ${msMax} ms and had looked at ${this.#rowsScanned} rows.`,
       patience: 'Its client left before it was answered.',
     };

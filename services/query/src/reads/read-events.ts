@@ -24,6 +24,7 @@ export async function readEvents(history: EventHistory, wanted: EventsWanted): P
   await visitFound(history, { ...searchOf(wanted), budget: wanted.budget, explanation }, (match) =>
     found.add(match),
   );
+  wanted.budget.stopClock();
   return new EventPage({ found, wanted, explanation });
 }
 

@@ -440,6 +440,11 @@ describe('the budget of a query', () => {
     expect(budget.isTurnOver).toBe(false);
     now = 51;
     await expect(budget.nextTurn()).rejects.toThrow(/took more than 50 ms/);
+    const found = new QueryBudget({ limits, now: () => now });
+    found.stopClock();
+    now = 10_000;
+    await found.nextTurn();
+    expect([found.isTurnOver, found.elapsedMs]).toEqual([false, 0]);
     const left = new QueryBudget({ limits, now: () => 0, isAbandoned: () => true });
     await expect(left.nextTurn()).rejects.toThrow(/client left/);
   });

@@ -50,13 +50,13 @@ export class SocketAnswer implements LaneAnswer {
     this.#headers += `${name}: ${value}\r\n`;
   }
 
-  write(part: Buffer): boolean {
+  write(part: Buffer, onSent: () => void): boolean {
     const { socket } = this.#options;
     socket.cork();
     if (!this.#isBegun) socket.write(this.#head(null), 'latin1');
     this.#isBegun = true;
     socket.write(`${part.length.toString(16)}\r\n`, 'latin1');
-    socket.write(part);
+    socket.write(part, onSent);
     const takesMore = socket.write('\r\n', 'latin1');
     socket.uncork();
     return takesMore;
@@ -86,7 +86,7 @@ export class SocketAnswer implements LaneAnswer {
       socket.uncork();
       return;
     }
-    if (part.length > 0) this.write(part);
+    if (part.length > 0) this.write(part, () => undefined);
     socket.write(LAST_CHUNK, 'latin1');
   }
 
