@@ -38,6 +38,10 @@ function begin(response: ServerResponse, count: number | null): void {
   });
 }
 
+function run(...args: string[]) {
+  return runCommand(['export', ...args], { url, folder });
+}
+
 const drafts = () => readdirSync(folder).filter((name) => name.endsWith('.part'));
 
 describe('allsource export', () => {
@@ -114,7 +118,6 @@ describe('allsource export', () => {
     answer = () => {
       throw new Error('nothing should be asked');
     };
-    const run = (...args: string[]) => runCommand(['export', ...args], { url, folder });
     expect(await run('--out', 'no/such/folder/a.csv')).toMatchObject({ code: 1 });
     expect(await run('--format', 'xml')).toMatchObject({ code: 2 });
     expect(await run('--limit', '0')).toMatchObject({ code: 2 });
