@@ -80,6 +80,7 @@ export class RunningCore {
 
 export interface RunningQuery {
   readonly target: Target;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -100,7 +101,8 @@ export async function startQuery(
     }),
     isReady: () => answersOk(`${url}/livez`),
   });
-  return { target: { client: 'http', url, apiKey: API_KEY }, stop: () => server.stop() };
+  const target = { client: 'http', url, apiKey: API_KEY } as const;
+  return { target, pid: server.pid, stop: () => server.stop() };
 }
 
 /** Core as a subject beside the peers. */

@@ -20,6 +20,8 @@ const ANSWERED = [
   '/api/v1/events/type/order.paid',
   '/api/v1/streams',
   '/api/v1/event-types',
+  '/api/v1/compaction/stats',
+  '/api/v1/parquet/files',
   '/api/v1/entities',
   '/api/v1/entities?order=asc&limit=1',
   '/api/v1/entities/duplicates?event_type_prefix=order.&group_by=kind',

@@ -22,6 +22,12 @@ import {
   type ServiceHealth,
 } from './cluster.ts';
 import { type EntityState, parseEntityState } from './entity-state.ts';
+import {
+  exportEvents,
+  type ExportFilter,
+  type ExportOptions,
+  type ExportPart,
+} from './event-export.ts';
 import { linesOf } from './lines.ts';
 import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
 import { type EventFilter, parseEventPage, type StoredEvent } from './stored-event.ts';
@@ -111,6 +117,18 @@ export class AllSourceClient {
       seen += page.events.length;
       cursor = page.nextCursor;
     }
+  }
+
+  /**
+   * Yields all events that a filter means in the order of the log, as one stream in parts of the caller's making; see {@link ExportOptions}. Goes on after
+   * disconnects without losing or repeating an event, however long the export is.
+   */
+  exportEvents<T extends ExportPart>(
+    filter: ExportFilter,
+    options: ExportOptions<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    const store = { transport: this.#transport, policy: this.#policy };
+    return exportEvents(store, filter, { onRetry: this.#onRetry, ...options });
   }
 
   /** The folded state of an entity, as of an instant if one is given. Throws `entity_not_found` when it has no events. */

@@ -26,6 +26,8 @@ import { coreHealthRoutes } from './http/core-health-routes.ts';
 import { freshAccessGate } from './http/fresh-access-gate.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
 import { operationRoutes } from './http/operation-routes.ts';
+import { compactionOperationRoutes } from './http/compaction-operation-routes.ts';
+import { replayOperationRoutes } from './http/replay-operation-routes.ts';
 import { snapshotOperationRoutes } from './http/snapshot-operation-routes.ts';
 import { apiKeyRoutes, tenantRoutes } from './http/tenant-routes.ts';
 import { unavailableRoutes } from './http/unavailable-routes.ts';
@@ -155,7 +157,9 @@ class ControlPlane {
       ...metricsRoutes({ core, registry: this.#httpMetrics.registry }),
       ...clusterRoutes({ cluster, version: VERSION }),
       ...operationRoutes({ query, metrics }),
+      ...replayOperationRoutes(query),
       ...snapshotOperationRoutes(query),
+      ...compactionOperationRoutes(query),
       ...tenantRoutes(core),
       ...apiKeyRoutes(core),
       ...unavailableRoutes(),

@@ -201,6 +201,58 @@ describe('operations', () => {
     ]);
   });
 
+  it('show the replays of the query service, and cancel them', async () => {
+    const run = {
+      replay_id: 'r-1',
+      status: 'running',
+      projection_name: 'all',
+      total_events: 10,
+      processed_events: 4,
+      progress_percentage: 40,
+      events_per_second: 2,
+      estimated_seconds_left: 3,
+      error_message: 'core does not answer',
+      created_at: '2026-01-01T00:00:00Z',
+    };
+    query.answer = { status: 200, body: { replays: [run], total: 1 } };
+    const operation = {
+      id: 'r-1',
+      type: 'replay',
+      status: 'running',
+      tenant_id: 'default',
+      progress: { percentage: 40, estimated_seconds_left: 3, message: 'core does not answer' },
+      error: null,
+      created_at: '2026-01-01T00:00:00Z',
+    };
+    for (const path of ['replay', 'history'])
+      expect(await ask(`/api/v1/operations/${path}`)).toMatchObject({
+        status: 200,
+        json: { total: 1, operations: [operation] },
+      });
+    query.answer = { status: 200, body: { ...run, status: 'failed' } };
+    expect(await ask('/api/v1/operations/replay/r%2F1')).toMatchObject({
+      status: 200,
+      json: { status: 'failed', error: 'core does not answer', progress: { message: null } },
+    });
+    query.answer = { status: 200, body: { ...run, status: 'cancelled' } };
+    expect(await ask('/api/v1/operations/replay/r-1/cancel', { method: 'POST' })).toMatchObject({
+      status: 200,
+      json: { id: 'r-1', status: 'cancelled' },
+    });
+    expect(query.seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /api/v1/replay?tenant_id=default',
+      'GET /api/v1/replay?tenant_id=default',
+      'GET /api/v1/replay/r%2F1?tenant_id=default',
+      'POST /api/v1/replay/r-1/cancel?tenant_id=default',
+      'GET /api/v1/replay/r-1?tenant_id=default',
+    ]);
+    query.answer = { status: 404, body: { code: 'not_found', detail: 'There is no replay.' } };
+    expect(await ask('/api/v1/operations/replay/r-2')).toMatchObject({
+      status: 404,
+      json: { error: 'not_found', message: 'There is no replay.' },
+    });
+  });
+
   it('of all entities name the run that takes the snapshots, and where it can be followed', async () => {
     query.answer = { status: 202, body: { run_id: 'r/1', status: 'running', entities_total: 7 } };
     const begun = await ask('/api/v1/operations/snapshots', { method: 'POST' });
@@ -228,6 +280,29 @@ describe('operations', () => {
     ]);
   });
 
+  it('on Parquet files are compactions that the query service does, and what they have done', async () => {
+    query.answer = { status: 200, body: { files_compacted: 3 } };
+    const path = '/api/v1/operations/compaction';
+    const done = await ask(`${path}?strategy=timebased`, { method: 'POST' });
+    expect(done).toMatchObject({
+      status: 200,
+      json: {
+        type: 'compaction',
+        status: 'completed',
+        tenant_id: 'default',
+        result: { files_compacted: 3 },
+        completed_at: expect.any(String),
+      },
+    });
+    expect((await ask(`${path}/stats`)).json).toEqual({ files_compacted: 3 });
+    expect(query.seen.map((seen) => `${seen.method} ${seen.path}`)).toEqual([
+      'POST /api/v1/compaction/trigger?strategy=timebased&tenant_id=default',
+      'GET /api/v1/compaction/stats?tenant_id=default',
+    ]);
+    query.answer = { status: 507, body: { code: 'storage_full', detail: 'full' } };
+    expect((await ask(path, { method: 'POST' })).status).toBe(507);
+  });
+
   it('that the query service refuses are refused with its words', async () => {
     const detail = 'The entity has no events.';
     query.answer = { status: 404, body: { code: 'entity_not_found', detail, entity_id: 'e' } };
@@ -247,6 +322,9 @@ describe('operations', () => {
       ['replay', { as_of: 'yesterday' }, 422],
       ['replay', { as_of: '2026-01-01T00:00:00Z', to_timestamp: '2026-01-02T00:00:00Z' }, 422],
       ['replay', { event_type: 'Not.Good' }, 422],
+      ['replay', { event_types: 'a' }, 422],
+      ['replay', { config: [] }, 422],
+      ['replay', { tenant_id: 'no tenant!' }, 422],
     ];
     for (const [operation, body, status] of bodies) {
       const path = `/api/v1/operations/${operation}`;

@@ -43,6 +43,9 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { CompiledSchemas } from './schemas/compiled-schemas.ts';
+import { SchemaGate } from './schemas/schema-gate.ts';
+import { SchemaService } from './schemas/schema-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
@@ -94,6 +97,8 @@ class Core {
   readonly #authenticate: Authenticate;
   readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
+  readonly #schemas: SchemaService;
+  readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
@@ -120,6 +125,13 @@ class Core {
       folder: config.storage === 'file' ? config.folder : null,
       head: () => journal.head,
     });
+    const schemas = { fold: parts.schemas, compiled: new CompiledSchemas() };
+    this.#schemas = new SchemaService({
+      ...schemas,
+      appender: journal,
+      hasTenant: (tenantId) => directory.hasTenant(tenantId),
+    });
+    this.#schemaGate = new SchemaGate({ ...schemas, counts: parts.metrics });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
       appender: journal,
@@ -171,15 +183,18 @@ class Core {
         log: journal,
         registry: httpMetrics.registry,
         storageBytes,
+        schemaCount: (tenant) => parts.schemas.schemaCount(tenant),
         ingestRatePerSecond: () => metrics.ingestRatePerSecond(),
       },
       access: {
         directory,
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
+        enforcementOf: (tenantId) => this.#schemas.enforcement(tenantId),
       },
       feed: { log: journal, feed },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
+      schemas: this.#schemas,
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
@@ -234,6 +249,7 @@ class Core {
       clock: systemClock,
       limits: config,
       youngCollector: this.#youngCollector,
+      schemas: this.#schemaGate,
       closedFor: () => this.#closing,
     };
   }

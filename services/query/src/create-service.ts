@@ -33,6 +33,7 @@ import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
+import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
@@ -65,9 +66,22 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
+      onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
-    const parts = { config, logger, httpMetrics, metrics, ingestRates, stores, releaseLock };
+    const { registry } = httpMetrics;
+    const appliedPosition = () => stores.history.appliedPosition;
+    const parquet = createParquet({ config, logger, registry, appliedPosition });
+    const parts = {
+      config,
+      logger,
+      httpMetrics,
+      metrics,
+      ingestRates,
+      stores,
+      parquet,
+      releaseLock,
+    };
     return await new Query(parts).start();
   } catch (error) {
     await lock.release();
@@ -82,6 +96,7 @@ interface QueryOptions {
   readonly metrics: QueryMetrics;
   readonly ingestRates: TenantRates;
   readonly stores: ReadStores;
+  readonly parquet: KeptParquet;
   readonly releaseLock: () => Promise<void>;
 }
 
@@ -134,17 +149,19 @@ class Query {
     const portSetting = 'QUERY_PORT';
     const port = await listen(server, { host: config.host, port: config.queryPort, portSetting });
     stores.start();
+    await this.#options.parquet.parquet?.start();
     const url = `http://${config.host}:${port}`;
     return { url, port, app, routes, close: () => this.#close(server, lane) };
   }
 
   #routesOptions(): QueryRoutesOptions {
-    const { stores, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
+    const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
     return {
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,
+      parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
@@ -216,9 +233,11 @@ class Query {
   }
 
   async #close(server: Server, lane: ReadLane): Promise<void> {
-    const { config, stores, releaseLock } = this.#options;
+    const { config, stores, parquet, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
+    // Whoever waits for a job on the files is told, so that the server need not wait for it.
+    await parquet.parquet?.close();
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();

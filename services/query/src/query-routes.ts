@@ -10,7 +10,10 @@ import { countedReads } from './http/counted-reads.ts';
 import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
+import { withEventStreams } from './http/event-stream-routes.ts';
+import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
+import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -27,6 +30,7 @@ export interface QueryRoutesOptions {
   readonly projectionGate: ReadGate;
   /** What one query may cost. */
   readonly limits: QueryLimits;
+  readonly parquet: ParquetRoutesOptions;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
   readonly registry: Registry;
@@ -51,13 +55,15 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
   const reads = [
-    ...eventRoutes({ ...ofHistory, answers: stores.answers }),
+    ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
+    ...parquetRoutes(options.parquet),
     ...statsRoutes({ ...options, ...ofHistory, projections }),
+    ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
     ...projectionRoutes({
       ...ofProjections,
       createdMs: () => stores.projectionsCreatedMs,

@@ -16,8 +16,10 @@ import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import type { ReadinessCheck } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
+import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
+import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
 import type { EventAnswers } from './http/event-pages.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
@@ -25,6 +27,7 @@ import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
 import { AnswerCache } from './reads/answer-cache.ts';
+import { ReplayRuns } from './replay/replay-runs.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotting } from './snapshots/snapshotting.ts';
@@ -43,6 +46,7 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
   readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
 
@@ -53,6 +57,11 @@ interface Followed {
   readonly only?: 'system';
 }
 
+/** The secret of core's feed, as soon as it is there. */
+interface InternalToken {
+  value: string | null;
+}
+
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
@@ -60,11 +69,13 @@ export class ReadStores {
   readonly answers: EventAnswers;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
+  readonly replays: ReplayRuns;
   readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
+  readonly #token: InternalToken;
   readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
@@ -73,10 +84,12 @@ export class ReadStores {
   private constructor(
     options: ReadStoresOptions,
     opened: Pick<ReadStores, 'history' | 'catalog' | 'answers'> & {
+      readonly token: InternalToken;
       readonly snapshotStore: SnapshotStore;
     },
   ) {
     this.#options = options;
+    this.#token = opened.token;
     this.history = opened.history;
     this.catalog = opened.catalog;
     this.answers = opened.answers;
@@ -88,6 +101,15 @@ export class ReadStores {
       onSaveFailed: (error) => {
         options.logger.error({ err: error }, 'the projections could not be saved');
       },
+    });
+    this.replays = new ReplayRuns({
+      folder: options.config.folder,
+      projectionsFile: projectionsFile(options),
+      eventsPerSecond: options.config.replayEventsPerSecond,
+      folds: this.projections,
+      clock: systemClock,
+      logger: options.logger,
+      onStep: options.onReplayStep,
     });
     this.accessFollower = pending(this.access);
     this.historyFollower = pending(this.history);
@@ -115,17 +137,23 @@ export class ReadStores {
     const { config, logger } = options;
     const catalog = new Catalog();
     const answers: EventAnswers = new AnswerCache(config.answerCacheBytes);
+    const token: InternalToken = { value: null };
+    const internalToken = () => token.value;
+    const folder = join(config.folder, 'history');
+    const warn = (facts: object, message: string) => logger.warn(facts, message);
     const snapshotStore = new SnapshotStore({
       file: join(config.folder, 'snapshots.sqlite'),
       logger,
     });
     const history = await BlockHistory.open({
-      folder: join(config.folder, 'history'),
+      folder,
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog, answers, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
+      checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
+      readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog, answers, snapshotStore });
+    return new ReadStores(options, { history, catalog, answers, snapshotStore, token });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -156,6 +184,7 @@ export class ReadStores {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.replays.close();
     await this.snapshotting.close();
     await this.history.close();
     await this.projections.close();
@@ -165,12 +194,14 @@ export class ReadStores {
   async #startFollowing(): Promise<void> {
     const internalToken = await this.#internalToken();
     if (internalToken === null) return;
+    this.#token.value = internalToken;
     const { config, logger } = this.#options;
     const { coreUrl, natsUrl } = config;
     for (const { sink, follower, only } of this.#followed) {
       const options = { coreUrl, natsUrl, internalToken, sink, logger, only };
       follower.follow(createLogFollower(options));
     }
+    this.replays.start({ coreUrl, internalToken });
     this.snapshotting.start();
   }
 
@@ -189,9 +220,14 @@ export class ReadStores {
   }
 }
 
-function openProjections({ config, logger }: ReadStoresOptions): ProjectionStore {
+function projectionsFile({ config }: ReadStoresOptions): string {
+  return join(config.folder, 'projections.sqlite');
+}
+
+function openProjections(options: ReadStoresOptions): ProjectionStore {
+  const { logger } = options;
   return new ProjectionStore({
-    file: join(config.folder, 'projections.sqlite'),
+    file: projectionsFile(options),
     nowMs: () => systemClock.nowMicros() / 1000,
     onSetAside: (reason) => {
       logger.warn({ reason }, 'the projections are set aside and computed again');

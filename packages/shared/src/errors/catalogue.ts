@@ -32,6 +32,23 @@ export const ERROR_CATALOGUE = {
     'The Idempotency-Key was used for another body',
     'Invalid input: ',
   ),
+  invalid_schema: kind(400, 'The schema is not one that is taken', 'Validation error: '),
+  schema_incompatible: kind(
+    400,
+    'The schema does not go with the version before',
+    'Validation error: ',
+  ),
+  schema_not_found: kind(404, 'There is no such schema', 'Validation error: '),
+  schema_violation: kind(
+    422,
+    'A payload does not fit the schema of its type',
+    'Validation error: ',
+  ),
+  too_many_schemas: kind(
+    409,
+    'The tenant has as many schemas as it may have',
+    'Validation error: ',
+  ),
   position_beyond_head: kind(400, 'The position lies beyond the end of the log', 'Invalid input: '),
   unsupported_media_type: kind(415, 'The content type is not accepted here', 'Invalid input: '),
   payload_too_large: kind(413, 'A payload is over its limit', 'Invalid input: '),
@@ -51,6 +68,7 @@ export const ERROR_CATALOGUE = {
   upgrade_required: kind(426, 'This is a WebSocket', ''),
   version_conflict: kind(409, 'The entity is at another version', '', true),
   operation_running: kind(409, 'The operation is running already', ''),
+  operation_ended: kind(409, 'The operation has ended', ''),
   not_available: kind(501, 'This is not available', ''),
   query_budget_exceeded: kind(422, 'The query needs more than it may cost', 'Invalid query: '),
   read_behind: kind(503, 'The read store has not caught up', '', true),
@@ -63,7 +81,7 @@ export const ERROR_CATALOGUE = {
   upstream_unavailable: kind(503, 'A service behind this one does not answer', '', true),
   forwarding_loop: kind(508, 'The services forward to each other', ''),
   log_damaged: kind(500, 'A part of the log is damaged', 'Storage error: '),
-  read_store_damaged: kind(500, 'A part of the read store is damaged', 'Storage error: '),
+  read_store_damaged: kind(503, 'A part of the read store is damaged', 'Storage error: ', true),
   internal: kind(500, 'Something failed inside', 'Internal error: '),
 } as const satisfies Record<string, ErrorKind>;
 

@@ -1,3 +1,3 @@
 export { canonicalJson } from './canonical-json.ts';
 export { decodeJsonString, JsonScanner, JsonSyntaxError } from './json-scanner.ts';
-export { formatRawMembers, rawMembers } from './raw-members.ts';
+export { formatRawMembers, rawMembers, visitRawMembers } from './raw-members.ts';

@@ -46,6 +46,7 @@ export {
   type FrameInput,
   type IdempotencyMark,
   LOG_ID_BYTES,
+  SPAN_BYTES,
 } from './frame.ts';
 export {
   type FindingKind,
@@ -72,14 +73,22 @@ export {
 export {
   type ApiKeyCreated,
   type ApiKeyRevoked,
+  COMPATIBILITY_MODES,
+  type CompatibilityMode,
   type ConsumerAcknowledged,
   type ConsumerRegistered,
   parseSystemEvent,
   type ProjectionStateSaved,
   ROLES,
   type Role,
+  SCHEMA_ENFORCEMENTS,
+  type SchemaCompatibilitySet,
+  type SchemaEnforcement,
+  type SchemaEnforcementSet,
+  type SchemaRegistered,
   type SystemEvent,
   type SystemEventType,
   type TenantCreated,
 } from './system-events.ts';
 export { TypeFilter } from './type-filter.ts';
+export { STREAM_MEDIA_TYPES, type StreamFormat, streamFormatOf } from './stream-format.ts';

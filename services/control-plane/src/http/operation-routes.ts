@@ -6,6 +6,7 @@ import { problem } from '@allsource/shared/errors';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
 import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
+import { replayOperation } from '../operations/replay-operation.ts';
 import { parsedObject } from '../upstream/answer-members.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
@@ -48,6 +49,7 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
     kind: 'snapshot',
     path: '/api/v1/snapshots',
     request,
+    tenant: call.tenant(),
   });
   call.json(200, {
     ...result,
@@ -58,14 +60,13 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
 }
 
 async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const request = parseReplayRequest(await bodyOf(call));
-  const result = await carriedOut(call, options, {
-    kind: 'replay',
-    path: '/api/v1/replay',
-    request,
-  });
+  const { tenant_id, ...request } = parseReplayRequest(await bodyOf(call));
+  const tenant = call.tenant(tenant_id ?? call.query.text('tenant_id'));
+  const operation = { kind: 'replay', path: '/api/v1/replay', request, tenant } as const;
+  const result = await carriedOut(call, options, operation);
   call.json(200, {
     ...result,
+    ...replayOperation(result, tenant),
     status: 'replay_initiated',
     entity_id: request.entity_id ?? null,
     as_of: request.to_timestamp ?? null,
@@ -87,6 +88,7 @@ interface Operation {
   readonly kind: OperationKind;
   readonly path: string;
   readonly request: object;
+  readonly tenant: string;
 }
 
 async function carriedOut(
@@ -94,7 +96,6 @@ async function carriedOut(
   { query, metrics }: OperationRoutesOptions,
   operation: Operation,
 ): Promise<Record<string, unknown>> {
-  const tenant = call.tenant();
   if (query === null) {
     throw problem(
       'not_available',
@@ -104,7 +105,7 @@ async function carriedOut(
   }
   const answer = await query.request({
     method: 'POST',
-    path: `${operation.path}?tenant_id=${encodeURIComponent(tenant)}`,
+    path: `${operation.path}?tenant_id=${encodeURIComponent(operation.tenant)}`,
     headers: callerHeaders(call.request),
     body: JSON.stringify(operation.request),
     timeoutMs: TIMEOUT_MS,

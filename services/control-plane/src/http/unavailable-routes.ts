@@ -71,18 +71,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     feature: 'Schemas',
     routes: ['POST /schemas/validate', 'GET /schemas', 'POST /schemas'],
   },
-  {
-    feature: 'Listing, watching and cancelling operations',
-    routes: [
-      'GET /operations/history',
-      'GET /operations/replay/:operationId',
-      'POST /operations/replay/:operationId/cancel',
-    ],
-  },
-  {
-    feature: 'Compaction',
-    routes: ['POST /operations/compaction', 'GET /operations/compaction/stats'],
-  },
   { feature: 'Backups', routes: ['POST /operations/backup'] },
   {
     feature: 'Events through the control plane',

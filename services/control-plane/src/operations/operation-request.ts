@@ -1,5 +1,12 @@
 import { problem } from '@allsource/shared/errors';
-import { entityIdFault, eventTypeFault, parseTimestamp, quoted } from '@allsource/shared/model';
+import {
+  entityIdFault,
+  eventTypeFault,
+  parseTimestamp,
+  quoted,
+  tenantIdFault,
+} from '@allsource/shared/model';
+import { isRecord } from '../upstream/answer-members.ts';
 
 const NAME_LENGTH_MAX = 200;
 
@@ -12,8 +19,13 @@ export interface SnapshotRequest {
 
 /** What a replay is asked for; what is not given does not restrict it. */
 export interface ReplayRequest {
+  /** Whose events, where an administrator works for another tenant. */
+  readonly tenant_id?: string;
   readonly entity_id?: string;
   readonly event_type?: string;
+  /** Passed on as they are; the query service checks them. */
+  readonly event_types?: readonly unknown[];
+  readonly config?: object;
   readonly projection_name?: string;
   readonly from_timestamp?: string;
   readonly to_timestamp?: string;
@@ -36,11 +48,14 @@ export function parseReplayRequest(body: Body): ReplayRequest {
     );
   }
   return defined({
+    tenant_id: checkedText(body, 'tenant_id', tenantIdFault),
     entity_id: checkedText(body, 'entity_id', entityIdFault),
     event_type: checkedText(body, 'event_type', eventTypeFault),
+    event_types: passedOn(body, 'event_types', Array.isArray),
     projection_name: checkedText(body, 'projection_name', nameFault),
     from_timestamp: instant(body, 'from_timestamp'),
     to_timestamp: until ?? asOf,
+    config: passedOn(body, 'config', isRecord),
   });
 }
 
@@ -57,6 +72,23 @@ function checkedText(
   const fault = faultOf(value);
   if (fault !== null) throw problem('invalid_body', `'${member}': ${fault}`, { pointer });
   return value;
+}
+
+function passedOn<T>(
+  body: Body,
+  member: string,
+  isOne: (value: unknown) => value is T,
+): T | undefined {
+  const value = body[member];
+  if (value === undefined || value === null) return undefined;
+  if (isOne(value)) return value;
+  throw problem(
+    'invalid_body',
+    `'${member}' must be ${isOne === Array.isArray ? 'a list' : 'an object'}.`,
+    {
+      pointer: `/${member}`,
+    },
+  );
 }
 
 function instant(body: Body, member: string): string | undefined {
@@ -76,7 +108,7 @@ function nameFault(value: string): string | null {
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** The members that have a value. */
-function defined<T extends Record<string, string | undefined>>(members: T): Defined<T> {
+function defined<T extends Record<string, unknown>>(members: T): Defined<T> {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Defined<T>;
 }

@@ -26,6 +26,14 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
   { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
   { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
+  { path: '/compaction/stats', needs: 'read', summary: 'What compaction has done.' },
+  {
+    method: 'POST',
+    path: '/compaction/trigger',
+    needs: 'admin',
+    summary: 'Merges the Parquet files of the tenant.',
+  },
+  { path: '/parquet/files', needs: 'admin', summary: 'The Parquet files of the tenant.' },
   { path: '/entities', needs: 'read', summary: 'Entities by the time of their last event.' },
   {
     path: '/entities/duplicates',
@@ -72,6 +80,33 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     path: '/snapshots/runs/:runId',
     needs: 'read',
     summary: 'How far the snapshots of all entities have come.',
+  },
+  { method: 'POST', path: '/replay', needs: 'write', summary: 'Starts a replay.' },
+  { path: '/replay', needs: 'read', summary: 'The replays of the tenant, the newest first.' },
+  { path: '/replay/:replayId', needs: 'read', summary: 'How far a replay is.' },
+  {
+    method: 'DELETE',
+    path: '/replay/:replayId',
+    needs: 'write',
+    summary: 'Deletes the record of a replay that has ended.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/preview',
+    needs: 'read',
+    summary: 'What a replay of a projection would read.',
+  },
+  {
+    method: 'POST',
+    path: '/replay/:replayId/cancel',
+    needs: 'write',
+    summary: 'Cancels a replay that has not ended.',
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/rebuild',
+    needs: 'write',
+    summary: 'Rebuilds a projection beside the one that is read.',
   },
 ];
 

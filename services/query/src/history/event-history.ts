@@ -27,7 +27,7 @@ export interface EventHistory {
    * out. Between two runs the caller may pause and let others work; the runs stay as they were when the first was asked for.
    */
   matches(selection: EventSelection): Iterable<RunMatch>;
-  /** The runs of this moment in position order, for searches that choose among them; with a selection only those that may have it. */
+  /** The runs of this moment that may have what is selected, all without a selection, in position order, for searches that choose among them. */
   runs(selection?: EventSelection): readonly EventRun[];
   /** How many runs there are at this moment. */
   readonly runCount: number;

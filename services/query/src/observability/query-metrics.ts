@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
+export type ReplayStep = 'started' | 'completed' | 'failed';
+
 /** How far one read store follows the log. */
 export interface FollowedStore {
   readonly name: string;
@@ -29,6 +31,7 @@ export class QueryMetrics {
   readonly #folded: Counter;
   readonly #foldDuration: Histogram;
   readonly #forwarded: Counter;
+  readonly #replays: Readonly<Record<ReplayStep, Counter>>;
   readonly #snapshots: Counter;
 
   readonly #registry: Registry;
@@ -60,6 +63,16 @@ export class QueryMetrics {
       buckets: DURATION_BUCKETS_S,
       registers,
     });
+    const replays = (step: ReplayStep, help: string) =>
+      new Counter({ name: `allsource_replays_${step}_total`, help, registers });
+    this.#replays = {
+      started: replays('started', 'Replays accepted.'),
+      completed: replays('completed', 'Replays that came to their end.'),
+      failed: replays(
+        'failed',
+        'Replays that failed; those that were cancelled are not among them.',
+      ),
+    };
     this.#snapshots = new Counter({
       name: 'allsource_snapshots_created_total',
       help: 'Snapshots of entities taken and kept, by what made them.',
@@ -87,6 +100,10 @@ export class QueryMetrics {
   countFolded(eventCount: number, durationMs: number): void {
     this.#folded.inc(eventCount);
     this.#foldDuration.observe(durationMs / 1000);
+  }
+
+  countReplay(step: ReplayStep): void {
+    this.#replays[step].inc();
   }
 
   countSnapshot(kind: 'manual' | 'automatic' | 'ondemand'): void {

@@ -1,4 +1,4 @@
-import { formatRawMembers, rawMembers } from '@allsource/shared/json';
+import { formatRawMembers, rawMembers, visitRawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import type { FrameEvent } from '@allsource/shared/protocol';
 import type { KeyFold, Projection } from './projection.ts';
@@ -18,11 +18,11 @@ class Snapshot implements KeyFold {
     const members = this.#members;
     if (members === null) return;
     // A payload that is no object has no members to merge; the entity keeps the state it has.
-    for (const [name, value] of rawMembers(event.payload) ?? []) {
+    visitRawMembers(event.payload, (name, value) => {
       const before = members.get(name);
       this.#bytes += value.length + (before === undefined ? name.length : -before.length);
       members.set(name, value);
-    }
+    });
     if (this.#bytes > LIMITS.entitySnapshotBytesMax) this.#members = null;
   }
 
@@ -41,6 +41,7 @@ export const entitySnapshots: Projection = {
   kind: 'entity_snapshot',
   title: 'Entity snapshots',
   description: 'The payloads of each entity merged in order: its current state.',
+  keyedBy: 'entity',
   keyOf: (event) => event.entity,
   isFirstOfKey: (event) => event.version === 1,
   open: (stored) => new Snapshot(stored === null ? new Map() : storedMembers(stored.state)),

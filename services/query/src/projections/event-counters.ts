@@ -23,6 +23,7 @@ export const eventCounters: Projection = {
   kind: 'event_counter',
   title: 'Event counters',
   description: 'Counts events by type.',
+  keyedBy: 'type',
   keyOf: (event) => event.type,
   isFirstOfKey: () => false,
   open: (stored) => new Counter(storedCount(stored?.state ?? null)),

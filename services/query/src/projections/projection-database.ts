@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 
 /** Names the tables below and what the projections compute. A file with another number is set aside and filled again. */
-const FORMAT = 1;
+const FORMAT = 2;
 const CACHE_KIB = 64 * 1024;
 
 const TABLES = `
@@ -16,9 +16,26 @@ const TABLES = `
   CREATE TABLE states (
     projection INTEGER NOT NULL,
     tenant TEXT NOT NULL,
+    generation INTEGER NOT NULL,
     key TEXT NOT NULL,
     state TEXT,
-    PRIMARY KEY (projection, tenant, key)
+    PRIMARY KEY (projection, tenant, generation, key)
+  ) WITHOUT ROWID;
+  -- The generations that are not simply the first one (0), which is live where nothing else is.
+  CREATE TABLE generations (
+    projection INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('building', 'live', 'dropped')),
+    PRIMARY KEY (projection, tenant, generation)
+  ) WITHOUT ROWID;
+  -- How far each share of a generation that is being built has come.
+  CREATE TABLE checkpoints (
+    generation INTEGER NOT NULL,
+    share INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    processed INTEGER NOT NULL,
+    PRIMARY KEY (generation, share)
   ) WITHOUT ROWID;
   CREATE TABLE usage (
     tenant TEXT PRIMARY KEY,
@@ -40,7 +57,8 @@ export function openProjectionDatabase(file: string, nowMs: number): OpenedDatab
   mkdirSync(dirname(file), { recursive: true });
   const fault = existsSync(file) ? fileFault(file) : null;
   if (fault !== null) setAsideDatabase(file);
-  const database = new Database(file);
+  // Another connection may be writing: this one never waits for it inside of a call, because the event loop would stand still.
+  const database = new Database(file, { timeout: 0 });
   // In WAL mode NORMAL can lose the last transactions in a power cut, never half of one; the log gives them again.
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
@@ -83,6 +101,11 @@ export function setAsideDatabase(file: string): void {
 /** True for an error that says that the file itself is damaged. */
 export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error) ?? '');
+}
+
+/** True for an error that says that another connection is writing. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
 // By its code and not by its class: the native part is loaded once and keeps the class that it met first.

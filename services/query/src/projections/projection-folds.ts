@@ -19,11 +19,11 @@ import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { FrameSink } from '@allsource/service-kit/feed';
+import { stretchesOf, textBytesOf } from './frame-stretches.ts';
+import { KeptFrames } from './kept-frames.ts';
 import type { KeyFold, Projection } from './projection.ts';
 import type { KeyedState, ProjectionStore, StatePage, StoredState } from './projection-store.ts';
 
-// Some milliseconds of folding between two turns of the event loop.
-const EVENTS_A_TURN = 512;
 /** Keys held in memory before they are saved; about 1 KB each. */
 const KEYS_MAX = 65_536;
 /** Bytes of frames folded, and of states opened, before they are saved: bounds the memory of large payloads. */
@@ -70,12 +70,18 @@ export class ProjectionFolds implements FrameSink {
   #busy: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
+  readonly #kept = new Set<KeptFrames>();
+  /** Called when everything is let go of, because the file was replaced by an empty one. */
+  onReplaced: () => void = () => {};
 
   constructor(options: ProjectionFoldsOptions) {
     this.#options = options;
     this.#position = options.store.position;
     this.#logId = options.store.logId;
-    options.store.onReplaced = () => this.#forget();
+    options.store.onReplaced = () => {
+      this.#forget();
+      this.onReplaced();
+    };
   }
 
   get appliedPosition(): Position {
@@ -115,7 +121,7 @@ export class ProjectionFolds implements FrameSink {
     const folds = this.#folds.get(tenant)?.find((one) => one.projection === projection);
     const fold = folds?.byKey.get(key);
     return fold === undefined
-      ? this.#options.store.state(projection, tenant, key)
+      ? this.#options.store.state(projection, tenant, { key })
       : { key, state: fold.print() };
   }
 
@@ -126,6 +132,30 @@ export class ProjectionFolds implements FrameSink {
       const { store } = this.#options;
       const total = store.count(page.projection, page.tenant, page.keyPrefix);
       return { states: store.page(page), total, position: store.position };
+    });
+  }
+
+  /**
+   * Does something while everything folded so far is in the file and nothing is folded, saved or listed: single states can be read. It must be
+   * short, because what it holds up are reads of the newest events.
+   */
+  exclusively<T>(work: (store: ProjectionStore) => Promise<T>): Promise<T> {
+    return this.#alone(async () => {
+      await this.#save();
+      return await work(this.#options.store);
+    });
+  }
+
+  /** Keeps a tenant's frames from the position on that is true at this moment, until `close` is called on what is returned. */
+  keepFrames(tenant: string): Promise<KeptFrames> {
+    return this.#alone(() => {
+      const kept = new KeptFrames({
+        tenant,
+        after: this.#position,
+        onClose: () => this.#kept.delete(kept),
+      });
+      this.#kept.add(kept);
+      return kept;
     });
   }
 
@@ -187,6 +217,7 @@ export class ProjectionFolds implements FrameSink {
     }
     this.#textBytes.set(tenant, textBytes);
     this.#bytes += frame.bytes.length;
+    for (const kept of this.#kept) kept.add(frame);
   }
 
   #foldsOf(tenant: string): FoldsOfTenant[] {
@@ -207,7 +238,7 @@ export class ProjectionFolds implements FrameSink {
     if (known !== undefined) return known;
     const stored = projection.isFirstOfKey(event)
       ? null
-      : this.#options.store.state(projection, tenant, key);
+      : this.#options.store.state(projection, tenant, { key });
     const fold = projection.open(stored);
     byKey.set(key, fold);
     this.#keyCount += 1;
@@ -262,23 +293,4 @@ export class ProjectionFolds implements FrameSink {
     this.#position = store.position;
     this.#logId = store.logId;
   }
-}
-
-function* stretchesOf(frames: readonly Frame[]): Generator<readonly Frame[]> {
-  let stretch: Frame[] = [];
-  let events = 0;
-  for (const frame of frames) {
-    stretch.push(frame);
-    events += frame.eventCount;
-    if (events < EVENTS_A_TURN) continue;
-    yield stretch;
-    stretch = [];
-    events = 0;
-  }
-  if (stretch.length > 0) yield stretch;
-}
-
-function textBytesOf(event: FrameEvent): number {
-  const { typeBytes, entityBytes, payload, metadata } = event;
-  return typeBytes.length + entityBytes.length + payload.length + (metadata?.length ?? 0);
 }

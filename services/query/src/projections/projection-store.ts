@@ -5,19 +5,30 @@
  * each counted once. The one writer is {@link ProjectionFolds}, which holds what is newer in memory. The file can be deleted at any time
  * the service does not run: it is filled again from the log. A file that is damaged, or was written by another format, is set aside and
  * replaced by an empty one, and the error is thrown on.
+ *
+ * Generations: the states of a projection and tenant carry the number of a generation, of which one is live: what is read and folded into. A replay
+ * builds another one beside it, from a thread with its own connection; a switch makes that one live in one transaction, and only when that is
+ * committed does anybody read it. Where nothing was ever switched, the live generation is 0.
+ *
+ * Two connections write: this one and that of a replay. SQLite lets one at a time. This one does not wait inside of a call but tries again in a
+ * later turn of the event loop; reads are held up by neither.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database, Statement } from 'better-sqlite3';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
-import { isDamage, openProjectionDatabase, setAsideDatabase } from './projection-database.ts';
+import {
+  isBusy,
+  isDamage,
+  openProjectionDatabase,
+  setAsideDatabase,
+} from './projection-database.ts';
+import { type GenerationSwitch, type KeyReplacement, Generations } from './generations.ts';
 import type { Projection } from './projection.ts';
+import { prepareStatements, type Statements } from './projection-statements.ts';
+import type { KeyedState, StoredState } from './stored-state.ts';
 
-/** The state of one key; `state` is null when it has passed its limit. */
-export interface StoredState {
-  readonly key: string;
-  readonly state: string | null;
-}
+export type { KeyedState, StoredState } from './stored-state.ts';
 
 /** What one transaction changes. */
 export interface ProjectionChange {
@@ -27,11 +38,6 @@ export interface ProjectionChange {
   readonly states: Iterable<KeyedState>;
   /** Bytes of text added, by tenant. */
   readonly textBytes: ReadonlyMap<string, number>;
-}
-
-export interface KeyedState extends StoredState {
-  readonly projection: Projection;
-  readonly tenant: string;
 }
 
 export interface StatePage {
@@ -53,16 +59,9 @@ export interface ProjectionStoreOptions {
 const BEHIND_ALL = '\u{10ffff}'.repeat(33);
 // Some milliseconds of writing between two turns of the event loop.
 const ROWS_A_TURN = 500;
-
-interface Statements {
-  readonly state: Statement<[number, string, string], StoredState>;
-  readonly page: Statement<[number, string, string, string, number, number], StoredState>;
-  readonly count: Statement<[number, string, string, string], { readonly count: number }>;
-  readonly textBytes: Statement<[string], { readonly textBytes: number }>;
-  readonly saveState: Statement<[number, string, string, string | null]>;
-  readonly addTextBytes: Statement<[string, number]>;
-  readonly saveProgress: Statement<[string, number]>;
-}
+/** How long, and how often, a write is tried again while another connection writes. Its transactions are short. */
+const BUSY_WAIT_MS = 2;
+const BUSY_TRIES_MAX = 10_000;
 
 export class ProjectionStore {
   /** Called when the file was replaced by an empty one. */
@@ -70,6 +69,7 @@ export class ProjectionStore {
   readonly #options: ProjectionStoreOptions;
   #database: Database;
   #statements: Statements;
+  #generations: Generations;
   #position: Position;
   #logId: string | null;
   #createdMs: number;
@@ -80,6 +80,7 @@ export class ProjectionStore {
     if (opened.setAside !== null) options.onSetAside(opened.setAside);
     this.#database = opened.database;
     this.#statements = prepareStatements(opened.database);
+    this.#generations = new Generations(opened.database);
     const progress = readProgress(opened.database);
     this.#position = position(progress.position);
     this.#logId = progress.logId;
@@ -105,45 +106,115 @@ export class ProjectionStore {
    * so the caller answers from memory for the keys it saves. Throws what SQLite says.
    */
   async save(change: ProjectionChange): Promise<void> {
-    const { saveState, addTextBytes, saveProgress } = this.#statements;
-    const database = this.#database;
+    const { addTextBytes, saveProgress } = this.#statements;
+    await this.#transaction(async () => {
+      await this.#saveStates(change.states, null);
+      for (const [tenant, bytes] of change.textBytes) addTextBytes.run(tenant, bytes);
+      saveProgress.run(change.logId, change.position);
+    });
+    this.#position = change.position;
+    this.#logId = change.logId;
+  }
+
+  /** Into a generation, or the live one of each state. */
+  async #saveStates(states: Iterable<KeyedState>, generation: number | null): Promise<void> {
+    const { saveState } = this.#statements;
+    let rows = 0;
+    for (const { projection, tenant, key, state } of states) {
+      const into = generation ?? this.#generations.live(projection, tenant);
+      saveState.run(projection.number, tenant, into, key, state);
+      if (++rows % ROWS_A_TURN === 0) await nextTurn();
+    }
+  }
+
+  /** Begins a generation of some projections of a tenant, beside the live one. Returns its number, which no other has. */
+  async beginGeneration(tenant: string, projections: readonly Projection[]): Promise<number> {
+    let generation = 0;
+    await this.#transaction(() => {
+      generation = this.#generations.begin(tenant, projections);
+    });
+    return generation;
+  }
+
+  /** Makes a generation live, with what was folded into it since it was built. The live one before it is dropped. */
+  async switchTo(change: GenerationSwitch): Promise<void> {
+    await this.#transaction(async () => {
+      await this.#saveStates(change.states, change.generation);
+      this.#generations.makeLive(change);
+    });
+    // Only what is committed is read.
+    this.#generations.reload();
+  }
+
+  /** Replaces the states of some keys in the live generation; those without a state are removed. */
+  async replaceKeys(changes: readonly KeyReplacement[]): Promise<void> {
+    const { deleteState } = this.#statements;
+    await this.#transaction(async () => {
+      for (const { tenant, projection, removedKeys } of changes) {
+        const live = this.#generations.live(projection, tenant);
+        for (const key of removedKeys) deleteState.run(projection.number, tenant, live, key);
+      }
+      await this.#saveStates(
+        changes.flatMap(({ states }) => states),
+        null,
+      );
+    });
+  }
+
+  /** Marks a generation that is being built, so that its rows are removed. */
+  async dropGeneration(generation: number): Promise<void> {
+    await this.#transaction(() => this.#generations.drop(generation));
+  }
+
+  /** The generations that are being built or are no longer read. */
+  get generations(): Pick<Generations, 'building' | 'hasDropped' | 'isLive' | 'live'> {
+    return this.#generations;
+  }
+
+  async #transaction(work: () => Promise<void> | void): Promise<void> {
     await this.#guardedAsync(async () => {
-      database.exec('BEGIN IMMEDIATE');
+      const database = this.#database;
+      await beginWriting(database);
       try {
-        let rows = 0;
-        for (const { projection, tenant, key, state } of change.states) {
-          saveState.run(projection.number, tenant, key, state);
-          if (++rows % ROWS_A_TURN === 0) await nextTurn();
-        }
-        for (const [tenant, bytes] of change.textBytes) addTextBytes.run(tenant, bytes);
-        saveProgress.run(change.logId, change.position);
+        await work();
         database.exec('COMMIT');
       } catch (error) {
         if (database.open && database.inTransaction) database.exec('ROLLBACK');
         throw error;
       }
     });
-    this.#position = change.position;
-    this.#logId = change.logId;
   }
 
-  /** The state of a key, or null when there is none. */
-  state(projection: Projection, tenant: string, key: string): StoredState | null {
-    return this.#guarded(() => this.#statements.state.get(projection.number, tenant, key) ?? null);
+  /** The state of a key in the live generation, or in the one given; null when there is none. */
+  state(
+    projection: Projection,
+    tenant: string,
+    { key, generation }: { readonly key: string; readonly generation?: number | undefined },
+  ): StoredState | null {
+    const from = generation ?? this.#generations.live(projection, tenant);
+    return this.#guarded(
+      () => this.#statements.state.get(projection.number, tenant, from, key) ?? null,
+    );
   }
 
   /** States in the order of their keys. */
   page({ projection, tenant, keyPrefix, limit, offset }: StatePage): StoredState[] {
     const { page } = this.#statements;
     const end = keyPrefix + BEHIND_ALL;
-    return this.#guarded(() => page.all(projection.number, tenant, keyPrefix, end, limit, offset));
+    const live = this.#generations.live(projection, tenant);
+    return this.#guarded(() =>
+      page.all(projection.number, tenant, live, keyPrefix, end, limit, offset),
+    );
   }
 
   /** The number of keys that begin with a prefix. */
   count(projection: Projection, tenant: string, keyPrefix: string): number {
     const { count } = this.#statements;
     const end = keyPrefix + BEHIND_ALL;
-    return this.#guarded(() => count.get(projection.number, tenant, keyPrefix, end)?.count ?? 0);
+    const live = this.#generations.live(projection, tenant);
+    return this.#guarded(
+      () => count.get(projection.number, tenant, live, keyPrefix, end)?.count ?? 0,
+    );
   }
 
   /** Bytes of names, payloads and metadata of a tenant's events. */
@@ -190,6 +261,7 @@ export class ProjectionStore {
     const nowMs = this.#options.nowMs();
     this.#database = openProjectionDatabase(this.#options.file, nowMs).database;
     this.#statements = prepareStatements(this.#database);
+    this.#generations = new Generations(this.#database);
     this.#position = position(0);
     this.#logId = null;
     this.#createdMs = nowMs;
@@ -197,29 +269,16 @@ export class ProjectionStore {
   }
 }
 
-function prepareStatements(database: Database): Statements {
-  return {
-    state: database.prepare(
-      'SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND key = ?',
-    ),
-    page: database.prepare(
-      `SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND key >= ? AND key <= ?
-       ORDER BY key LIMIT ? OFFSET ?`,
-    ),
-    count: database.prepare(
-      `SELECT count(*) AS count FROM states WHERE projection = ? AND tenant = ? AND key >= ? AND key <= ?`,
-    ),
-    textBytes: database.prepare('SELECT text_bytes AS textBytes FROM usage WHERE tenant = ?'),
-    saveState: database.prepare(
-      `INSERT INTO states (projection, tenant, key, state) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET state = excluded.state`,
-    ),
-    addTextBytes: database.prepare(
-      `INSERT INTO usage (tenant, text_bytes) VALUES (?, ?)
-       ON CONFLICT DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes`,
-    ),
-    saveProgress: database.prepare('UPDATE progress SET log_id = ?, position = ?'),
-  };
+async function beginWriting(database: Database): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      return;
+    } catch (error) {
+      if (!isBusy(error) || tries >= BUSY_TRIES_MAX) throw error;
+      await sleep(BUSY_WAIT_MS);
+    }
+  }
 }
 
 interface Progress {

@@ -15,6 +15,8 @@ export interface Projection {
   readonly kind: 'entity_snapshot' | 'event_counter';
   readonly title: string;
   readonly description: string;
+  /** Which name of an event is its key. */
+  readonly keyedBy: 'entity' | 'type';
   /** The key whose state an event changes. */
   keyOf(event: FrameEvent): string;
   /** True when no event before this one can have changed its key: then nothing is stored for it, and nothing is looked up. */

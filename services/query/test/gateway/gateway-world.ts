@@ -15,6 +15,8 @@ export interface GatewayWorld {
   readonly core: StandInCore;
   readonly service: QueryService;
   readonly url: string;
+  /** The data folder of the services. */
+  readonly folder: string;
   /** A request with a key, and its answer as parsed JSON. */
   readonly ask: (path: string, init?: RequestInit & { readonly key?: string }) => Promise<Asked>;
   /** Stops the query service and starts it again on the same folder. */
@@ -69,6 +71,7 @@ async function startWorld(parts: WorldParts): Promise<GatewayWorld> {
     core,
     service,
     url,
+    folder,
     ask: (path, init) => ask(url + path, init),
     restart: async () => {
       await service.close();

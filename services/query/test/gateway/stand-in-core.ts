@@ -29,6 +29,8 @@ export interface Arrival {
 interface LiveFeed {
   readonly response: ServerResponse;
   readonly isFiltered: boolean;
+  /** Frames beyond this position are held back. */
+  limit: number;
   /** Frames of the log sent so far. */
   sent: number;
 }
@@ -48,6 +50,8 @@ export class StandInCore {
   answer: Answerer = (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
   };
+  /** How far feeds of everything get that are opened from now on; see `release`. */
+  feedLimit = Number.POSITIVE_INFINITY;
   readonly server: Server;
   readonly #followers = new Set<LiveFeed>();
   readonly #heartbeat: NodeJS.Timeout;
@@ -146,7 +150,11 @@ export class StandInCore {
     const from = Number(query.get('from') ?? 1);
     const to = Number(query.get('to') ?? Number.POSITIVE_INFINITY);
     const isFiltered = query.get('only') === 'system';
+    const limit = isFiltered ? Number.POSITIVE_INFINITY : this.feedLimit;
+    let sent = 0;
     for (const frame of this.log.frames) {
+      if (frame.lastPosition > limit) break;
+      sent += 1;
       if (frame.lastPosition < from || frame.position > to) continue;
       if (!isFiltered || frame.isSystem) response.write(frame.bytes);
     }
@@ -155,16 +163,27 @@ export class StandInCore {
       response.end();
       return;
     }
-    const follower = { response, sent: this.log.frames.length, isFiltered };
+    const follower = { response, sent, isFiltered, limit };
     this.#followers.add(follower);
     if (!isFiltered) this.feedsFrom.push(from);
     response.once('close', () => this.#followers.delete(follower));
   }
 
+  /** Lets the feeds that are held back go on. */
+  release(): void {
+    this.feedLimit = Number.POSITIVE_INFINITY;
+    for (const follower of this.#followers) {
+      follower.limit = this.feedLimit;
+      this.#send(follower);
+    }
+  }
+
   #send(follower: LiveFeed): void {
-    for (const frame of this.log.frames.slice(follower.sent))
+    for (const frame of this.log.frames.slice(follower.sent)) {
+      if (frame.lastPosition > follower.limit) break;
+      follower.sent += 1;
       if (!follower.isFiltered || frame.isSystem) follower.response.write(frame.bytes);
-    follower.sent = this.log.frames.length;
+    }
     this.#notice(follower.response);
   }
 

@@ -160,12 +160,12 @@ export class AppendConnection implements LaneConnection {
     );
   }
 
-  #answer({ admitted, startedAt }: Reading, { body, isReplay }: AppendAnswer): void {
-    const { bytes, release } = body;
+  #answer({ admitted, startedAt }: Reading, answer: AppendAnswer): void {
+    const { bytes, release } = answer.body;
     const head = this.#options.heads.head({
       status: 200,
       bodyBytes: bytes.length,
-      headers: isReplay ? 'Idempotent-Replayed: true\r\n' : '',
+      headers: answerHeaders(answer),
       isLast: this.#isClosing,
     });
     this.#write(head, bytes, release);
@@ -244,4 +244,9 @@ export class AppendConnection implements LaneConnection {
     this.#hasLeft = true;
     this.#options.onLeft(this);
   }
+}
+
+function answerHeaders({ isReplay, schemaWarnings }: AppendAnswer): string {
+  if (isReplay) return 'Idempotent-Replayed: true\r\n';
+  return schemaWarnings > 0 ? `Schema-Warnings: ${schemaWarnings}\r\n` : '';
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Authenticator, isPermitted, type Principal } from '@allsource/shared/access';
 import { isUuid } from '@allsource/shared/model';
+import { streamFormatOf } from '@allsource/shared/protocol';
 import { Parameters, type TenantResolver } from '@allsource/service-kit/http';
 import type { EventRoute } from '../event-routes.ts';
 
@@ -36,7 +37,8 @@ export class Admission {
 
   /** The request with who asks and what for; null when Node's server is to serve it. */
   admit(target: string, headers: IncomingHttpHeaders): AdmittedRead | null {
-    const found = this.#find(target);
+    // Streams are answered by Node's server (event-stream-routes.ts).
+    const found = streamFormatOf(headers.accept) === null ? this.#find(target) : null;
     if (found === null) return null;
     const outcome = this.#options.authenticator.authenticate(headers);
     if (outcome.kind === 'refused' || !isPermitted(outcome.principal, 'read')) return null;

@@ -1,0 +1,254 @@
+/**
+ * Replays: they are started, watched, cancelled and their records deleted. Two generations of clients know them in two shapes: below /api/v1 as
+ * plain answers, below /api in a `data` member and with other statuses. A replay is the tenant's own.
+ */
+import { problem } from '@allsource/shared/errors';
+import type { Clock } from '@allsource/shared/model';
+import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import { builtInProjection } from '../projections/built-in.ts';
+import type { Projection } from '../projections/projection.ts';
+import { type CountedHistory, countMatching } from '../replay/count-matching.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
+import { analyseReplay } from '../replay/replay-analysis.ts';
+import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
+import { parseReplayWish, type ReplayWish } from '../replay/replay-request.ts';
+import type { ReplayRuns } from '../replay/replay-runs.ts';
+import { unknownProjection } from '../replay/wanted-projections.ts';
+import { replayJson } from './replay-json.ts';
+
+export interface ReplayRoutesOptions extends CountedHistory {
+  readonly replays: ReplayRuns;
+  readonly clock: Clock;
+  /** Counts are of everything that was acknowledged before the request. */
+  readonly gate: ReadGate;
+}
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+interface ReplayRoute extends Omit<Route, 'handle'> {
+  readonly handle: (call: Call, options: ReplayRoutesOptions) => Promise<void> | void;
+}
+
+const ONE = '/replay/:replayId';
+const PREVIEW = '/replay/preview';
+
+const VERSIONED: readonly ReplayRoute[] = [
+  {
+    method: 'POST',
+    path: PREVIEW,
+    needs: 'read',
+    summary: 'What a replay of a projection would read.',
+    handle: preview,
+  },
+  {
+    method: 'POST',
+    path: '/replay',
+    needs: 'write',
+    summary: 'Starts a replay of one projection or all, perhaps with filters.',
+    handle: async (call, options) => call.json(200, replayJson(await begin(call, options))),
+  },
+  {
+    method: 'GET',
+    path: '/replay',
+    needs: 'read',
+    summary: 'The replays of the tenant, the newest first.',
+    handle: (call, { replays }) => {
+      const rows = replays.ofTenant(call.tenant()).map(replayJson);
+      call.json(200, { replays: rows, total: rows.length });
+    },
+  },
+  {
+    method: 'POST',
+    path: `${ONE}/cancel`,
+    needs: 'write',
+    summary: 'Cancels a replay that has not ended.',
+    handle: async (call, options) => {
+      const { id, status } = await cancel(call, options, 'invalid_parameter');
+      call.json(200, { replay_id: id, status });
+    },
+  },
+  {
+    method: 'GET',
+    path: ONE,
+    needs: 'read',
+    summary: 'How far a replay is.',
+    handle: (call, options) => call.json(200, replayJson(known(call, options))),
+  },
+  {
+    method: 'DELETE',
+    path: ONE,
+    needs: 'write',
+    summary: 'Deletes the record of a replay that has ended.',
+    handle: (call, options) => {
+      const { id } = remove(call, options, 'invalid_parameter');
+      call.json(200, { replay_id: id, deleted: true });
+    },
+  },
+];
+
+const UNVERSIONED: readonly ReplayRoute[] = [
+  {
+    method: 'POST',
+    path: PREVIEW,
+    needs: 'read',
+    summary: 'What a replay of a projection would read.',
+    handle: preview,
+  },
+  {
+    method: 'POST',
+    path: '/replay',
+    needs: 'write',
+    summary: 'Starts a replay of a projection.',
+    handle: async (call, options) => {
+      const wish = parseReplayWish(await bodyOf(call));
+      if (wish.projection !== null) requiredProjection(wish.projection);
+      call.json(202, { data: replayJson(await beginWish(call, options, wish)) });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/replay',
+    needs: 'read',
+    summary: 'The replays of the tenant, the newest first.',
+    handle: (call, { replays }) => {
+      const rows = replays.ofTenant(call.tenant()).map(replayJson);
+      call.json(200, { data: rows, count: rows.length, total: rows.length });
+    },
+  },
+  {
+    method: 'POST',
+    path: `${ONE}/cancel`,
+    needs: 'write',
+    summary: 'Cancels a replay that has not ended.',
+    handle: async (call, options) =>
+      call.json(200, { data: replayJson(await cancel(call, options, 'operation_ended')) }),
+  },
+  {
+    method: 'GET',
+    path: ONE,
+    needs: 'read',
+    summary: 'How far a replay is.',
+    handle: (call, options) => call.json(200, { data: replayJson(known(call, options)) }),
+  },
+  {
+    method: 'DELETE',
+    path: ONE,
+    needs: 'write',
+    summary: 'Deletes the record of a replay that has ended.',
+    handle: (call, options) => {
+      const { id } = remove(call, options, 'operation_running');
+      call.json(200, { replay_id: id, deleted: true });
+    },
+  },
+];
+
+const REBUILD: ReplayRoute = {
+  method: 'POST',
+  path: '/projections/:name/rebuild',
+  needs: 'write',
+  summary: 'Rebuilds a projection beside the one that is read, and puts it in place.',
+  handle: rebuild,
+};
+
+/** The routes of replays, below both bases. */
+export function replayRoutes(options: ReplayRoutesOptions): Route[] {
+  const at = (base: string, table: readonly ReplayRoute[]) =>
+    table.map(({ handle, path, ...route }): Route => {
+      return { ...route, path: base + path, handle: (call) => handle(call, options) };
+    });
+  return [...at('/api/v1', [...VERSIONED, REBUILD]), ...at('/api', [...UNVERSIONED, REBUILD])];
+}
+
+async function begin(call: Call, options: ReplayRoutesOptions): Promise<ReplayRecord> {
+  return await beginWish(call, options, parseReplayWish(await bodyOf(call)));
+}
+
+async function beginWish(
+  call: Call,
+  options: ReplayRoutesOptions,
+  wish: ReplayWish,
+): Promise<ReplayRecord> {
+  const tenant = call.tenant();
+  await options.gate.admit(call);
+  const totalEvents = await countMatching(options, tenant, wish.filter);
+  const request = { ...wish, tenant, initiatedBy: call.principal.id };
+  return options.replays.begin(request, totalEvents);
+}
+
+async function rebuild(call: Call, options: ReplayRoutesOptions): Promise<void> {
+  const name = call.pathParameter('name');
+  if (builtInProjection(name) === null) throw problem('not_found', unknownProjection(name));
+  const wish = parseReplayWish({ ...(await bodyOf(call)), projection_name: name });
+  const run = replayJson(await beginWish(call, options, wish));
+  call.json(202, { projection: name, status: 'rebuilding', replay_id: run.replay_id, data: run });
+}
+
+async function preview(call: Call, options: ReplayRoutesOptions): Promise<void> {
+  const body = await bodyOf(call);
+  const { projection: name } = parseReplayWish({ projection_name: body['projection_name'] });
+  if (name === null) {
+    throw problem('invalid_body', "'projection_name' is missing: a preview is of one projection.", {
+      pointer: '/projection_name',
+    });
+  }
+  const projection = requiredProjection(name);
+  const tenant = call.tenant();
+  const { history, catalog, clock, replays, gate } = options;
+  await gate.admit(call);
+  const underWay = replays.underWay(tenant, name);
+  const analysis = { history, catalog, clock, tenant, projection, underWay };
+  call.json(200, { data: await analyseReplay(analysis) });
+}
+
+function requiredProjection(name: string): Projection {
+  const projection = builtInProjection(name);
+  if (projection !== null) return projection;
+  throw problem('invalid_body', unknownProjection(name), { pointer: '/projection_name' });
+}
+
+function known(call: Call, { replays }: ReplayRoutesOptions): ReplayRecord {
+  const id = call.pathParameter('replayId');
+  const record = replays.one(call.tenant(), id);
+  if (record !== null) return record;
+  throw problem('not_found', `There is no replay ${JSON.stringify(id.slice(0, 100))}.`);
+}
+
+async function cancel(
+  call: Call,
+  options: ReplayRoutesOptions,
+  refusal: 'invalid_parameter' | 'operation_ended',
+): Promise<ReplayRecord> {
+  const { id, status } = known(call, options);
+  const cancelled = isEnded(status) ? null : await options.replays.cancel(call.tenant(), id);
+  if (cancelled?.status === 'cancelled') return cancelled;
+  const ended = cancelled?.status ?? status;
+  throw problem(refusal, `The replay ${id} has ended: it is ${ended}.`, {
+    parameter: 'replayId',
+    replay_status: ended,
+  });
+}
+
+function remove(
+  call: Call,
+  options: ReplayRoutesOptions,
+  refusal: 'invalid_parameter' | 'operation_running',
+): ReplayRecord {
+  const record = known(call, options);
+  const { id, status } = record;
+  if (!isEnded(status)) {
+    throw problem(refusal, `The replay ${id} has not ended: it is ${status}. Cancel it first.`, {
+      parameter: 'replayId',
+      replay_status: status,
+    });
+  }
+  options.replays.delete(call.tenant(), id);
+  return record;
+}
+
+/** The body; none at all is an empty object, because every member is optional. */
+function bodyOf(call: Call): Promise<Record<string, unknown>> {
+  const { headers } = call.request;
+  const hasBody =
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
+}

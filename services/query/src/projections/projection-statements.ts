@@ -1,0 +1,44 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { StoredState } from './stored-state.ts';
+
+/** The statements on the tables of the projections (projection-database.ts), prepared once for an open file. */
+export interface Statements {
+  readonly state: Statement<[number, string, number, string], StoredState>;
+  readonly page: Statement<[number, string, number, string, string, number, number], StoredState>;
+  readonly count: Statement<[number, string, number, string, string], { readonly count: number }>;
+  readonly textBytes: Statement<[string], { readonly textBytes: number }>;
+  readonly saveState: Statement<[number, string, number, string, string | null]>;
+  readonly deleteState: Statement<[number, string, number, string]>;
+  readonly addTextBytes: Statement<[string, number]>;
+  readonly saveProgress: Statement<[string, number]>;
+}
+
+/** Prepares them. */
+export function prepareStatements(database: Database): Statements {
+  return {
+    state: database.prepare(
+      'SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
+    ),
+    page: database.prepare(
+      `SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?
+       ORDER BY key LIMIT ? OFFSET ?`,
+    ),
+    count: database.prepare(
+      `SELECT count(*) AS count FROM states
+       WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?`,
+    ),
+    textBytes: database.prepare('SELECT text_bytes AS textBytes FROM usage WHERE tenant = ?'),
+    saveState: database.prepare(
+      `INSERT INTO states (projection, tenant, generation, key, state) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET state = excluded.state`,
+    ),
+    deleteState: database.prepare(
+      'DELETE FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
+    ),
+    addTextBytes: database.prepare(
+      `INSERT INTO usage (tenant, text_bytes) VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes`,
+    ),
+    saveProgress: database.prepare('UPDATE progress SET log_id = ?, position = ?'),
+  };
+}
