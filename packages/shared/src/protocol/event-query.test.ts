@@ -74,6 +74,14 @@ describe('the conditions of an event query', () => {
   });
 });
 
+const membersOf = (text: string) =>
+  new Map(
+    [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [
+      key,
+      canonicalJson(Buffer.from(raw)),
+    ]),
+  );
+
 describe('a payload filter', () => {
   it.each([
     ['{"a":1}', '{"a":1,"b":2}', true],
@@ -148,13 +156,6 @@ describe('a payload filter', () => {
       );
       return `${space()}{${space()}${members.join(`${space()},${space()}`)}${space()}}${space()}`;
     };
-    const membersOf = (text: string) =>
-      new Map(
-        [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [
-          key,
-          canonicalJson(Buffer.from(raw)),
-        ]),
-      );
     let matched = 0;
     const wrong: object[] = [];
     for (let i = 0; i < 4_000; i++) {
