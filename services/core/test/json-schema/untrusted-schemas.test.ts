@@ -165,14 +165,16 @@ describe('the steps of a payload', () => {
   });
 });
 
+/** Many fields, many patterns, and each name to be held against each pattern. */
+const many = (type: string) => {
+  const of = (name: (index: number) => string) =>
+    Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), { type }]));
+  const patternProperties = of((index) => `^a${index}b*$`);
+  return new CompiledSchema({ properties: of((index) => `a${index}`), patternProperties });
+};
+
 describe('a comparison of two versions', () => {
   it('that would take too long is a no', () => {
-    const many = (type: string) => {
-      const of = (name: (index: number) => string) =>
-        Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), { type }]));
-      const patternProperties = of((index) => `^a${index}b*$`);
-      return new CompiledSchema({ properties: of((index) => `a${index}`), patternProperties });
-    };
     const [before, after] = [many('string'), many('null')];
     const [fault] = incompatibilities('BACKWARD', { before, after });
     expect(fault?.rule).toBe('size');
