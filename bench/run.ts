@@ -5,6 +5,7 @@ import { build } from '../scripts/build.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
 import { runDiskPerEvent } from './cases/disk-per-event.ts';
 import { runLanes } from './cases/lanes.ts';
+import { runLag } from './cases/lag.ts';
 import { runLiveLatency } from './cases/live.ts';
 import { runMemory } from './cases/memory.ts';
 import { runSafetyCost } from './cases/safety-cost.ts';
@@ -58,6 +59,7 @@ async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Com
   const { measurements } = result;
   if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
+  if (bench.wants('lag')) measurements.push(...(await runLag(bench)));
   if (STORED_CASES.some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench, subjects)));
   if (bench.wants('P17')) measurements.push(...(await runDiskPerEvent(bench)));

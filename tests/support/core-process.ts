@@ -87,11 +87,7 @@ export class CoreProcess {
     const child = spawn(process.execPath, [MAIN], {
       cwd: this.folder,
       env: {
-        ...inheritedEnvironment(),
-        ALLSOURCE_DATA_DIR: this.folder,
-        ALLSOURCE_BOOTSTRAP_API_KEY: API_KEY,
-        ALLSOURCE_INTERNAL_TOKEN: INTERNAL_TOKEN,
-        ALLSOURCE_LOG_LEVEL: 'warn',
+        ...serviceEnvironment(this.folder),
         CORE_PORT: '0',
         ...this.#environment,
         ...environment,
@@ -231,6 +227,17 @@ export class CoreProcess {
       for (const message of decoder.push(chunk as Buffer))
         if (message.kind === 'frame') yield message.frame;
   }
+}
+
+/** What the services of these tests have in common. */
+export function serviceEnvironment(folder: string): NodeJS.ProcessEnv {
+  return {
+    ...inheritedEnvironment(),
+    ALLSOURCE_DATA_DIR: folder,
+    ALLSOURCE_BOOTSTRAP_API_KEY: API_KEY,
+    ALLSOURCE_INTERNAL_TOKEN: INTERNAL_TOKEN,
+    ALLSOURCE_LOG_LEVEL: 'warn',
+  };
 }
 
 function inheritedEnvironment(): NodeJS.ProcessEnv {

@@ -16,8 +16,10 @@ import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import type { ReadinessCheck } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
+import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
+import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
@@ -53,6 +55,11 @@ interface Followed {
   readonly only?: 'system';
 }
 
+/** The secret of core's feed, as soon as it is there. */
+interface InternalToken {
+  value: string | null;
+}
+
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
@@ -64,6 +71,7 @@ export class ReadStores {
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
+  readonly #token: InternalToken;
   readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
@@ -74,10 +82,12 @@ export class ReadStores {
     opened: {
       readonly history: BlockHistory;
       readonly catalog: Catalog;
+      readonly token: InternalToken;
       readonly snapshotStore: SnapshotStore;
     },
   ) {
     this.#options = options;
+    this.#token = opened.token;
     this.history = opened.history;
     this.catalog = opened.catalog;
     this.#projectionStore = openProjections(options);
@@ -123,17 +133,23 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const token: InternalToken = { value: null };
+    const internalToken = () => token.value;
+    const folder = join(config.folder, 'history');
+    const warn = (facts: object, message: string) => logger.warn(facts, message);
     const snapshotStore = new SnapshotStore({
       file: join(config.folder, 'snapshots.sqlite'),
       logger,
     });
     const history = await BlockHistory.open({
-      folder: join(config.folder, 'history'),
+      folder,
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
+      checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
+      readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog, snapshotStore });
+    return new ReadStores(options, { history, catalog, snapshotStore, token });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -174,6 +190,7 @@ export class ReadStores {
   async #startFollowing(): Promise<void> {
     const internalToken = await this.#internalToken();
     if (internalToken === null) return;
+    this.#token.value = internalToken;
     const { config, logger } = this.#options;
     const { coreUrl, natsUrl } = config;
     for (const { sink, follower, only } of this.#followed) {

@@ -63,7 +63,7 @@ export const ERROR_CATALOGUE = {
   upstream_unavailable: kind(503, 'A service behind this one does not answer', '', true),
   forwarding_loop: kind(508, 'The services forward to each other', ''),
   log_damaged: kind(500, 'A part of the log is damaged', 'Storage error: '),
-  read_store_damaged: kind(500, 'A part of the read store is damaged', 'Storage error: '),
+  read_store_damaged: kind(503, 'A part of the read store is damaged', 'Storage error: ', true),
   internal: kind(500, 'Something failed inside', 'Internal error: '),
 } as const satisfies Record<string, ErrorKind>;
 

@@ -231,6 +231,20 @@ export class Frame {
   readonly #spansOffset: number;
   readonly #textOffset: number;
 
+  /** Where the spans begin in `bytes`, for readers that go through all of them without an object for each. */
+  get spansOffset(): number {
+    return this.#spansOffset;
+  }
+
+  /** Where the text of all events begins in `bytes`, and how long it is. */
+  get textOffset(): number {
+    return this.#textOffset;
+  }
+
+  get textBytes(): number {
+    return this.bytes.readUInt32LE(48);
+  }
+
   /** Wraps bytes that `encodeFrame` made or `decodeFrame` accepted. */
   constructor(bytes: Buffer) {
     this.bytes = bytes;

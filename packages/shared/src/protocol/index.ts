@@ -46,6 +46,7 @@ export {
   type FrameInput,
   type IdempotencyMark,
   LOG_ID_BYTES,
+  SPAN_BYTES,
 } from './frame.ts';
 export {
   type FindingKind,

@@ -14,36 +14,54 @@ const KEPT_MIN = 1024;
 export function sortedWindow(
   count: number,
   compare: (a: number, b: number) => number,
-  { offset, limit }: WindowBounds,
+  bounds: WindowBounds,
 ): Uint32Array {
-  const end = limit === null ? count : Math.min(count, offset + limit);
-  if (offset >= end) return new Uint32Array(0);
-  const candidates = end * 4 < count ? firstCandidates(count, compare, end) : allIndices(count);
-  return candidates.sort(compare).slice(offset, end);
+  const window = new SortedWindow(count, compare, bounds);
+  window.offer(0, count);
+  return window.result();
 }
 
-function allIndices(count: number): Uint32Array {
-  const indices = new Uint32Array(count);
-  for (let i = 0; i < count; i++) indices[i] = i;
-  return indices;
-}
+/** The same in steps: every index is offered once, in any order, with turns in between as the caller likes. */
+export class SortedWindow {
+  readonly #compare: (a: number, b: number) => number;
+  readonly #offset: number;
+  readonly #end: number;
+  readonly #kept: Uint32Array;
+  #length = 0;
+  #worst = -1;
 
-/** A list that holds the first `wanted` indices of the order, and perhaps some more. */
-function firstCandidates(
-  count: number,
-  compare: (a: number, b: number) => number,
-  wanted: number,
-): Uint32Array {
-  const kept = new Uint32Array(Math.max(KEPT_MIN, wanted * 2));
-  let length = 0;
-  let worst = -1;
-  for (let i = 0; i < count; i++) {
-    if (worst !== -1 && compare(i, worst) > 0) continue;
-    kept[length++] = i;
-    if (length < kept.length) continue;
-    kept.sort(compare);
-    length = wanted;
-    worst = kept[wanted - 1] as number;
+  constructor(
+    count: number,
+    compare: (a: number, b: number) => number,
+    { offset, limit }: WindowBounds,
+  ) {
+    this.#compare = compare;
+    this.#offset = offset;
+    this.#end = limit === null ? count : Math.min(count, offset + limit);
+    const isSmall = this.#end * 4 < count;
+    this.#kept = new Uint32Array(isSmall ? Math.max(KEPT_MIN, this.#end * 2) : count);
   }
-  return kept.subarray(0, length);
+
+  /** Offers the indices `from` .. `to`-1. */
+  offer(from: number, to: number): void {
+    if (this.#offset >= this.#end) return;
+    const kept = this.#kept;
+    for (let i = from; i < to; i++) {
+      if (this.#worst !== -1 && this.#compare(i, this.#worst) > 0) continue;
+      if (this.#length === kept.length) this.#shrink();
+      kept[this.#length++] = i;
+    }
+  }
+
+  /** Lets go of what is behind the end of the window. Where all indices have room it never comes to this. */
+  #shrink(): void {
+    this.#kept.sort(this.#compare);
+    this.#length = this.#end;
+    this.#worst = this.#kept[this.#end - 1] as number;
+  }
+
+  result(): Uint32Array {
+    if (this.#offset >= this.#end) return new Uint32Array(0);
+    return this.#kept.subarray(0, this.#length).sort(this.#compare).slice(this.#offset, this.#end);
+  }
 }

@@ -38,6 +38,24 @@ export class TypeTally {
     if (timestamp > (this.#lastTimestamps[type] as number)) this.#lastTimestamps[type] = timestamp;
   }
 
+  /** All types by their numbers, for a checkpoint. */
+  entries(): TypeEntry[] {
+    return this.#types.names.map((type, number) => ({
+      type,
+      eventCount: this.#counts[number] as number,
+      lastTimestamp: micros(this.#lastTimestamps[number] as number),
+    }));
+  }
+
+  /** Takes back types; they come by their numbers. */
+  restore(entries: readonly TypeEntry[]): void {
+    for (const { type, eventCount, lastTimestamp } of entries) {
+      const number = this.numberOf(type);
+      this.#counts[number] = eventCount;
+      this.#lastTimestamps[number] = lastTimestamp;
+    }
+  }
+
   /** Types by their number of events, the most used first, of equal ones by name. */
   page(bounds: WindowBounds): TypeEntry[] {
     const counts = this.#counts;

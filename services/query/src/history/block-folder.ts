@@ -28,28 +28,33 @@ export class BlockFolder {
     this.#options = options;
   }
 
-  /** Opens the blocks. Each is handed on as it is opened, in position order. */
-  async open(onBlock: (block: BlockFile) => void): Promise<void> {
-    const { folder, warn } = this.#options;
+  /** Opens the blocks, in position order. What they hold is checked when it is read. */
+  async open(): Promise<BlockFile[]> {
+    const { folder } = this.#options;
     await mkdir(folder, { recursive: true });
     const names = (await readdir(folder)).sort();
     for (const name of names.filter(isDraftFile)) await rm(join(folder, name));
     const files = names.filter(isBlockFile);
-    let previous: BlockFile | null = null;
+    const blocks: BlockFile[] = [];
     for (const [i, name] of files.entries()) {
-      const next = await this.#openNext(name, previous);
-      if (typeof next === 'string') {
-        const dropped = files.slice(i);
-        warn(
-          { block: name, reason: next, dropped: dropped.length },
-          'read store: a block cannot be used; it and all later ones are built again from the log',
-        );
-        await this.#remove(dropped);
-        return;
+      const next = await this.#openNext(name, blocks.at(-1) ?? null);
+      if (typeof next !== 'string') {
+        blocks.push(next);
+        continue;
       }
-      onBlock(next);
-      previous = next;
+      await this.drop(files.slice(i), next);
+      break;
     }
+    return blocks;
+  }
+
+  /** Removes files, the first of which cannot be used for this reason. */
+  async drop(names: readonly string[], reason: string): Promise<void> {
+    this.#options.warn(
+      { block: names[0], reason, dropped: names.length },
+      'read store: a block cannot be used; it and all later ones are built again from the log',
+    );
+    await this.#remove(names);
   }
 
   async #openNext(name: string, previous: BlockFile | null): Promise<BlockFile | string> {

@@ -3,7 +3,7 @@
  *
  * Promise: the history holds each event of a client once, up to `appliedPosition`, and answers the same after a restart, after its files
  * were deleted and followed again, and while a tail becomes a block. The follower applies frames one call at a time; reading is
- * synchronous and sees either all of a call or nothing of it.
+ * synchronous and sees whole frames, up to `appliedPosition`. A long call lets readers in between two frames.
  *
  * Ordering: rows are readable in the same turn in which they are applied; a full tail is written in the background (see sealer.ts) and
  * read until its block is durable. Durable is what lies in blocks: after a crash the history begins again at the end of the last whole
@@ -11,24 +11,31 @@
  * end can be joined on to.
  *
  * Failure: a disk that refuses makes `apply` throw once too many full tails wait; the follower tries again. A block that turns out to be
- * damaged while it is read is removed and named in `fault`, which fails readiness; the next start follows again from there.
+ * damaged while it is read is built again from core's log in its place (see block-repairs.ts). Where nobody can read the log again, it is removed
+ * and named in `fault`, which fails readiness; the next start follows again from there.
  */
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { FrameSink } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
+import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { BlockFolder } from './block-folder.ts';
+import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
+import { hashOfEntity } from './entity-hash.ts';
 import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
+import type { FoldCheckpoints } from './fold-checkpoints.ts';
 import { matchRows } from './match-rows.ts';
 import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
+import { IndexTiers } from './tiers/index-tiers.ts';
+import { Turns } from './turns.ts';
 
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
@@ -43,6 +50,10 @@ export interface BlockHistoryOptions {
   /** Folded along with the rows, such as the catalog. */
   readonly listeners: readonly RunListener[];
   readonly cacheLimits?: BlockCacheLimits;
+  /** Shortens the start for the listeners. */
+  readonly checkpoints?: FoldCheckpoints;
+  /** How a stretch of the log is read again; without it a damaged block needs a restart. */
+  readonly readFrames?: ReadFrames;
 }
 
 export class BlockHistory implements EventHistory, FrameSink {
@@ -50,11 +61,15 @@ export class BlockHistory implements EventHistory, FrameSink {
   readonly #folder: BlockFolder;
   readonly #sealer: Sealer;
   readonly #blocks: BlockFile[] = [];
+  readonly #tiers: IndexTiers;
+  readonly #repairs: BlockRepairs | null;
   #tail: Tail;
   /** The rows of the tail that the listeners know. */
   #announcedRows = 0;
   #logId: string | null = null;
   #damage: string | null = null;
+  /** Until then a damaged block is dropped, not repaired. */
+  #isOpen = false;
 
   private constructor(options: BlockHistoryOptions) {
     this.#options = options;
@@ -66,25 +81,83 @@ export class BlockHistory implements EventHistory, FrameSink {
     });
     this.#sealer = new Sealer({
       write: (tail) => this.#folder.write(tail, Buffer.from(must(this.#logId, 'a log'), 'hex')),
-      onSealed: (_tail, block) => this.#blocks.push(block),
+      onSealed: (_tail, block) => this.#addSealed(block),
       onFailed: (error) =>
         options.logger.error({ err: error }, 'read store: writing a block failed'),
     });
+    this.#tiers = new IndexTiers({ folder: options.folder, logger: options.logger });
+    this.#repairs = this.#createRepairs(options);
     this.#tail = this.#newTail(POSITION_ZERO);
+  }
+
+  #createRepairs({ readFrames, logger }: BlockHistoryOptions): BlockRepairs | null {
+    if (readFrames === undefined) return null;
+    return new BlockRepairs({
+      readFrames,
+      write: (tail, logId) => this.#folder.write(tail, logId),
+      onRepaired: (old, block) => {
+        this.#replace(old, block);
+        logger.warn({ block: basename(block.path) }, 'read store: the block was built again');
+      },
+    });
   }
 
   /** Opens the history in a folder, which is made if needed. Blocks that cannot be used are removed with a warning. */
   static async open(options: BlockHistoryOptions): Promise<BlockHistory> {
     const history = new BlockHistory(options);
-    await history.#folder.open((block) => history.#addOpened(block));
+    history.#blocks.push(...(await history.#folder.open()));
+    let isFolded = false;
+    while (!isFolded) isFolded = await history.#foldBlocks();
+    history.#isOpen = true;
+    history.#tiers.open(history.#blocks);
     return history;
   }
 
-  #addOpened(block: BlockFile): void {
+  /**
+   * Brings the listeners from where their checkpoint stands to the end of the blocks. A block that turns out to be damaged is dropped with all
+   * later ones; then false, and it has to be done again, because the checkpoint may be newer than what is left.
+   */
+  async #foldBlocks(): Promise<boolean> {
+    const { listeners, checkpoints } = this.#options;
+    const last = this.#blocks.at(-1);
+    const logId = last?.header.logId.toString('hex') ?? null;
+    this.#logId = logId;
+    this.#tail = this.#newTail(last?.header.lastPosition ?? POSITION_ZERO);
+    if (last === undefined || logId === null) return true;
+    const durable = { logId, position: last.header.lastPosition };
+    const from = (await checkpoints?.restore(durable)) ?? POSITION_ZERO;
+    const turns = new Turns();
+    for (const [i, block] of this.#blocks.entries()) {
+      if (listeners.length === 0 || block.header.lastPosition <= from) continue;
+      const fault = foldFault(block);
+      if (fault !== null) {
+        await this.#folder.drop(
+          this.#blocks.splice(i).map(({ path }) => basename(path)),
+          fault,
+        );
+        for (const listener of listeners) listener.emptied();
+        return false;
+      }
+      for (const listener of listeners) listener.rowsAdded(block.run, block.run.rowsUntil(from));
+      // A start reads every block once; memory is for those that are asked for.
+      block.release();
+      await turns.next();
+    }
+    return true;
+  }
+
+  #addSealed(block: BlockFile): void {
     this.#blocks.push(block);
-    this.#logId = block.header.logId.toString('hex');
-    this.#tail = this.#newTail(block.header.lastPosition);
-    for (const listener of this.#options.listeners) listener.rowsAdded(block.run, 0);
+    this.#tiers.add(block);
+    this.#options.checkpoints?.durableAt(block.header.lastPosition);
+  }
+
+  /** Puts a block that was built again in the place of the damaged one. */
+  #replace(old: BlockFile, block: BlockFile): void {
+    const at = this.#blocks.indexOf(old);
+    if (at === -1) return;
+    this.#blocks[at] = block;
+    this.#tiers.replace(old, block);
   }
 
   get appliedPosition(): Position {
@@ -100,16 +173,33 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#logId;
   }
 
-  /** What is wrong with the store, in a sentence; null when all is well. For readiness. */
-  get fault(): string | null {
-    return this.#damage ?? this.#sealer.failure?.message ?? null;
+  /** How many blocks there are, and how many blocks and indexes over blocks a lookup of an entity asks. */
+  get layout(): { readonly blocks: number; readonly lookups: number } {
+    return { blocks: this.#blocks.length, lookups: this.#tiers.unitCount };
   }
 
-  /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` before it takes any. */
+  /** Waits until what runs in the background has come to rest: blocks written, indexes merged. For tests and measurements. */
+  async settled(): Promise<void> {
+    await this.#sealer.idle();
+    await this.#tiers.settled();
+  }
+
+  /** What is wrong with the store, in a sentence; null when all is well. For readiness. */
+  get fault(): string | null {
+    return this.#damage ?? this.#repairs?.failure ?? this.#sealer.failure?.message ?? null;
+  }
+
+  /** Applies frames after `appliedPosition`; what was applied already is passed over. Throws `storage_full` when too much waits for the disk. */
   async apply(frames: readonly Frame[], logId: string): Promise<void> {
     this.#requireLog(logId);
     await this.#sealer.ready();
-    for (const frame of frames) this.#take(frame);
+    const turns = new Turns();
+    for (const frame of frames) {
+      this.#take(frame);
+      if (!turns.isOver) continue;
+      this.#announce();
+      await turns.next();
+    }
     this.#announce();
   }
 
@@ -142,6 +232,17 @@ export class BlockHistory implements EventHistory, FrameSink {
     const full = this.#tail;
     this.#tail = this.#newTail(full.lastPosition);
     this.#sealer.add(full);
+    const place = {
+      logId: must(this.#logId, 'a log'),
+      appliedPosition: () => this.#announcedPosition,
+    };
+    this.#options.checkpoints?.atBoundary(full.lastPosition, place);
+  }
+
+  /** Up to here the listeners have been told of every row, and perhaps of some more. */
+  get #announcedPosition(): Position {
+    this.#announce();
+    return this.appliedPosition;
   }
 
   #announce(): void {
@@ -164,8 +265,7 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   *matches(selection: EventSelection): Generator<RunMatch> {
     const after = selection.afterPosition ?? POSITION_ZERO;
-    for (const run of this.runs()) {
-      if (run.lastPosition <= after) continue;
+    for (const run of this.runs(selection)) {
       const matched = matchRows(run, selection);
       const rows = run.firstPosition > after ? matched : rowsFrom(matched, run.rowsUntil(after));
       if (rows.length > 0) yield { run, rows };
@@ -196,17 +296,30 @@ export class BlockHistory implements EventHistory, FrameSink {
     return must(this.#blocks[low], 'a block').run;
   }
 
-  runs(): EventRun[] {
-    return [
-      ...this.#blocks.map((block) => block.run),
+  get runCount(): number {
+    return this.#blocks.length + this.#sealer.waiting.length + 1;
+  }
+
+  runs(selection?: EventSelection): EventRun[] {
+    const blocks =
+      selection?.entity === undefined
+        ? this.#blocks
+        : this.#tiers.blocksWith(hashOfEntity(selection.tenant, selection.entity));
+    const runs = [
+      ...blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),
       this.#tail.run(),
     ];
+    const after = selection?.afterPosition ?? POSITION_ZERO;
+    return after === POSITION_ZERO ? runs : runs.filter(({ lastPosition }) => lastPosition > after);
   }
 
   /** Empties the history, on disk and in memory. */
   async reset(): Promise<void> {
+    await this.#repairs?.clear();
+    await this.#options.checkpoints?.clear();
     await this.#sealer.clear();
+    await this.#tiers.clear();
     await this.#folder.clear();
     this.#blocks.length = 0;
     this.#tail = this.#newTail(POSITION_ZERO);
@@ -217,16 +330,31 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   /** Waits for the block being written. The tail is not written: a short block at every stop would only be one more to search. */
   async close(): Promise<void> {
+    await this.#repairs?.clear();
     await this.#sealer.idle();
+    await this.#options.checkpoints?.close();
+    await this.#tiers.close();
   }
 
   #onDamage(block: BlockFile, reason: string): void {
     // A reader may still hold a block that a reset has removed.
-    if (!this.#blocks.includes(block)) return;
+    if (!this.#isOpen || !this.#blocks.includes(block)) return;
     const name = basename(block.path);
     this.#options.logger.error({ block: name, reason }, 'read store: a block is damaged');
+    if (this.#repairs !== null) return this.#repairs.add(block);
     rmSync(block.path, { force: true });
     this.#damage = `Block ${name} of the read store is damaged: ${reason}. Start the service again; it then builds the block again from the log.`;
+  }
+}
+
+/** Reads what folds need of a block. Why it cannot be read, or null. */
+function foldFault(block: BlockFile): string | null {
+  try {
+    block.loadFoldedColumns();
+    return null;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'read_store_damaged') return error.message;
+    throw error;
   }
 }
 

@@ -25,6 +25,12 @@ export function entityHash(seed: number, bytes: Uint8Array, range: ByteRange): n
   return (b ^ (b >>> 16)) >>> 0;
 }
 
+/** The hash of an entity by its names. */
+export function hashOfEntity(tenant: string, entity: string): number {
+  const bytes = Buffer.from(entity);
+  return entityHash(tenantSeed(tenant), bytes, { start: 0, end: bytes.length });
+}
+
 function fnv1a(seed: number, bytes: Uint8Array, { start, end }: ByteRange): number {
   let h = seed;
   for (let i = start; i < end; i++) h = Math.imul(h ^ (bytes[i] as number), FNV_PRIME);

@@ -27,8 +27,10 @@ export interface EventHistory {
    * out. Between two runs the caller may pause and let others work; the runs stay as they were when the first was asked for.
    */
   matches(selection: EventSelection): Iterable<RunMatch>;
-  /** The runs of this moment, in position order, for searches that choose among them. */
-  runs(): readonly EventRun[];
+  /** The runs of this moment that may have what is selected, all without a selection, in position order, for searches that choose among them. */
+  runs(selection?: EventSelection): readonly EventRun[];
+  /** How many runs there are at this moment. */
+  readonly runCount: number;
   /** The event at a position, if it belongs to the tenant. */
   eventAt(tenant: string, position: Position): StoredEvent | null;
 }

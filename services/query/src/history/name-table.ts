@@ -13,6 +13,15 @@ export interface HashedName extends ByteRange {
   readonly owner: number;
 }
 
+/** A name that is set anew for each look: a fold of many names makes no object for each. */
+export class NameKey implements HashedName {
+  bytes: Uint8Array = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  hash = 0;
+  owner = 0;
+}
+
 /**
  * Gives names numbers 0, 1, 2, ... in the order in which they first come. Names stay bytes: they are hashed and compared where they lie,
  * copied once when they are new, and become strings only when somebody asks. So a known name costs no memory and no garbage.
@@ -62,21 +71,26 @@ export class NameTable {
 
   /** The slot that holds the name, or the empty one where it belongs. */
   #slotOf(name: HashedName): number {
-    const mask = this.#slots.length - 1;
-    let slot = name.hash & mask;
+    const slots = this.#slots;
+    const { hashes } = this;
+    const { hash } = name;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
     for (;;) {
-      const number = this.#slots[slot] as number;
-      if (number === EMPTY || this.#isName(number, name)) return slot;
+      const number = slots[slot] as number;
+      if (number === EMPTY || (hashes[number] === hash && this.#isName(number, name))) return slot;
       slot = (slot + 1) & mask;
     }
   }
 
-  #isName(number: number, { bytes, start, end, hash, owner }: HashedName): boolean {
-    if (this.hashes[number] !== hash || this.owners[number] !== owner) return false;
+  #isName(number: number, name: HashedName): boolean {
+    if (this.owners[number] !== name.owner) return false;
     const from = this.#start(number);
-    const length = end - start;
+    const { bytes, start } = name;
+    const length = name.end - start;
     if ((this.ends[number] as number) - from !== length) return false;
-    for (let i = 0; i < length; i++) if (this.bytes[from + i] !== bytes[start + i]) return false;
+    const own = this.bytes;
+    for (let i = 0; i < length; i++) if (own[from + i] !== bytes[start + i]) return false;
     return true;
   }
 
@@ -85,7 +99,8 @@ export class NameTable {
     const from = this.#start(number);
     const to = from + end - start;
     if (to > this.bytes.length) this.bytes = grown(this.bytes, Buffer.alloc(to * 2));
-    for (let i = start; i < end; i++) this.bytes[from + i - start] = bytes[i] as number;
+    const own = this.bytes;
+    for (let i = start, at = from; i < end; i++, at++) own[at] = bytes[i] as number;
     if (number >= this.hashes.length) {
       const capacity = this.hashes.length * 2;
       this.hashes = grown(this.hashes, new Uint32Array(capacity));
@@ -99,7 +114,7 @@ export class NameTable {
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 4).fill(EMPTY);
+    this.#slots = new Int32Array(this.#slots.length * 2).fill(EMPTY);
     const mask = this.#slots.length - 1;
     for (let number = 0; number < this.#count; number++) {
       let slot = (this.hashes[number] as number) & mask;

@@ -37,7 +37,7 @@ async function answerStreams(call: Call, options: CatalogRoutesOptions): Promise
   const tenant = call.tenant();
   const window = windowParameters(call);
   await options.gate.admit(call);
-  const { rows, total } = options.catalog.tenant(tenant).entities('desc', window);
+  const { rows, total } = await options.catalog.tenant(tenant).entities('desc', window);
   const streams = rows.map(({ entity, eventCount, lastTimestamp }) => ({
     stream_id: entity,
     event_count: eventCount,

@@ -31,7 +31,8 @@ export async function analyseReplay(options: AnalysisOptions): Promise<object> {
   const total = known.eventCount;
   const sample = await sampleOldest(options);
   const types = known.types({ offset: 0, limit: TYPES_MAX }).rows;
-  const [last] = known.entities('desc', { offset: 0, limit: 1 }).rows;
+  const newest = await known.entities('desc', { offset: 0, limit: 1 });
+  const [last] = newest.rows;
   const checks = checksOf(underWay, total);
   return {
     projection_name: projection.name,

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { Problem } from '@allsource/shared/errors';
 import { position } from '@allsource/shared/model';
+import type { ReadFrames } from '../../src/history/block-repairs.ts';
 import type { EventHistory, StoredEvent } from '../../src/history/event-history.ts';
 import type { Catalog } from '../../src/catalog/catalog.ts';
 import { GeneratedLog, type ModelEvent, randomLog, TENANTS } from '../support/generated-log.ts';
@@ -13,14 +15,15 @@ import { withFolder } from '../support/temporary-folder.ts';
 const BLOCK_EVENTS = 50;
 
 /** Everything a tenant can ask, as plain values. */
-function answers(history: EventHistory, catalog: Catalog) {
+async function answers(history: EventHistory, catalog: Catalog) {
   const window = { offset: 0, limit: null };
-  return TENANTS.map((tenant) => ({
+  const tenants = TENANTS.map(async (tenant) => ({
     events: [...history.select({ tenant })].map(plain),
-    entities: catalog.tenant(tenant).entities('desc', window),
+    entities: await catalog.tenant(tenant).entities('desc', window),
     types: catalog.tenant(tenant).types(window),
     total: catalog.tenant(tenant).eventCount,
   }));
+  return await Promise.all(tenants);
 }
 
 function logOfFrames(sizes: readonly number[]): GeneratedLog {
@@ -150,7 +153,7 @@ describe('the event history', () => {
       const log = randomLog({ seed: 6, events: 900, pastShare: 0.1 });
       const first = await openReadSide(folder, BLOCK_EVENTS);
       await follow(first.history, log);
-      const expected = answers(first.history, first.catalog);
+      const expected = await answers(first.history, first.catalog);
       await first.history.close();
 
       const restarted = await openReadSide(folder, BLOCK_EVENTS);
@@ -158,14 +161,14 @@ describe('the event history', () => {
       expect(restarted.history.durablePosition).toBeGreaterThan(log.head - 2 * BLOCK_EVENTS);
       expect(restarted.history.logId).toBe(log.logIdHex);
       await follow(restarted.history, log);
-      expect(answers(restarted.history, restarted.catalog)).toEqual(expected);
+      expect(await answers(restarted.history, restarted.catalog)).toEqual(expected);
       await restarted.history.close();
 
       rmSync(folder, { recursive: true });
       const rebuilt = await openReadSide(folder, 33);
       expect(rebuilt.history.appliedPosition).toBe(0);
       await follow(rebuilt.history, log);
-      expect(answers(rebuilt.history, rebuilt.catalog)).toEqual(expected);
+      expect(await answers(rebuilt.history, rebuilt.catalog)).toEqual(expected);
       await rebuilt.history.close();
     });
   });
@@ -219,6 +222,11 @@ function flip(path: string, offset: number): void {
   writeFileSync(path, bytes);
 }
 
+/** What a reader is told. */
+function refusal(error: unknown): string {
+  return error instanceof Problem ? `${error.code} ${error.status}` : String(error);
+}
+
 function append(path: string): void {
   writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(8)]));
 }
@@ -240,7 +248,7 @@ describe('the block format', () => {
           bytes.readUInt32LE(entry + 20),
         ];
       });
-      expect(bytes.toString('latin1', 0, 4)).toBe('ASB1');
+      expect(bytes.toString('latin1', 0, 4)).toBe('ASB2');
       // Kind, coding and decoded bytes of each section, for two events of one entity.
       expect(table).toEqual([
         [1, 1, 8],
@@ -253,12 +261,13 @@ describe('the block format', () => {
         [9, 1, 8],
         [8, 2, 8],
         [10, 1, 8],
-        [11, 1, 16],
-        [12, 1, 16],
-        [13, 1, 16],
+        [11, 3, 16],
+        [12, 4, 16],
+        [13, 4, 16],
         [14, 1, 8],
-        [16, 2, 12],
+        [16, 2, 8],
         [17, 1, 8],
+        [19, 1, 8],
         [18, 0, 16],
       ]);
     });
@@ -275,7 +284,13 @@ describe('damage of block files', () => {
     ['an empty block', (folder, names) => truncateSync(join(folder, names[2] as string), 0)],
     ['a missing block', (folder, names) => rmSync(join(folder, names[2] as string))],
     ['a changed byte in the header', (folder, names) => flip(join(folder, names[2] as string), 45)],
-    ['a changed byte in a column', (folder, names) => flip(join(folder, names[2] as string), 900)],
+    [
+      'a changed byte in a column that is folded',
+      (folder, names) => {
+        flip(join(folder, names[2] as string), 900);
+        rmSync(join(folder, 'catalog.checkpoint'), { force: true });
+      },
+    ],
     ['a block of another format', (folder, names) => flip(join(folder, names[2] as string), 3)],
     ['bytes behind the end', (folder, names) => append(join(folder, names[2] as string))],
     [
@@ -294,7 +309,7 @@ describe('damage of block files', () => {
         const log = randomLog({ seed: 8, events: 500, pastShare: 0 });
         const first = await openReadSide(folder, BLOCK_EVENTS);
         await follow(first.history, log);
-        const expected = answers(first.history, first.catalog);
+        const expected = await answers(first.history, first.catalog);
         await first.history.close();
         const names = blockFiles(folder);
         damage(folder, names);
@@ -303,7 +318,7 @@ describe('damage of block files', () => {
         expect(second.history.appliedPosition).toBe(Number.parseInt(names[2] as string, 10) - 1);
         expect(second.warnings).toHaveLength(1);
         await follow(second.history, log);
-        expect(answers(second.history, second.catalog)).toEqual(expected);
+        expect(await answers(second.history, second.catalog)).toEqual(expected);
         await second.history.close();
       });
     },
@@ -346,19 +361,73 @@ describe('damage of block files', () => {
       const log = randomLog({ seed: 10, events: 200, pastShare: 0 });
       const first = await openReadSide(folder, BLOCK_EVENTS);
       await follow(first.history, log);
-      const expected = answers(first.history, first.catalog);
+      const expected = await answers(first.history, first.catalog);
       await first.history.close();
       const [name = ''] = blockFiles(folder);
       flip(join(folder, name), readFileSync(join(folder, name)).length - 9);
       const second = await openReadSide(folder, BLOCK_EVENTS);
       expect(second.history.fault).toBeNull();
-      expect(() => answers(second.history, second.catalog)).toThrow(name);
+      await expect(answers(second.history, second.catalog)).rejects.toThrow(name);
       expect(second.history.fault).toContain(name);
       const third = await openReadSide(folder, BLOCK_EVENTS);
       expect(third.history.appliedPosition).toBe(0);
       await follow(third.history, log);
-      expect(answers(third.history, third.catalog)).toEqual(expected);
+      expect(await answers(third.history, third.catalog)).toEqual(expected);
       await third.history.close();
+    });
+  });
+
+  it('damage found while reading is refused, and the block is built again meanwhile, whatever is followed beside it', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 12, events: 600, pastShare: 0.1 });
+      const first = await openReadSide(folder, BLOCK_EVENTS);
+      const half = log.frames.slice(0, log.frames.length / 2);
+      await first.history.apply(half, log.logIdHex);
+      await first.history.close();
+      const [name0 = '', name1 = '', name2 = ''] = blockFiles(folder);
+      for (const name of [name0, name2])
+        flip(join(folder, name), readFileSync(join(folder, name)).length - 9);
+      const original = readFileSync(join(folder, name1));
+      let refusals = 2;
+      const readFrames: ReadFrames = ({ after, last }, onFrame) => {
+        // Core is away at first; the repair tries again.
+        if (refusals-- > 0) return Promise.reject(new TypeError('core is away'));
+        for (const frame of log.frames)
+          if (frame.position > after && frame.lastPosition <= last) onFrame(frame);
+        return Promise.resolve();
+      };
+      const side = await openReadSide(folder, BLOCK_EVENTS, { readFrames });
+      const { history, catalog } = side;
+      await expect(answers(history, catalog)).rejects.toThrow('being built again');
+      expect(readFileSync(join(folder, name1)).equals(original)).toBe(true);
+      await follow(history, log);
+      const refused = new Set<unknown>();
+      for (let tries = 0; tries < 1_000; tries++) {
+        const reason = await answers(history, catalog).then(() => null, refusal);
+        if (reason === null) break;
+        refused.add(reason);
+        await new Promise((resolve) => {
+          setTimeout(resolve, 10);
+        });
+      }
+      expect([...refused]).toEqual(['read_store_damaged 503']);
+      expect(history.fault).toBeNull();
+      await withFolder(async (other) => {
+        const replay = await openReadSide(other, BLOCK_EVENTS);
+        await follow(replay.history, log);
+        expect(await answers(history, catalog)).toEqual(
+          await answers(replay.history, replay.catalog),
+        );
+        await replay.history.close();
+      });
+      await history.close();
+      const again = await openReadSide(folder, BLOCK_EVENTS);
+      expect(again.warnings).toEqual([]);
+      await follow(again.history, log);
+      expect((await answers(again.history, again.catalog))[0]?.events).toEqual(
+        log.events.filter(({ tenant }) => tenant === 'acme'),
+      );
+      await again.history.close();
     });
   });
 
@@ -377,7 +446,7 @@ describe('damage of block files', () => {
       await follow(history, log);
       await history.close();
       expect(history.fault).toBeNull();
-      expect(answers(history, catalog)[0]?.events).toEqual(
+      expect((await answers(history, catalog))[0]?.events).toEqual(
         log.events.filter((e) => e.tenant === 'acme'),
       );
     });

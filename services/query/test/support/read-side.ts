@@ -1,6 +1,8 @@
 import type { Frame } from '@allsource/shared/protocol';
+import { CatalogCheckpoints } from '../../src/catalog/catalog-checkpoints.ts';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import { BlockHistory } from '../../src/history/block-history.ts';
+import type { ReadFrames } from '../../src/history/block-repairs.ts';
 import type { GeneratedLog } from './generated-log.ts';
 
 export interface ReadSide {
@@ -9,15 +11,39 @@ export interface ReadSide {
   readonly warnings: object[];
 }
 
+/** So few that small logs have some. */
+const CHECKPOINT_EVENTS = 70;
+
+export interface ReadSideParts {
+  readonly readFrames?: ReadFrames;
+  readonly catalog?: Catalog;
+}
+
 /** Opens a history with its catalog. */
-export async function openReadSide(folder: string, blockEvents: number): Promise<ReadSide> {
-  const catalog = new Catalog();
+export async function openReadSide(
+  folder: string,
+  blockEvents: number,
+  { readFrames, catalog = new Catalog() }: ReadSideParts = {},
+): Promise<ReadSide> {
   const warnings: object[] = [];
   const note = (facts: unknown) => {
     warnings.push(facts as object);
   };
   const logger = { warn: note, error: note };
-  const history = await BlockHistory.open({ folder, blockEvents, logger, listeners: [catalog] });
+  const checkpoints = new CatalogCheckpoints({
+    folder,
+    catalog,
+    warn: note,
+    eventsBetween: CHECKPOINT_EVENTS,
+  });
+  const history = await BlockHistory.open({
+    folder,
+    blockEvents,
+    logger,
+    listeners: [catalog],
+    checkpoints,
+    ...(readFrames === undefined ? {} : { readFrames }),
+  });
   return { history, catalog, warnings };
 }
 

@@ -1,11 +1,10 @@
 /**
- * An open block: the rows of one block file. It keeps the entity hashes and the names of tenants and types in memory, which is what most
- * searches end at; columns are read and decoded when they are first used and may be dropped again (see block-cache.ts), text is read in
- * chunks.
+ * An open block: the rows of one block file. It keeps its header in memory; columns and names are read, checked and decoded when they are first
+ * used and may be dropped again (see block-cache.ts), text is read in chunks.
  */
 import { must } from '@allsource/shared/lang';
 import { EVENT_ID_BYTES, formatEventId, type Position } from '@allsource/shared/model';
-import { entityHash, tenantSeed } from '../entity-hash.ts';
+import { hashOfEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
 import {
@@ -26,6 +25,28 @@ export interface BlockFileOptions {
   readonly onDamage: (block: BlockFile, reason: string) => void;
 }
 
+const FOLDED_NAMES = ['tenantNames', 'typeNames'] as const;
+const FOLDED_INTEGERS = [
+  'entityHashes',
+  'entityTenants',
+  'entityNameEnds',
+  'entities',
+  'types',
+  'positions',
+] as const;
+const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
+
+/** A list of strings takes about this many times the bytes of its JSON. */
+const NAME_BYTES_IN_MEMORY = 3;
+
+interface ChunkPlaces {
+  /** CHUNK_ENTRY_INTEGERS a chunk; see block-format.ts. */
+  readonly table: Uint32Array;
+  /** Where a chunk begins in the file, and where its text begins in the text of the block. */
+  readonly fileOffsets: Float64Array;
+  readonly textStarts: Float64Array;
+}
+
 interface EntityRows {
   /** Entity number to the first of its rows in `rows`, and one more. */
   readonly starts: Uint32Array;
@@ -36,25 +57,21 @@ export class BlockFile implements RunSource, Evictable {
   readonly path: string;
   readonly header: BlockHeader;
   readonly run: EventRun;
-  readonly tenantNames: readonly string[];
-  readonly typeNames: readonly string[];
-  readonly entityHashes: Uint32Array;
   readonly #cache: BlockCache;
   readonly #reader: BlockReader;
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
+  readonly #nameLists = new Map<SectionName, readonly string[]>();
   readonly #firstChunkKey: number;
+  #chunkPlaces: ChunkPlaces | null = null;
   #entityRows: EntityRows | null = null;
 
-  /** Opens a block whose checksums were checked; see open-block.ts. */
+  /** Opens a block whose header was checked; see open-block.ts. */
   constructor(options: BlockFileOptions) {
     this.path = options.path;
     this.header = options.header;
     this.#cache = options.cache;
     const onDamage = (reason: string) => options.onDamage(this, reason);
     this.#reader = new BlockReader({ path: this.path, header: this.header, onDamage });
-    this.tenantNames = this.#names('tenantNames');
-    this.typeNames = this.#names('typeNames');
-    this.entityHashes = uint32s(this.#reader.section('entityHashes'));
     this.#firstChunkKey = this.#cache.chunkKeys(this.#chunkCount());
     this.run = new EventRun(this, { ...options.header, isTimeOrdered: null });
   }
@@ -65,6 +82,18 @@ export class BlockFile implements RunSource, Evictable {
 
   get entityCount(): number {
     return this.header.entityCount;
+  }
+
+  get tenantNames(): readonly string[] {
+    return this.#names('tenantNames');
+  }
+
+  get typeNames(): readonly string[] {
+    return this.#names('typeNames');
+  }
+
+  get entityHashes(): Uint32Array {
+    return this.#integers('entityHashes');
   }
 
   get entityTenants(): Uint32Array {
@@ -113,11 +142,30 @@ export class BlockFile implements RunSource, Evictable {
     return must(this.#integers('entityPartitions')[entity], 'an entity of the block');
   }
 
+  /** The entity hashes for a single use: they are not kept when they are not there already. */
+  readEntityHashes(): Uint32Array {
+    const known = this.#columns.get('entityHashes');
+    return known instanceof Uint32Array ? known : uint32s(this.#reader.section('entityHashes'));
+  }
+
+  /** Lets go of everything that can be read again, now. */
+  release(): void {
+    this.#cache.forget(this);
+  }
+
+  /** Reads and checks what folds of all rows need. Throws `read_store_damaged`. */
+  loadFoldedColumns(): void {
+    for (const section of FOLDED_NAMES) this.#names(section);
+    for (const section of FOLDED_INTEGERS) this.#integers(section);
+    for (const section of FOLDED_DOUBLES) this.#doubles(section);
+    this.#bytes('entityNames');
+  }
+
   findEntity(tenant: string, entity: string): number {
-    const bytes = Buffer.from(entity);
-    const hash = entityHash(tenantSeed(tenant), bytes, { start: 0, end: bytes.length });
-    let number = firstAtLeast(this.entityHashes, hash);
-    for (; this.entityHashes[number] === hash; number++) {
+    const hash = hashOfEntity(tenant, entity);
+    const hashes = this.entityHashes;
+    let number = firstAtLeast(hashes, hash);
+    for (; hashes[number] === hash; number++) {
       if (this.entityName(number) !== entity) continue;
       if (this.tenantNames[this.entityTenants[number] as number] === tenant) return number;
     }
@@ -130,50 +178,62 @@ export class BlockFile implements RunSource, Evictable {
   }
 
   eventId(row: number): string {
-    if (this.header.sections.has('eventIds'))
+    if (this.header.sections.get('eventIds') !== null)
       return formatEventId(this.#bytes('eventIds'), row * EVENT_ID_BYTES);
     const parts = {
       position: this.run.positionAt(row),
       recordedAt: this.recordedAts[row] as number,
     };
-    return rebuiltEventId(parts, this.#integers('eventIdRandoms')[row] as number);
+    const random = this.#integers('eventIdRandoms')[row] as number;
+    return rebuiltEventId({ ...parts, random });
   }
 
   payload(row: number): Buffer {
-    const { text, start } = this.#textOf(row);
-    return text.subarray(start, start + (this.#integers('payloadBytes')[row] as number));
+    const start = this.#integers('textOffsets')[row] as number;
+    return this.#text(row, start, this.#integers('payloadBytes')[row] as number);
   }
 
   metadata(row: number): Buffer | null {
-    const { text, start, end } = this.#textOf(row);
-    const from = start + (this.#integers('payloadBytes')[row] as number);
-    return from === end ? null : text.subarray(from, end);
+    const length = this.#integers('metadataBytes')[row] as number;
+    if (length === 0) return null;
+    const start = this.#integers('textOffsets')[row] as number;
+    return this.#text(row, start + (this.#integers('payloadBytes')[row] as number), length);
   }
 
   /** Drops what can be read again. */
   evict(): void {
     this.#columns.clear();
+    this.#nameLists.clear();
     this.#entityRows = null;
+    this.#chunkPlaces = null;
   }
 
-  /** The chunk with the text of a row, and where in it the text lies. */
-  #textOf(row: number): { readonly text: Buffer; readonly start: number; readonly end: number } {
-    const offsets = this.#integers('textOffsets');
-    const chunks = this.#integers('chunks');
-    const chunk = chunkOfRow(chunks, row);
-    const chunkStart = offsets[chunks[chunk * CHUNK_ENTRY_INTEGERS] as number] as number;
-    const key = this.#firstChunkKey + chunk;
-    const text = this.#cache.chunk(key, () => this.#readChunk(chunks, chunk));
-    const start = (offsets[row] as number) - chunkStart;
-    return { text, start, end: (offsets[row + 1] as number) - chunkStart };
+  /** Text of a row, from `start` in the text of the block. */
+  #text(row: number, start: number, bytes: number): Buffer {
+    const places = this.#chunks();
+    const chunk = chunkOfRow(places.table, row);
+    const text = this.#cache.chunk(this.#firstChunkKey + chunk, () => this.#readChunk(chunk));
+    const from = start - (places.textStarts[chunk] as number);
+    return text.subarray(from, from + bytes);
   }
 
-  #readChunk(chunks: Uint32Array, chunk: number): Buffer {
-    let offset = this.header.textOffset;
-    for (let i = 0; i < chunk; i++) offset += chunks[i * CHUNK_ENTRY_INTEGERS + 1] as number;
+  #readChunk(chunk: number): Buffer {
+    const { table, fileOffsets } = this.#chunks();
     const entry = chunk * CHUNK_ENTRY_INTEGERS;
-    const storedBytes = chunks[entry + 1] as number;
-    return this.#reader.chunk({ offset, storedBytes, checksum: chunks[entry + 3] as number });
+    return this.#reader.chunk({
+      offset: fileOffsets[chunk] as number,
+      storedBytes: table[entry + 1] as number,
+      decodedBytes: table[entry + 2] as number,
+      checksum: table[entry + 3] as number,
+    });
+  }
+
+  #chunks(): ChunkPlaces {
+    if (this.#chunkPlaces !== null) return this.#chunkPlaces;
+    const places = chunkPlaces(this.#integers('chunks'), this.header.textOffset);
+    this.#cache.touch(this, places.textStarts.byteLength + places.fileOffsets.byteLength);
+    this.#chunkPlaces = places;
+    return places;
   }
 
   #chunkCount(): number {
@@ -189,9 +249,15 @@ export class BlockFile implements RunSource, Evictable {
     return index;
   }
 
-  #names(section: SectionName): string[] {
+  #names(section: SectionName): readonly string[] {
+    const known = this.#nameLists.get(section);
+    if (known !== undefined) return known;
+    const text = this.#reader.section(section).toString('utf8');
     // The text was printed from an array of strings by block-writer.ts, behind the checksum of its section.
-    return JSON.parse(this.#reader.section(section).toString('utf8')) as string[];
+    const names = JSON.parse(text) as string[];
+    this.#cache.touch(this, text.length * NAME_BYTES_IN_MEMORY);
+    this.#nameLists.set(section, names);
+    return names;
   }
 
   #integers(section: SectionName): Uint32Array {
@@ -218,6 +284,21 @@ export class BlockFile implements RunSource, Evictable {
     this.#columns.set(section, column);
     return column;
   }
+}
+
+function chunkPlaces(table: Uint32Array, firstOffset: number): ChunkPlaces {
+  const count = table.length / CHUNK_ENTRY_INTEGERS;
+  const fileOffsets = new Float64Array(count);
+  const textStarts = new Float64Array(count);
+  let offset = firstOffset;
+  let text = 0;
+  for (let chunk = 0; chunk < count; chunk++) {
+    fileOffsets[chunk] = offset;
+    textStarts[chunk] = text;
+    offset += table[chunk * CHUNK_ENTRY_INTEGERS + 1] as number;
+    text += table[chunk * CHUNK_ENTRY_INTEGERS + 2] as number;
+  }
+  return { table, fileOffsets, textStarts };
 }
 
 /** The index of the first value that is not below `wanted`. */
@@ -247,13 +328,19 @@ function chunkOfRow(chunks: Uint32Array, row: number): number {
 /** Groups rows by entity, each group ascending: a counting sort of the entity column. */
 function groupRows(entities: Uint32Array, entityCount: number): EntityRows {
   const starts = new Uint32Array(entityCount + 1);
-  for (const entity of entities) (starts[entity + 1] as number)++;
-  for (let i = 1; i <= entityCount; i++) (starts[i] as number) += starts[i - 1] as number;
+  for (let row = 0; row < entities.length; row++) {
+    const after = (entities[row] as number) + 1;
+    starts[after] = (starts[after] as number) + 1;
+  }
+  for (let i = 1; i <= entityCount; i++)
+    starts[i] = (starts[i] as number) + (starts[i - 1] as number);
   const next = starts.slice();
   const rows = new Uint32Array(entities.length);
-  for (const [row, entity] of entities.entries()) {
-    rows[next[entity] as number] = row;
-    (next[entity] as number)++;
+  for (let row = 0; row < entities.length; row++) {
+    const entity = entities[row] as number;
+    const place = next[entity] as number;
+    rows[place] = row;
+    next[entity] = place + 1;
   }
   return { starts, rows };
 }

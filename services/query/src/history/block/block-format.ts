@@ -2,7 +2,7 @@
  * The block file: an immutable stretch of the history. All integers are little-endian. See docs/formats/block.md for the why.
  *
  *     offset  size  header, 88 bytes
- *     0       4     magic "ASB1"; the last byte is the format's version
+ *     0       4     magic "ASB2"; the last byte is the format's version
  *     4       4     header bytes: this header and the section table
  *     8       4     CRC-32 of bytes 12 .. header bytes
  *     12      4     number of sections
@@ -19,37 +19,42 @@
  *
  *     then for each section 24 bytes
  *     0       2     kind, see SECTIONS
- *     2       2     coding: 0 plain, 1 zstd, 2 zstd over the differences of 32-bit integers
+ *     2       2     coding: 0 plain, 1 zstd, 2 zstd over the differences of 32-bit integers, 3 zstd over doubles that fit
+ *                   32-bit integers, 4 zstd over the first of some doubles and the differences to the next as 32-bit integers
  *     4       4     CRC-32 of the stored bytes
  *     8       8     offset in the file
  *     16      4     stored bytes
  *     20      4     bytes when decoded
  *
  *     then the sections, end to end in the order of the table
- *     then the text: chunks of zstd, end to end, each the payload and metadata of whole rows in row order
+ *     then the text: chunks of zstd, end to end, each the text of whole rows in row order. The text of a row is what its frame
+ *     has: type, entity id, payload, metadata
  *
  * A block covers every position from its first to its last; a position without a row is a system event.
  */
 import { endianness } from 'node:os';
-import { promisify } from 'node:util';
-import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, position } from '@allsource/shared/model';
 import { LOG_ID_BYTES } from '@allsource/shared/protocol';
 
 assert(endianness() === 'LE', 'columns are written as the arrays of a little-endian machine');
 
-const MAGIC = 0x31425341; // "ASB1"
+const MAGIC = 0x32425341; // "ASB2"
 const HEADER_BYTES = 88;
 const TABLE_ENTRY_BYTES = 24;
 const CHECKSUM_FROM = 12;
-const compress = promisify(zstdCompress);
 /** Level 1 compresses event text of this store about as well as level 3, in half the time. */
-const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
+const OUTPUT_BYTES_MIN = 1024;
 
 const PLAIN = 0;
 const COMPRESSED = 1;
 const DIFFERENCES = 2;
+const NARROW = 3;
+const STEPS = 4;
+const INT32_LIMIT = 2 ** 31;
+const UINT32_LIMIT = 2 ** 32;
 
 /** The sections of a block: their number in the file and how they are coded. Numbers are never used again for something else. */
 const SECTIONS = {
@@ -72,26 +77,26 @@ const SECTIONS = {
   /** Row to type number. */
   types: { kind: 10, coding: COMPRESSED },
   /** Doubles. */
-  versions: { kind: 11, coding: COMPRESSED },
+  versions: { kind: 11, coding: NARROW },
   /** Doubles, microseconds. */
-  timestamps: { kind: 12, coding: COMPRESSED },
+  timestamps: { kind: 12, coding: STEPS },
   /** Doubles, microseconds. */
-  recordedAts: { kind: 13, coding: COMPRESSED },
+  recordedAts: { kind: 13, coding: STEPS },
   /** The random 22 bits of each event id; the rest of an id is its position and recorded_at. Left out when `eventIds` is there. */
   eventIdRandoms: { kind: 14, coding: COMPRESSED },
   /** All 16 bytes of each event id, when an id of the block is made in another way. */
   eventIds: { kind: 15, coding: COMPRESSED },
-  /** Row to where its text begins in the uncompressed text of the block, and one more: where the text ends. */
+  /** Row to where its payload begins in the uncompressed text of the block. */
   textOffsets: { kind: 16, coding: DIFFERENCES },
   payloadBytes: { kind: 17, coding: COMPRESSED },
+  /** Metadata follows its payload; 0 without. */
+  metadataBytes: { kind: 19, coding: COMPRESSED },
   /** For each chunk of text four integers: first row, stored bytes, bytes when decoded, CRC-32 of the stored bytes. */
   chunks: { kind: 18, coding: PLAIN },
 } as const;
 
 export type SectionName = keyof typeof SECTIONS;
-const NAMES_BY_KIND = new Map(
-  Object.entries(SECTIONS).map(([name, { kind }]) => [kind as number, name as SectionName]),
-);
+const KINDS = new Set<number>(Object.values(SECTIONS).map(({ kind }) => kind));
 export const CHUNK_ENTRY_INTEGERS = 4;
 
 /** What a block covers. */
@@ -117,33 +122,150 @@ export interface SectionPlace {
 export interface BlockHeader extends BlockExtent {
   readonly textOffset: number;
   readonly fileBytes: number;
-  readonly sections: ReadonlyMap<SectionName, SectionPlace>;
+  readonly sections: SectionTable;
+}
+
+/** The section table as it stands in the header: a store of a billion events holds one for each of its blocks. */
+export class SectionTable {
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** Where a section lies; null when the block has none of that name. */
+  get(name: SectionName): SectionPlace | null {
+    const entry = this.#entryOf(SECTIONS[name].kind);
+    if (entry === -1) return null;
+    const bytes = this.#bytes;
+    return {
+      coding: bytes.readUInt16LE(entry + 2),
+      checksum: bytes.readUInt32LE(entry + 4),
+      offset: readInteger(bytes, entry + 8),
+      storedBytes: bytes.readUInt32LE(entry + 16),
+      decodedBytes: bytes.readUInt32LE(entry + 20),
+    };
+  }
+
+  /** A kind of section that this build does not know; null when it knows all. */
+  unknownKind(): number | null {
+    for (let entry = 0; entry < this.#bytes.length; entry += TABLE_ENTRY_BYTES) {
+      const kind = this.#bytes.readUInt16LE(entry);
+      if (!KINDS.has(kind)) return kind;
+    }
+    return null;
+  }
+
+  #entryOf(kind: number): number {
+    for (let entry = 0; entry < this.#bytes.length; entry += TABLE_ENTRY_BYTES)
+      if (this.#bytes.readUInt16LE(entry) === kind) return entry;
+    return -1;
+  }
 }
 
 /** A section, coded. */
 export interface CodedSection {
   readonly name: SectionName;
+  readonly coding: number;
   readonly bytes: Buffer;
   readonly decodedBytes: number;
 }
 
 type Column = Uint32Array | Float64Array | Uint8Array;
 
-/** Codes a section. The values are not changed. */
-export async function encodeSection(name: SectionName, values: Column): Promise<CodedSection> {
-  const { coding } = SECTIONS[name];
-  const source = coding === DIFFERENCES ? differences(values) : values;
+/** Codes a section: at most some milliseconds for a block of usual size. The values are not changed. */
+export function encodeSection(name: SectionName, values: Column): CodedSection {
+  const { coding, source } = coded(SECTIONS[name].coding, values);
   const plain = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
-  const bytes = coding === PLAIN ? plain : await compress(plain, ZSTD);
-  return { name, bytes, decodedBytes: values.byteLength };
+  const bytes = coding === PLAIN ? plain : compress(plain);
+  return { name, coding, bytes, decodedBytes: values.byteLength };
+}
+
+interface Coded {
+  readonly coding: number;
+  readonly source: Column;
+}
+
+/** The values as they are compressed. A coding that they do not fit gives way to the plain values. */
+function coded(coding: number, values: Column): Coded {
+  if (coding === DIFFERENCES) return { coding, source: differences(values) };
+  const source = coding === NARROW ? narrowed(values) : coding === STEPS ? steps(values) : null;
+  return source === null
+    ? { coding: coding === PLAIN ? PLAIN : COMPRESSED, source: values }
+    : { coding, source };
+}
+
+function compress(plain: Buffer): Buffer {
+  // The size known beforehand makes small tables. A call to the thread pool for each piece would cost as much again as the work.
+  const chunkSize = Math.max(OUTPUT_BYTES_MIN, plain.length >>> 1);
+  return zstdCompressSync(plain, { params: LEVEL, pledgedSrcSize: plain.length, chunkSize });
 }
 
 /** Decodes a section's stored bytes. The result starts at an 8-byte boundary of its memory. */
 export function decodeSection(place: SectionPlace, stored: Buffer): Buffer {
-  const plain = aligned(place.coding === PLAIN ? stored : zstdDecompressSync(stored));
-  assert(plain.length === place.decodedBytes, 'a section has the length its table says');
-  if (place.coding === DIFFERENCES) sumUp(uint32s(plain));
-  return plain;
+  const plain = aligned(place.coding === PLAIN ? stored : decompress(stored, place.decodedBytes));
+  const values = decoded(place.coding, plain);
+  assert(values.length === place.decodedBytes, 'a section has the length its table says');
+  return values;
+}
+
+function decoded(coding: number, plain: Buffer): Buffer {
+  switch (coding) {
+    case DIFFERENCES:
+      sumUp(uint32s(plain));
+      return plain;
+    case NARROW:
+      return bytesOf(Float64Array.from(uint32s(plain)));
+    case STEPS:
+      return bytesOf(walked(plain));
+    default:
+      return plain;
+  }
+}
+
+/** Doubles as 32-bit integers; null when one is none. */
+function narrowed(values: Column): Uint32Array | null {
+  const result = new Uint32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!(value >= 0 && value < UINT32_LIMIT) || value !== Math.floor(value)) return null;
+    result[i] = value;
+  }
+  return result;
+}
+
+/** The first double, and the differences to the next as 32-bit integers; null when one does not fit. */
+function steps(values: Column): Uint8Array | null {
+  if (values.length === 0) return null;
+  const bytes = new ArrayBuffer(8 + (values.length - 1) * 4);
+  new Float64Array(bytes, 0, 1)[0] = values[0] as number;
+  const rest = new Int32Array(bytes, 8);
+  for (let i = 1; i < values.length; i++) {
+    const step = (values[i] as number) - (values[i - 1] as number);
+    if (!(step >= -INT32_LIMIT && step < INT32_LIMIT)) return null;
+    rest[i - 1] = step;
+  }
+  return new Uint8Array(bytes);
+}
+
+function walked(plain: Buffer): Float64Array {
+  const rest = new Int32Array(plain.buffer, plain.byteOffset + 8, (plain.length - 8) / 4);
+  const values = new Float64Array(rest.length + 1);
+  let value = plain.readDoubleLE(0);
+  values[0] = value;
+  for (let i = 0; i < rest.length; i++) {
+    value += rest[i] as number;
+    values[i + 1] = value;
+  }
+  return values;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function decompress(stored: Buffer, decodedBytes: number): Buffer {
+  return zstdDecompressSync(stored, { chunkSize: decodedBytes + OUTPUT_BYTES_MIN });
 }
 
 function differences(values: Column): Uint32Array {
@@ -179,13 +301,13 @@ export function float64s(bytes: Buffer): Float64Array {
 }
 
 /** Compresses one chunk of text. */
-export function encodeChunk(text: Buffer): Promise<Buffer> {
-  return compress(text, ZSTD);
+export function encodeChunk(text: Buffer): Buffer {
+  return compress(text);
 }
 
 /** The text of a chunk. */
-export function decodeChunk(stored: Buffer): Buffer {
-  return zstdDecompressSync(stored);
+export function decodeChunk(stored: Buffer, decodedBytes: number): Buffer {
+  return decompress(stored, decodedBytes);
 }
 
 /** Prints the header and section table of a block with these sections, and the text behind them. */
@@ -199,7 +321,7 @@ export function encodeHeader(
   for (const [i, section] of sections.entries()) {
     const entry = HEADER_BYTES + i * TABLE_ENTRY_BYTES;
     bytes.writeUInt16LE(SECTIONS[section.name].kind, entry);
-    bytes.writeUInt16LE(SECTIONS[section.name].coding, entry + 2);
+    bytes.writeUInt16LE(section.coding, entry + 2);
     bytes.writeUInt32LE(crc32(section.bytes), entry + 4);
     writeInteger(bytes, offset, entry + 8);
     bytes.writeUInt32LE(section.bytes.length, entry + 16);
@@ -232,20 +354,9 @@ export function decodeHeader(bytes: Buffer): BlockHeader | string {
   const header = bytes.subarray(0, headerBytes);
   if (crc32(header.subarray(CHECKSUM_FROM)) !== header.readUInt32LE(8))
     return 'the checksum of its header does not fit';
-  const sections = new Map<SectionName, SectionPlace>();
-  for (let i = 0; i < header.readUInt32LE(12); i++) {
-    const entry = HEADER_BYTES + i * TABLE_ENTRY_BYTES;
-    const kind = header.readUInt16LE(entry);
-    const name = NAMES_BY_KIND.get(kind);
-    if (name === undefined) return `it has a section ${kind}, which this build does not know`;
-    sections.set(name, {
-      coding: header.readUInt16LE(entry + 2),
-      checksum: header.readUInt32LE(entry + 4),
-      offset: readInteger(header, entry + 8),
-      storedBytes: header.readUInt32LE(entry + 16),
-      decodedBytes: header.readUInt32LE(entry + 20),
-    });
-  }
+  const sections = new SectionTable(Buffer.from(header.subarray(HEADER_BYTES)));
+  const unknown = sections.unknownKind();
+  if (unknown !== null) return `it has a section ${unknown}, which this build does not know`;
   return {
     logId: Buffer.from(header.subarray(16, 16 + LOG_ID_BYTES)),
     firstPosition: position(readInteger(header, 24)),

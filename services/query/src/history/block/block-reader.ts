@@ -22,6 +22,7 @@ export interface BlockReaderOptions {
 export interface ChunkPlace {
   readonly offset: number;
   readonly storedBytes: number;
+  readonly decodedBytes: number;
   readonly checksum: number;
 }
 
@@ -41,10 +42,10 @@ export class BlockReader {
   }
 
   /** The text of a chunk. */
-  chunk({ offset, storedBytes, checksum }: ChunkPlace): Buffer {
+  chunk({ offset, storedBytes, decodedBytes, checksum }: ChunkPlace): Buffer {
     const stored = this.#read(offset, storedBytes);
     if (crc32(stored) !== checksum) this.#fail(`its text is damaged at byte ${offset}`);
-    return decodeChunk(stored);
+    return decodeChunk(stored, decodedBytes);
   }
 
   #read(offset: number, bytes: number): Buffer {
@@ -74,7 +75,7 @@ export class BlockReader {
     this.#options.onDamage(reason);
     throw problem(
       'read_store_damaged',
-      `The read store's block ${basename(this.#options.path)} is damaged. It is built again from the log at the next start.`,
+      `The read store's block ${basename(this.#options.path)} is damaged. It is being built again from the log; try again shortly.`,
     );
   }
 }

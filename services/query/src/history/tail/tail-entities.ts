@@ -2,7 +2,6 @@ import { must } from '@allsource/shared/lang';
 import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { type HashedName, NameTable } from '../name-table.ts';
 
-const ROWS_FIRST = 1024;
 const NO_ROW = -1;
 
 /**
@@ -12,10 +11,17 @@ const NO_ROW = -1;
 export class TailEntities {
   /** The owner of a name is its tenant number. */
   readonly names = new NameTable();
-  #partitions = new Uint32Array(ROWS_FIRST);
-  #lastRows = new Int32Array(ROWS_FIRST);
-  #rowCounts = new Uint32Array(ROWS_FIRST);
-  #previousRows = new Int32Array(ROWS_FIRST);
+  #partitions: Uint32Array;
+  #lastRows: Int32Array;
+  #rowCounts: Uint32Array;
+  #previousRows: Int32Array;
+
+  constructor(rows: number) {
+    this.#partitions = new Uint32Array(rows);
+    this.#lastRows = new Int32Array(rows);
+    this.#rowCounts = new Uint32Array(rows);
+    this.#previousRows = new Int32Array(rows);
+  }
 
   /** Makes room for `rows` rows. There are never more entities than rows. */
   reserveRows(rows: number): void {

@@ -1,7 +1,7 @@
 /**
  * The tail: the newest events, in memory, in the columns a block has, with an index of its own. It takes frames until it is sealed, and is
- * read meanwhile: a reader gets a run over the rows there are at that moment, and rows never change. The frames are kept for the text,
- * so the text is not copied before it is compressed into a block.
+ * read meanwhile: a reader gets a run over the rows there are at that moment, and rows never change. Of a frame it takes the columns from
+ * the spans and the text with one copy; no object is made for an event.
  *
  * A frame is taken whole or not at all, so a tail is full by up to one frame more than its limits and always ends where a frame ends:
  * that is where a follower can go on.
@@ -10,21 +10,25 @@
  */
 import { assert, must } from '@allsource/shared/lang';
 import { micros, type Position, positionAfter } from '@allsource/shared/model';
-import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import { type Frame, SPAN_BYTES } from '@allsource/shared/protocol';
 import { Dictionary } from '../dictionary.ts';
 import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
-import { type HashedName, NameTable } from '../name-table.ts';
+import { NameKey, NameTable } from '../name-table.ts';
 import { TailEntities } from './tail-entities.ts';
+import { TailIds } from './tail-ids.ts';
+import { TailText, type TextChunk } from './tail-text.ts';
 
-const ROWS_FIRST = 1024;
+/** Room for the rows at which a tail of usual size is full, and for the frame that fills it, so that its columns are rarely moved. */
+const ROWS_FIRST_MAX = 65_536 + 4_096;
+const ROWS_FIRST_MIN = 64;
 /** Positions are stored as 32-bit distances from the first; a run of system events alone can make them long. */
 const POSITIONS_MAX = 2 ** 31;
 
 /** With how much a tail counts as full. The frame that fills it is still taken whole. */
 export interface TailLimits {
   readonly rows: number;
-  /** Bytes of frames kept in memory. */
+  /** Bytes of frames taken. */
   readonly frameBytes: number;
 }
 
@@ -36,29 +40,45 @@ export class Tail implements RunSource {
   #tenantSeed = 0;
   readonly #types = new NameTable();
   readonly typeNames: string[] = [];
-  readonly #entities = new TailEntities();
-  readonly #frames: Frame[] = [];
+  readonly #entities: TailEntities;
+  readonly #key = new NameKey();
+  readonly #typeKey = new NameKey();
+  readonly #text = new TailText();
   #frameBytes = 0;
   #rowCount = 0;
   #lastPosition: Position;
   #timestampMin = Number.POSITIVE_INFINITY;
   #timestampMax = Number.NEGATIVE_INFINITY;
   #isTimeOrdered = true;
-  positions = new Uint32Array(ROWS_FIRST);
-  entities = new Uint32Array(ROWS_FIRST);
-  types = new Uint32Array(ROWS_FIRST);
-  versions = new Float64Array(ROWS_FIRST);
-  timestamps = new Float64Array(ROWS_FIRST);
-  recordedAts = new Float64Array(ROWS_FIRST);
-  /** Row to the number of its frame, and to its place in that frame. */
-  #frameNumbers = new Uint32Array(ROWS_FIRST);
-  #frameIndexes = new Uint32Array(ROWS_FIRST);
+  readonly #ids: TailIds;
+  positions: Uint32Array;
+  entities: Uint32Array;
+  types: Uint32Array;
+  versions: Float64Array;
+  timestamps: Float64Array;
+  recordedAts: Float64Array;
+  /** Row to where its payload begins in the text; its metadata follows. */
+  textOffsets: Uint32Array;
+  payloadBytes: Uint32Array;
+  metadataBytes: Uint32Array;
 
   /** A tail that goes on after `after`. */
   constructor(after: Position, limits: TailLimits) {
     this.firstPosition = positionAfter(after, 1);
     this.#lastPosition = after;
     this.#limits = limits;
+    const rows = Math.min(ROWS_FIRST_MAX, limits.rows * 2 + ROWS_FIRST_MIN);
+    this.#entities = new TailEntities(rows);
+    this.#ids = new TailIds(rows);
+    this.positions = new Uint32Array(rows);
+    this.entities = new Uint32Array(rows);
+    this.types = new Uint32Array(rows);
+    this.versions = new Float64Array(rows);
+    this.timestamps = new Float64Array(rows);
+    this.recordedAts = new Float64Array(rows);
+    this.textOffsets = new Uint32Array(rows);
+    this.payloadBytes = new Uint32Array(rows);
+    this.metadataBytes = new Uint32Array(rows);
   }
 
   get rowCount(): number {
@@ -88,17 +108,17 @@ export class Tail implements RunSource {
   /** Takes a frame, which must begin right after the last position. */
   append(frame: Frame): void {
     assert(frame.position === this.#lastPosition + 1, 'frames come without a gap');
-    const { eventCount, recordedAt } = frame;
-    const frameNumber = this.#frames.push(frame) - 1;
-    this.#frameBytes += frame.bytes.length;
+    const { bytes, eventCount, textOffset } = frame;
+    this.#frameBytes += bytes.length;
     this.#beginTenant(frame.tenant);
     this.#reserve(eventCount);
-    this.recordedAts.fill(recordedAt, this.#rowCount, this.#rowCount + eventCount);
-    for (let i = 0; i < eventCount; i++) {
-      this.#frameNumbers[this.#rowCount] = frameNumber;
-      this.#frameIndexes[this.#rowCount] = i;
-      this.#appendRow(frame.event(i));
-    }
+    const firstRow = this.#rowCount;
+    this.recordedAts.fill(frame.recordedAt, firstRow, firstRow + eventCount);
+    const text = this.#text.append(bytes.subarray(textOffset, textOffset + frame.textBytes));
+    this.#key.bytes = bytes;
+    this.#typeKey.bytes = bytes;
+    this.#key.owner = this.#tenant;
+    this.#appendRows(frame, { text });
     this.#lastPosition = frame.lastPosition;
   }
 
@@ -108,47 +128,79 @@ export class Tail implements RunSource {
     this.#tenantSeed = tenantSeed(name);
   }
 
-  #appendRow(event: FrameEvent): void {
-    const row = this.#rowCount++;
-    const { timestamp } = event;
-    this.positions[row] = event.position - this.firstPosition;
-    this.types[row] = this.#typeOf(event);
-    this.versions[row] = event.version;
+  // The offsets in a span are drawn in shared/protocol/frame.ts.
+  #appendRows(frame: Frame, { text }: { readonly text: number }): void {
+    const { bytes, eventCount, textOffset } = frame;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const before = frame.position - this.firstPosition;
+    const id = { view, offset: 0 };
+    let row = this.#rowCount;
+    for (let i = 0, span = frame.spansOffset; i < eventCount; i++, span += SPAN_BYTES, row++) {
+      const start = textOffset + view.getUint32(span + 40, true);
+      const entityStart = start + view.getUint16(span + 52, true);
+      const entityEnd = entityStart + view.getUint16(span + 54, true);
+      this.#text.beginRow(row, text + start - textOffset);
+      this.positions[row] = before + i;
+      this.versions[row] = safeInteger(view, span + 24);
+      this.textOffsets[row] = text + entityEnd - textOffset;
+      this.payloadBytes[row] = view.getUint32(span + 44, true);
+      this.metadataBytes[row] = view.getUint32(span + 48, true);
+      this.types[row] = this.#typeOf(bytes, start, entityStart);
+      this.entities[row] = this.#entityOf(
+        row,
+        { start: entityStart, end: entityEnd },
+        view.getUint16(span + 56, true),
+      );
+      this.#noteTimestamp(row, safeInteger(view, span + 16));
+      id.offset = span;
+      this.#ids.add(row, id, this);
+    }
+    this.#rowCount = row;
+  }
+
+  #noteTimestamp(row: number, timestamp: number): void {
     this.timestamps[row] = timestamp;
-    this.entities[row] = this.#entities.addRow(this.#entityOf(event), row, event.partition);
     if (timestamp < this.#timestampMin) this.#timestampMin = timestamp;
     if (timestamp >= this.#timestampMax) this.#timestampMax = timestamp;
     else this.#isTimeOrdered = false;
   }
 
-  #entityOf(event: FrameEvent): HashedName {
-    const { bytes } = event.frame;
-    const { entityStart: start, entityEnd: end } = event;
-    const hash = entityHash(this.#tenantSeed, bytes, { start, end });
-    return { bytes, start, end, hash, owner: this.#tenant };
+  #entityOf(
+    row: number,
+    { start, end }: { readonly start: number; readonly end: number },
+    partition: number,
+  ): number {
+    const key = this.#key;
+    key.start = start;
+    key.end = end;
+    key.hash = entityHash(this.#tenantSeed, key.bytes, key);
+    return this.#entities.addRow(key, row, partition);
   }
 
-  #typeOf(event: FrameEvent): number {
-    const { bytes } = event.frame;
-    const { typeStart: start, entityStart: end } = event;
-    const hash = entityHash(0, bytes, { start, end });
-    const type = this.#types.numberOf({ bytes, start, end, hash, owner: 0 });
-    if (type === this.typeNames.length) this.typeNames.push(event.type);
+  #typeOf(bytes: Buffer, start: number, end: number): number {
+    const key = this.#typeKey;
+    key.start = start;
+    key.end = end;
+    key.hash = entityHash(0, bytes, key);
+    const type = this.#types.numberOf(key);
+    if (type === this.typeNames.length) this.typeNames.push(bytes.toString('latin1', start, end));
     return type;
   }
 
   #reserve(rows: number): void {
     const wanted = this.#rowCount + rows;
     if (wanted <= this.positions.length) return;
-    const capacity = Math.max(wanted, Math.min(this.#limits.rows, this.positions.length * 2));
+    const capacity = Math.max(wanted, this.positions.length * 2);
     this.positions = grown(this.positions, new Uint32Array(capacity));
     this.entities = grown(this.entities, new Uint32Array(capacity));
     this.types = grown(this.types, new Uint32Array(capacity));
     this.versions = grown(this.versions, new Float64Array(capacity));
     this.timestamps = grown(this.timestamps, new Float64Array(capacity));
     this.recordedAts = grown(this.recordedAts, new Float64Array(capacity));
-    this.#frameNumbers = grown(this.#frameNumbers, new Uint32Array(capacity));
-    this.#frameIndexes = grown(this.#frameIndexes, new Uint32Array(capacity));
+    this.textOffsets = grown(this.textOffsets, new Uint32Array(capacity));
+    this.payloadBytes = grown(this.payloadBytes, new Uint32Array(capacity));
+    this.metadataBytes = grown(this.metadataBytes, new Uint32Array(capacity));
+    this.#ids.reserveRows(capacity);
     this.#entities.reserveRows(capacity);
   }
 
@@ -204,22 +256,33 @@ export class Tail implements RunSource {
   }
 
   eventId(row: number): string {
-    return this.frameEvent(row).id;
+    return this.#ids.text(row, this);
   }
 
   payload(row: number): Buffer {
-    return this.frameEvent(row).payload;
+    const start = must(this.textOffsets[row], 'a row of the tail');
+    return this.#text.slice(start, start + (this.payloadBytes[row] as number));
   }
 
   metadata(row: number): Buffer | null {
-    return this.frameEvent(row).metadata;
+    const length = must(this.metadataBytes[row], 'a row of the tail');
+    if (length === 0) return null;
+    const start = (this.textOffsets[row] as number) + (this.payloadBytes[row] as number);
+    return this.#text.slice(start, start + length);
   }
 
-  /** The event of a row as its frame holds it. */
-  frameEvent(row: number): FrameEvent {
-    const frame = must(this.#frames[this.#frameNumbers[row] ?? -1], 'a row of the tail');
-    return frame.event(this.#frameIndexes[row] as number);
+  /** For the block: ids, and the text in chunks. */
+  eventIdColumn(): Uint32Array | Buffer {
+    return this.#ids.column(this.#rowCount);
   }
+
+  textChunks(): Iterable<TextChunk> {
+    return this.#text.chunks();
+  }
+}
+
+function safeInteger(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getInt32(offset + 4, true) * 2 ** 32;
 }
 
 function grown<T extends Uint32Array | Float64Array>(from: T, to: T): T {

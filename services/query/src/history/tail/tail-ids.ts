@@ -1,0 +1,84 @@
+import { EVENT_ID_BYTES, formatEventId } from '@allsource/shared/model';
+import { eventIdRandom, rebuildEventId, rebuiltEventId } from '../block/event-ids.ts';
+
+/** What the ids of rows are put together from. */
+export interface IdParts {
+  /** Row to position, counted from `firstPosition`. */
+  readonly positions: Uint32Array;
+  readonly recordedAts: Float64Array;
+  readonly firstPosition: number;
+}
+
+/** The event ids of a tail: 22 bits each, or all of them whole as soon as one was made otherwise (see event-ids.ts). */
+export class TailIds {
+  #randoms: Uint32Array;
+  #whole: Buffer | null = null;
+  /** The parts of the id looked at, set anew for each row. */
+  readonly #parts = { position: 0, recordedAt: 0 };
+
+  constructor(rows: number) {
+    this.#randoms = new Uint32Array(rows);
+  }
+
+  reserveRows(rows: number): void {
+    const randoms = new Uint32Array(rows);
+    randoms.set(this.#randoms);
+    this.#randoms = randoms;
+    if (this.#whole === null) return;
+    const whole = Buffer.alloc(rows * EVENT_ID_BYTES);
+    whole.set(this.#whole);
+    this.#whole = whole;
+  }
+
+  /** Takes the id of a row from a frame. The row's position and recorded_at are in `columns` already. */
+  add(
+    row: number,
+    id: { readonly view: DataView; readonly offset: number },
+    columns: IdParts,
+  ): void {
+    const parts = this.#parts;
+    parts.position = columns.firstPosition + (columns.positions[row] as number);
+    parts.recordedAt = columns.recordedAts[row] as number;
+    const random = eventIdRandom(id.view, id.offset, parts);
+    if (random === -1 && this.#whole === null) this.#keepWhole(row, columns);
+    if (this.#whole === null) this.#randoms[row] = random;
+    else copyId(id.view, id.offset, { to: this.#whole, row });
+  }
+
+  /** The id of a row as text. */
+  text(row: number, columns: IdParts): string {
+    if (this.#whole !== null) return formatEventId(this.#whole, row * EVENT_ID_BYTES);
+    return rebuiltEventId(this.#partsOf(row, columns));
+  }
+
+  /** The ids of the first rows, in the shorter form that holds all of them. */
+  column(rowCount: number): Uint32Array | Buffer {
+    return this.#whole === null
+      ? this.#randoms.subarray(0, rowCount)
+      : this.#whole.subarray(0, rowCount * EVENT_ID_BYTES);
+  }
+
+  /** From now on ids are kept whole; those before `rows` are put together. */
+  #keepWhole(rows: number, columns: IdParts): void {
+    const whole = Buffer.alloc(this.#randoms.length * EVENT_ID_BYTES);
+    for (let row = 0; row < rows; row++)
+      rebuildEventId(whole, row * EVENT_ID_BYTES, this.#partsOf(row, columns));
+    this.#whole = whole;
+  }
+
+  #partsOf(row: number, { firstPosition, positions, recordedAts }: IdParts) {
+    return {
+      position: firstPosition + (positions[row] as number),
+      recordedAt: recordedAts[row] as number,
+      random: this.#randoms[row] as number,
+    };
+  }
+}
+
+function copyId(
+  view: DataView,
+  offset: number,
+  { to, row }: { readonly to: Buffer; readonly row: number },
+): void {
+  for (let i = 0; i < EVENT_ID_BYTES; i++) to[row * EVENT_ID_BYTES + i] = view.getUint8(offset + i);
+}
