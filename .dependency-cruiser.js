@@ -138,8 +138,8 @@ const forbidden = [
     comment: 'The Parquet files are written from the log, in a thread of their own.',
     from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
     to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
-    },
-    {
+  },
+  {
     name: 'query-replay-imports-only-projections-and-what-counts-events',
     comment: 'And the projections know nothing of replays.',
     from: { path: '^services/query/src/replay/', pathNot: TEST_FILE },
