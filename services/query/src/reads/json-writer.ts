@@ -80,8 +80,9 @@ export class JsonWriter {
     const bytes = full.subarray(0, this.#length);
     this.#buffer = takeBuffer();
     this.#length = 0;
-    if (sink.write(bytes, () => giveBack(full))) await nextTurn();
-    else await sink.drained();
+    if (!sink.write(bytes, () => giveBack(full))) await sink.drained();
+    // A fast reader drains at once: others get their turn all the same.
+    await nextTurn();
     return sink.isOpen;
   }
 

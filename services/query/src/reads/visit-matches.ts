@@ -9,7 +9,7 @@ import type { QueryBudget } from './query-budget.ts';
 /** Payloads read between two looks at the clock. */
 const PAYLOADS_A_LOOK = 64;
 /** Rows given to a visitor at once. */
-const ROWS_A_VISIT = 16_384;
+const ROWS_A_VISIT = 4_096;
 
 /** Which events are meant: what columns can tell, and what only the payload can. */
 export interface Search {
