@@ -119,6 +119,12 @@ const forbidden = [
     },
   },
   {
+    name: 'query-analytics-and-formats-know-no-routes',
+    comment: 'http -> formats -> reads -> history; http -> analytics -> history.',
+    from: { path: '^services/query/src/(analytics|formats)/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway|projections)/' },
+  },
+  {
     name: 'query-snapshots-import-only-the-history',
     comment: 'And how a damaged SQLite file is set aside.',
     from: { path: '^services/query/src/snapshots/', pathNot: TEST_FILE },
@@ -126,6 +132,26 @@ const forbidden = [
       path: '^services/query/src/',
       pathNot: '^services/query/src/(snapshots/|history/|projections/projection-database\\.ts$)',
     },
+  },
+  {
+    name: 'query-parquet-knows-nothing-of-the-other-read-stores',
+    comment: 'The Parquet files are written from the log, in a thread of their own.',
+    from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
+  },
+  {
+    name: 'query-replay-imports-only-projections-and-what-counts-events',
+    comment: 'And the projections know nothing of replays.',
+    from: { path: '^services/query/src/replay/', pathNot: TEST_FILE },
+    to: {
+      path: '^services/query/src/',
+      pathNot: '^services/query/src/(replay|projections|history|catalog)/',
+    },
+  },
+  {
+    name: 'query-projections-stand-alone',
+    from: { path: '^services/query/src/projections/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/projections/' },
   },
   {
     name: 'observability-imports-nothing-of-its-service',

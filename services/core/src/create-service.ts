@@ -31,8 +31,9 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { AppendLane } from './http/append-lane/append-lane.ts';
+import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
+import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
@@ -259,10 +260,12 @@ class Core {
     const route = new AppendRoute(appends);
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
+    const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
         if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        if (heads.handle(request, response)) return;
         app(request, response);
       },
     );
@@ -277,7 +280,7 @@ class Core {
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
     }).attach(server);
-    const lane = new AppendLane({ server, route, httpMetrics });
+    const lane = openAppendLane({ server, route, httpMetrics });
     return { server, lane };
   }
 

@@ -13,12 +13,12 @@ export {
   type EventWindow,
   matchesEventQuery,
   type OrderedEvent,
-  PayloadFilter,
   parseEventQuery,
   type QueriedEvent,
   type QueryOrder,
   windowOf,
 } from './event-query.ts';
+export { PayloadFilter } from './payload-filter.ts';
 export {
   COMMITS_SUBJECT,
   decodeSingleFeedMessage,
@@ -91,3 +91,4 @@ export {
   type TenantCreated,
 } from './system-events.ts';
 export { TypeFilter } from './type-filter.ts';
+export { STREAM_MEDIA_TYPES, type StreamFormat, streamFormatOf } from './stream-format.ts';

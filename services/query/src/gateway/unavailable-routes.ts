@@ -57,7 +57,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'GET /analytics/cache/stats',
     ],
   },
-  { feature: 'Compaction', routes: ['POST /compaction/trigger', 'GET /compaction/stats'] },
   {
     feature: 'Logging in with a password',
     needs: 'public',
