@@ -74,6 +74,15 @@ describe('the conditions of an event query', () => {
   });
 });
 
+function membersOf(text: string): Map<string, string> {
+  return new Map(
+    [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [
+      key,
+      canonicalJson(Buffer.from(raw)),
+    ]),
+  );
+}
+
 describe('a payload filter', () => {
   it.each([
     ['{"a":1}', '{"a":1,"b":2}', true],
@@ -148,13 +157,6 @@ describe('a payload filter', () => {
       );
       return `${space()}{${space()}${members.join(`${space()},${space()}`)}${space()}}${space()}`;
     };
-    const membersOf = (text: string) =>
-      new Map(
-        [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [
-          key,
-          canonicalJson(Buffer.from(raw)),
-        ]),
-      );
     let matched = 0;
     const wrong: object[] = [];
     for (let i = 0; i < 4_000; i++) {
