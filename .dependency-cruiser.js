@@ -140,6 +140,20 @@ const forbidden = [
     to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
   },
   {
+    name: 'query-replay-imports-only-projections-and-what-counts-events',
+    comment: 'And the projections know nothing of replays.',
+    from: { path: '^services/query/src/replay/', pathNot: TEST_FILE },
+    to: {
+      path: '^services/query/src/',
+      pathNot: '^services/query/src/(replay|projections|history|catalog)/',
+    },
+  },
+  {
+    name: 'query-projections-stand-alone',
+    from: { path: '^services/query/src/projections/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/projections/' },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },

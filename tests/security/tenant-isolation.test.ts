@@ -23,6 +23,7 @@ const ROUTES: readonly ((name: string, id: string) => string)[] = [
   (name) => `/api/v1/snapshots/${name}/latest`,
   (name) => `/api/v1/snapshots?entity_id=${name}`,
   () => '/api/v1/snapshots',
+  () => '/api/v1/replay',
   (name) => `/api/v1/entities?event_type_prefix=${name}`,
   (name) => `/api/v1/entities/duplicates?event_type_prefix=${name}&group_by=of`,
   (name) => `/api/v1/consumers/${name}`,

@@ -136,7 +136,7 @@ export const LIMITS = {
   /** Event types that a replay may be restricted to. */
   replayTypesMax: 100,
   /** Events that a replay's preview looks at for its sample of entities. */
-  replaySampleEventsMax: 100_000,
+  replaySampleEventsMax: 20_000,
   /** Characters of the names and values of one entity's state, folded for an answer. Twice that is the memory of the fold. */
   entityStateLengthMax: 32 * MIB,
   /** Snapshots kept of one entity; the oldest goes. */

@@ -74,13 +74,14 @@ describe('the conditions of an event query', () => {
   });
 });
 
-const membersOf = (text: string) =>
-  new Map(
+function membersOf(text: string): Map<string, string> {
+  return new Map(
     [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [
       key,
       canonicalJson(Buffer.from(raw)),
     ]),
   );
+}
 
 describe('a payload filter', () => {
   it.each([

@@ -68,6 +68,11 @@ export class CompiledSchema {
     return judgeBy(this.#compiler.check(part), value, SAMPLE_STEPS);
   }
 
+  /** True when a pattern of the document matches a text. Throws a BudgetSpentError. */
+  matches(source: string, text: string, run: ValidationRun): boolean {
+    return this.#compiler.pattern(source, '').matches(text, run);
+  }
+
   /** What is wrong with a value: the first violations, none for a good value, as far as the steps go. */
   explain(value: unknown, steps: number): readonly SchemaViolation[] {
     const run = new ValidationRun({ steps, isExplaining: true });
@@ -167,7 +172,7 @@ class SchemaCompiler {
       within: (...steps) => this.check(document.within(part, steps)),
       reference: (text) => this.check(document.resolve(text, part)),
       dynamicReference: (text) => this.#dynamicReference(text, part),
-      pattern: (source, name) => this.#pattern(source, `${part.pointer}/${name}`),
+      pattern: (source, name) => this.pattern(source, `${part.pointer}/${name}`),
       refuse: (name, allowed) =>
         invalidSchema(
           `${part.pointer}/${name}`,
@@ -190,7 +195,8 @@ class SchemaCompiler {
     };
   }
 
-  #pattern(source: unknown, pointer: string): LinearPattern {
+  /** A pattern, compiled once for the document. */
+  pattern(source: unknown, pointer: string): LinearPattern {
     if (typeof source !== 'string') throw invalidSchema(pointer, 'a pattern must be a text.');
     const known = this.#patterns.get(source);
     if (known !== undefined) return known;

@@ -2,7 +2,7 @@
 import type { CompiledSchema } from './compiled-schema.ts';
 import type { JsonObject, SchemaPart } from './schema-document.ts';
 import type { SchemaSide } from './schema-side.ts';
-import { escapeToken } from './validation-run.ts';
+import { escapeToken, type ValidationRun } from './validation-run.ts';
 
 /** One reason why two versions do not go together. */
 export interface Incompatibility {
@@ -24,6 +24,8 @@ export interface Comparison {
 /** A comparison under way. */
 export interface Implication {
   readonly direction: 'Backward' | 'Forward';
+  /** What the comparison may still spend. */
+  readonly work: ValidationRun;
   /** The document that the wide schemas are in. */
   readonly wide: CompiledSchema;
   /** Schemas of the narrow document that a value fits all at once. */

@@ -1,14 +1,14 @@
 /** Which faults the keywords about objects of a wide schema have against a narrow side. */
 import type { CompiledSchema } from './compiled-schema.ts';
 import { countFaults } from './implied-scalars.ts';
-import { LinearPattern } from './linear-pattern.ts';
 import { type JsonObject, keyword, type SchemaPart } from './schema-document.ts';
 import { below, type Comparison, type Implication } from './implication.ts';
 import { isRecord } from './schema-node.ts';
 import { innerPart, type SchemaSide } from './schema-side.ts';
-import { BudgetSpentError, ValidationRun } from './validation-run.ts';
+import type { ValidationRun } from './validation-run.ts';
 
-const PATTERN_STEPS = 100_000;
+/** What a look at one schema of one field costs. */
+const PART_STEPS = 100;
 
 export function objectFaults(implication: Implication, comparison: Comparison): void {
   const { narrow } = comparison;
@@ -73,11 +73,16 @@ function dependencyFaults(implication: Implication, { narrow, schema, pointer }:
 }
 
 /** The schemas of one schema that apply to a field of a name. */
-function fieldParts(compiled: CompiledSchema, part: SchemaPart, name: string): SchemaPart[] {
+function fieldParts(
+  { compiled, work }: { readonly compiled: CompiledSchema; readonly work: ValidationRun },
+  part: SchemaPart,
+  name: string,
+): SchemaPart[] {
+  work.spend(PART_STEPS);
   const declared = innerPart(compiled, part, ['properties', name]);
   const patterns = keyword(part.schema as JsonObject, 'patternProperties');
   const matching = (isRecord(patterns) ? Object.keys(patterns) : [])
-    .filter((source) => isMatch(source, name))
+    .filter((source) => compiled.matches(source, name, work))
     .flatMap((source) => innerPart(compiled, part, ['patternProperties', source]) ?? []);
   const known = [...(declared === null ? [] : [declared]), ...matching];
   if (known.length > 0) return known;
@@ -85,23 +90,11 @@ function fieldParts(compiled: CompiledSchema, part: SchemaPart, name: string): S
   return others === null ? [] : [others];
 }
 
-function isMatch(source: string, name: string): boolean {
-  try {
-    return new LinearPattern(source).matches(
-      name,
-      new ValidationRun({ steps: PATTERN_STEPS, isExplaining: false }),
-    );
-  } catch (error) {
-    // A pattern that is too dear for a name: the name then counts as one that it does not match.
-    if (error instanceof BudgetSpentError) return false;
-    throw error;
-  }
-}
-
 function fieldFaults(
   implication: Implication,
   { narrow, wide, schema, pointer }: Comparison,
 ): void {
+  const { work } = implication;
   const wanted = isRecord(keyword(schema, 'properties'))
     ? Object.keys(keyword(schema, 'properties') as object)
     : [];
@@ -112,12 +105,14 @@ function fieldFaults(
       implication.fault(below(pointer, name), 'properties', `field '${name}' removed`);
       continue;
     }
-    const own = narrow.parts.flatMap((part) => fieldParts(narrow.compiled, part, name));
+    const own = narrow.parts.flatMap((part) =>
+      fieldParts({ compiled: narrow.compiled, work }, part, name),
+    );
     // An open object may always have held anything under a name that it does not mention; that does not keep the name from being used.
     if (!isDeclared && own.length === 0) continue;
     const narrowField = implication.narrowSide(own);
     if (narrowField.isNever) continue;
-    const parts = fieldParts(implication.wide, wide, name);
+    const parts = fieldParts({ compiled: implication.wide, work }, wide, name);
     if (parts.some((part) => part.schema === false)) {
       const text =
         implication.direction === 'Backward'

@@ -34,6 +34,9 @@ export class SchemaSide {
   /** True when there are more schemas than are looked at. */
   readonly isCut: boolean;
 
+  #declared: ReadonlySet<string> | null = null;
+  #mentioned: ReadonlySet<string> | 'any' | null = null;
+
   private constructor(
     compiled: CompiledSchema,
     found: Pick<SchemaSide, 'parts' | 'isNever' | 'isCut'>,
@@ -123,28 +126,21 @@ export class SchemaSide {
 
   /** True when a field is declared by name. */
   declares(name: string): boolean {
-    return [...this.values('properties')].some(
-      (members) => isRecord(members) && Object.hasOwn(members, name),
+    return this.declaredNames.has(name);
+  }
+
+  /** The fields that are declared by name. */
+  get declaredNames(): ReadonlySet<string> {
+    this.#declared ??= new Set(
+      [...this.values('properties')].flatMap((members) => Object.keys(members as object)),
     );
+    return this.#declared;
   }
 
   /** True when a field is declared by name, here or in a schema that may apply beside: an alternative, a condition. */
   mentions(name: string): boolean {
-    const seen = new Set<unknown>();
-    const queue: SchemaSide[] = [this];
-    for (let side = queue.pop(); side !== undefined; side = queue.pop()) {
-      if (side.isCut || side.declares(name)) return true;
-      for (const branch of branchesOf(side)) {
-        if (seen.has(branch.schema)) continue;
-        seen.add(branch.schema);
-        queue.push(SchemaSide.of(this.compiled, [branch]));
-      }
-    }
-    return false;
-  }
-
-  get declaredNames(): string[] {
-    return [...this.values('properties')].flatMap((members) => Object.keys(members as object));
+    this.#mentioned ??= mentionedNames(this);
+    return this.#mentioned === 'any' || this.#mentioned.has(name);
   }
 
   /** True when the types alone leave few values. */
@@ -169,6 +165,23 @@ export class SchemaSide {
       return kind === 'undecided' ? undecided : kind === 'good';
     });
   }
+}
+
+/** The fields that a side or a schema that may apply beside it declares; `any` where there are too many schemas to look at. */
+function mentionedNames(first: SchemaSide): ReadonlySet<string> | 'any' {
+  const names = new Set<string>();
+  const seen = new Set<unknown>();
+  const queue = [first];
+  for (let side = queue.pop(); side !== undefined; side = queue.pop()) {
+    if (side.isCut) return 'any';
+    for (const name of side.declaredNames) names.add(name);
+    for (const branch of branchesOf(side)) {
+      if (seen.has(branch.schema)) continue;
+      seen.add(branch.schema);
+      queue.push(SchemaSide.of(first.compiled, [branch]));
+    }
+  }
+  return names;
 }
 
 /** The schemas that may apply to the same value, besides those that do. */

@@ -77,17 +77,21 @@ export class SchemaFold implements LogFold {
     }
   }
 
+  /** A part may know of what came after the moment of the call; folding that again changes nothing. */
+  save(): Iterable<Buffer> {
+    return this.#parts(this.#appliedPosition);
+  }
+
   /** One part for each schema, so that none is large. */
-  save(): Buffer[] {
-    const rows: SavedRow[] = [];
-    for (const [tenant, enforcement] of this.#enforcements) rows.push({ tenant, enforcement });
+  *#parts(position: Position): Generator<Buffer> {
+    yield savedPart({ position });
+    for (const [tenant, enforcement] of this.#enforcements)
+      yield savedPart({ tenant, enforcement });
     for (const [tenant, { subjects }] of this.#tenants)
       for (const [subject, { compatibility, versions }] of subjects) {
-        rows.push({ tenant, subject, compatibility });
-        for (const schema of versions) rows.push({ tenant, schema });
+        yield savedPart({ tenant, subject, compatibility });
+        for (const schema of versions) yield savedPart({ tenant, schema });
       }
-    const parts = [{ position: this.#appliedPosition }, ...rows];
-    return parts.map((part) => Buffer.from(JSON.stringify(part)));
   }
 
   load(part: Buffer): void {
@@ -100,7 +104,9 @@ export class SchemaFold implements LogFold {
   }
 
   #add(tenant: string, schema: SchemaVersion): void {
-    this.#subject(tenant, schema.subject).versions.push(schema);
+    const { versions } = this.#subject(tenant, schema.subject);
+    if (schema.version <= versions.length) return;
+    versions.push(schema);
     this.#schemasOf(tenant).bytes += Buffer.byteLength(schema.text);
   }
 
@@ -145,6 +151,10 @@ export class SchemaFold implements LogFold {
   schemaCount(tenant: string): number {
     return [...this.subjects(tenant).values()].filter(({ versions }) => versions.length > 0).length;
   }
+}
+
+function savedPart(row: SavedRow | { readonly position: Position }): Buffer {
+  return Buffer.from(JSON.stringify(row));
 }
 
 function versionOf(

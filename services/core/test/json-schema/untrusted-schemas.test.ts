@@ -1,5 +1,6 @@
 /** Schemas and payloads of strangers: nothing they say runs, leaks into other objects, or takes more than it is given. */
 import { describe, expect, it } from '@jest/globals';
+import { incompatibilities } from '../../src/json-schema/compatibility.ts';
 import { CompiledSchema } from '../../src/json-schema/compiled-schema.ts';
 
 const STEPS = 1_000_000;
@@ -79,16 +80,17 @@ describe('a name', () => {
   });
 });
 
-describe('the steps of a payload', () => {
-  const doubling = (levels: number, inner: unknown) =>
-    Object.fromEntries([
-      ...Array.from({ length: levels }, (_, i) => [
-        `d${i}`,
-        { anyOf: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }] },
-      ]),
-      [`d${levels}`, inner],
-    ]);
+/** Definitions each of which refers twice to the next. */
+const doubling = (levels: number, inner: unknown) =>
+  Object.fromEntries([
+    ...Array.from({ length: levels }, (_, i) => [
+      `d${i}`,
+      { anyOf: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }] },
+    ]),
+    [`d${levels}`, inner],
+  ]);
 
+describe('the steps of a payload', () => {
   it('end a schema whose references multiply', () => {
     const $defs = doubling(40, { const: 'never' });
     expect(() => new CompiledSchema({ $ref: '#/$defs/d0', $defs })).toThrow(/takes too many steps/);
@@ -160,5 +162,21 @@ describe('the steps of a payload', () => {
           $defs: { a: { $ref: '#/$defs/b' }, b: { not: { $ref: '#/$defs/a' } } },
         }),
     ).toThrow(/itself/);
+  });
+});
+
+/** Many fields, many patterns, and each name to be held against each pattern. */
+const many = (type: string) => {
+  const of = (name: (index: number) => string) =>
+    Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), { type }]));
+  const patternProperties = of((index) => `^a${index}b*$`);
+  return new CompiledSchema({ properties: of((index) => `a${index}`), patternProperties });
+};
+
+describe('a comparison of two versions', () => {
+  it('that would take too long is a no', () => {
+    const [before, after] = [many('string'), many('null')];
+    const [fault] = incompatibilities('BACKWARD', { before, after });
+    expect(fault?.rule).toBe('size');
   });
 });

@@ -39,9 +39,10 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
   return world;
 }
 
+const texts = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
+
 /** One record batch for each list of payloads. */
 function arrowStream(batches: readonly (readonly string[])[]): Uint8Array {
-  const texts = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
   const [first, ...rest] = batches.map(
     (payloads) =>
       new arrow.Table({
