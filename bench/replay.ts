@@ -198,9 +198,9 @@ function figures(all: readonly number[]): string {
 async function measure(store: Store): Promise<void> {
   await store.fill();
   print(`${EVENTS} events of ${ENTITIES} entities, both projections`);
-  await alone(store, 'a replay, one thread', {});
-  await alone(store, 'a replay, one thread, again', {});
-  await alone(store, 'a replay, two threads', { parallel: true, workers: 2 });
+  await alone(store, 'a replay, one process', {});
+  await alone(store, 'a replay, one process, again', {});
+  await alone(store, 'a replay, two processes', { parallel: true, workers: 2 });
   await readFor(store, ROUND_MS);
   const ratios: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {

@@ -56,7 +56,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
-    ...replayRoutes({ replays: stores.replays, history, catalog, clock }),
+    ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
     ...projectionRoutes({
       ...ofProjections,
       createdMs: () => stores.projectionsCreatedMs,

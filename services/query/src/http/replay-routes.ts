@@ -7,6 +7,7 @@ import type { Clock } from '@allsource/shared/model';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import { builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
 import { type CountedHistory, countMatching } from '../replay/count-matching.ts';
 import { analyseReplay } from '../replay/replay-analysis.ts';
 import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
@@ -17,6 +18,8 @@ import { replayJson } from './replay-json.ts';
 
 export interface ReplayRoutesOptions extends CountedHistory {
   readonly replays: ReplayRuns;
+  /** The gate of the history, which a preview counts. */
+  readonly gate: ReadGate;
   readonly clock: Clock;
 }
 
@@ -190,6 +193,7 @@ async function preview(call: Call, options: ReplayRoutesOptions): Promise<void> 
   const projection = requiredProjection(name);
   const tenant = call.tenant();
   const { history, catalog, clock, replays } = options;
+  await options.gate.admit(call);
   const underWay = replays.underWay(tenant, name);
   const analysis = { history, catalog, clock, tenant, projection, underWay };
   call.json(200, { data: await analyseReplay(analysis) });
