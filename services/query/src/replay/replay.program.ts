@@ -74,7 +74,10 @@ const follower = createLogFollower({
 const faultCheck = setInterval(reportFault, FAULT_CHECK_MS);
 
 function report(message: ReplayReport): void {
-  process.send?.(message);
+  // Who cannot be told has gone.
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error !== null) process.exit(0);
+  });
 }
 
 function reportProgress(): void {
