@@ -98,6 +98,11 @@ const forbidden = [
     to: { path: '^services/core/src/', pathNot: `^services/core/src/(${BELOW_CONCEPTS})/` },
   },
   {
+    name: 'core-json-schema-knows-nothing-of-the-store',
+    from: { path: '^services/core/src/json-schema/', pathNot: TEST_FILE },
+    to: { path: '^services/core/src/', pathNot: '^services/core/src/json-schema/' },
+  },
+  {
     name: 'core-http-is-imported-only-by-the-composition-root',
     from: {
       path: '^services/core/src/',
@@ -114,6 +119,12 @@ const forbidden = [
     },
   },
   {
+    name: 'query-analytics-and-formats-know-no-routes',
+    comment: 'http -> formats -> reads -> history; http -> analytics -> history.',
+    from: { path: '^services/query/src/(analytics|formats)/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway|projections)/' },
+  },
+  {
     name: 'query-snapshots-import-only-the-history',
     comment: 'And how a damaged SQLite file is set aside.',
     from: { path: '^services/query/src/snapshots/', pathNot: TEST_FILE },
@@ -121,6 +132,12 @@ const forbidden = [
       path: '^services/query/src/',
       pathNot: '^services/query/src/(snapshots/|history/|projections/projection-database\\.ts$)',
     },
+  },
+  {
+    name: 'query-parquet-knows-nothing-of-the-other-read-stores',
+    comment: 'The Parquet files are written from the log, in a thread of their own.',
+    from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
   },
   {
     name: 'query-replay-imports-only-projections-and-what-counts-events',

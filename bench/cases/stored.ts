@@ -2,30 +2,20 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, type Measurement, measurementOf, type Outcome } from '../measurement.ts';
-import {
-  API_KEY,
-  CORE,
-  INTERNAL_TOKEN,
-  type RunningQuery,
-  RunningCore,
-  startQuery,
-} from '../subjects/core.ts';
+import { API_KEY, CORE, INTERNAL_TOKEN, RunningCore, startQuery } from '../subjects/core.ts';
 import { sleep } from '../subjects/server-process.ts';
 import type { Subject } from '../subjects/subject.ts';
-import { outcomeOf } from './comparisons.ts';
+import { READ_ENTITIES, READ_ENTITY_EVENTS, runReads } from './reads.ts';
 import { runRestarts } from './restart.ts';
 
 const STORED_ENTITIES = 10_000;
-const READ_ENTITIES = 64;
-const READ_ENTITY_EVENTS = 100;
-const READ_CLIENTS = 8;
 const FILL_CLIENTS = 4;
 const FOLLOW_POLL_MS = 5;
 const FOLLOW_TIMEOUT_MS = 300_000;
 /** JetStream takes about 20,000 publishes a second: filling it takes far longer than replaying, so it gets fewer events. */
 const JETSTREAM_SHARE = 0.2;
 
-export const STORED_CASES = ['follow', 'P10', 'P11', 'P16'];
+export const STORED_CASES = ['follow', 'P10', 'P15', 'P11', 'P16'];
 
 /** Fills a store and runs those of these cases that are wanted. */
 export async function runStored(
@@ -38,8 +28,9 @@ export async function runStored(
   try {
     await fillStore(bench, core);
     const measurements: Measurement[] = [];
-    if (bench.wants('follow') || bench.wants('P10'))
-      measurements.push(...(await runReadSide(bench, core)));
+    if (bench.wants('follow')) measurements.push(...(await runFollow(bench, core)));
+    if (bench.wants('P10') || bench.wants('P15'))
+      measurements.push(...(await runReads(bench, core, subjects)));
     if (bench.wants('P11')) measurements.push(...(await runReplays(bench, core, subjects)));
     if (bench.wants('P16')) measurements.push(...(await runRestarts(bench, core)));
     return measurements;
@@ -67,53 +58,25 @@ async function fillStore(bench: Bench, core: RunningCore): Promise<void> {
   });
 }
 
-async function runReadSide(bench: Bench, core: RunningCore): Promise<Measurement[]> {
+async function runFollow(bench: Bench, core: RunningCore): Promise<Measurement[]> {
   const follow = measurementOf({
     caseName: 'follow',
     title: 'query service catches up with a filled log',
     unit: 'events/s',
   });
-  const reads = measurementOf({
-    caseName: 'P10',
-    title: `reads of a ${READ_ENTITY_EVENTS}-event entity on the gateway, ${READ_CLIENTS} clients`,
-    unit: 'reads/s',
-  });
-  bench.announce('follow and P10');
+  bench.announce('follow');
   const head = await headOf(core);
-  const { jitWarmupMs, warmupMs, durationMs } = bench.options;
   for (let repetition = 0; repetition < bench.options.repetitions; repetition += 1) {
     // Each time it starts with nothing, so that it reads the whole log.
     rmSync(join(core.folder, 'query'), { recursive: true, force: true });
     const query = await startQuery(core);
     try {
       await bench.add(follow, () => followRate(query.target.url, head));
-      if (!bench.wants('P10')) continue;
-      // The process is a fresh one in each repetition, so each one warms up.
-      await readEntities(bench, query, { warmupMs: 0, durationMs: jitWarmupMs });
-      await bench.add(reads, () => readEntities(bench, query, { warmupMs, durationMs }));
     } finally {
       await query.stop();
     }
   }
-  return [follow, reads].filter(({ caseName }) => bench.wants(caseName));
-}
-
-// oxlint-disable-next-line eslint/max-params -- who, what and how long.
-async function readEntities(
-  bench: Bench,
-  query: RunningQuery,
-  span: { warmupMs: number; durationMs: number },
-): Promise<Outcome> {
-  const result = await bench.load.run({
-    kind: 'read',
-    target: query.target,
-    clients: READ_CLIENTS,
-    entities: READ_ENTITIES,
-    eventsPerEntity: READ_ENTITY_EVENTS,
-    ...span,
-    eventBytes: bench.options.eventBytes,
-  });
-  return { ...outcomeOf(result), value: result.calls / result.seconds };
+  return [follow];
 }
 
 /** Looks at the applied position until it is the head's. The start of the process is not counted: the clock runs from the first look. */

@@ -3,7 +3,7 @@ import { benchEvent, eventJson } from '../event.ts';
 import type { ConditionalAppender } from './backoff.ts';
 import type { LoopClient } from './closed-loop.ts';
 import { type HttpAnswer, HttpConnection, requestBytes } from './http-connection.ts';
-import type { AppendJob, FillJob, HotEntityJob, ReadJob, Target } from './job.ts';
+import type { AppendJob, FillJob, HotEntityJob, PointReadJob, ReadJob, Target } from './job.ts';
 
 /** Entities of single appends; a batch has an entity for each of its events. */
 const ENTITIES = 1000;
@@ -53,6 +53,26 @@ export async function entityReader(job: ReadJob, index: number): Promise<LoopCli
     }),
   );
   requireEvents(await connection.send(requests[0] as Buffer), job.eventsPerEntity);
+  let next = index;
+  return {
+    async call() {
+      requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
+    },
+    close: () => Promise.resolve(connection.close()),
+  };
+}
+
+/** A client that reads the newest event of entities. */
+export async function newestReader(job: PointReadJob, index: number): Promise<LoopClient> {
+  const connection = await HttpConnection.open(job.target.url);
+  const requests = Array.from({ length: job.entities }, (_, entity) =>
+    requestBytes({
+      method: 'GET',
+      path: `/api/v1/events/query?entity_id=read-${entity}&order=desc&limit=1`,
+      apiKey: job.target.apiKey,
+    }),
+  );
+  requireEvents(await connection.send(requests[0] as Buffer), 1);
   let next = index;
   return {
     async call() {

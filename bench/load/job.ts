@@ -62,6 +62,13 @@ export interface ReadJob extends Timed {
   readonly eventsPerEntity: number;
 }
 
+/** Open loop: reads of the newest event of entities at a fixed rate. */
+export interface PointReadJob extends Timed {
+  readonly kind: 'point-read';
+  readonly entities: number;
+  readonly readsPerSecond: number;
+}
+
 /** Open loop: appends at a fixed rate, and one subscriber that sees them come. */
 export interface LiveJob extends Timed {
   readonly kind: 'live';
@@ -91,6 +98,7 @@ export type LoadJob =
   | RuledAppendJob
   | HotEntityJob
   | ReadJob
+  | PointReadJob
   | LiveJob
   | FillJob
   | ReplayJob;

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { summarize } from '../statistics.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { hotEntityAppender } from './hot-entity.ts';
-import { entityReader, fill, httpAppender } from './http-clients.ts';
+import { entityReader, fill, httpAppender, newestReader } from './http-clients.ts';
 import type { AppendJob, FillJob, LoadJob, LoadResult } from './job.ts';
 import { runLive } from './live-latency.ts';
 import { fillNats, peerAppender } from './peer-clients.ts';
+import { runPointReads } from './point-reads.ts';
+import { fillPostgres, postgresEntityReader, postgresNewestReader } from './postgres-clients.ts';
 import { runReplay } from './replays.ts';
 import { ruledAppender } from './ruled-appends.ts';
 
@@ -36,8 +38,13 @@ async function run(job: LoadJob): Promise<LoadResult> {
       return await runClosedLoop({ ...job, clients, eventsPerCall: 1 });
     }
     case 'read': {
-      const clients = await opened(job.clients, (index) => entityReader(job, index));
+      const open = job.target.client === 'postgres' ? postgresEntityReader : entityReader;
+      const clients = await opened(job.clients, (index) => open(job, index));
       return await runClosedLoop({ ...job, clients, eventsPerCall: job.eventsPerEntity });
+    }
+    case 'point-read': {
+      const open = job.target.client === 'postgres' ? postgresNewestReader : newestReader;
+      return await runPointReads(job, await opened(job.clients, (index) => open(job, index)));
     }
     case 'live':
       return await runLive(job);
@@ -56,7 +63,8 @@ async function runAppend(job: AppendJob): Promise<LoadResult> {
 
 async function runFill(job: FillJob): Promise<LoadResult> {
   const startedAt = performance.now();
-  await (job.target.client === 'nats' ? fillNats(job) : fill(job));
+  const { client } = job.target;
+  await (client === 'nats' ? fillNats : client === 'postgres' ? fillPostgres : fill)(job);
   const seconds = (performance.now() - startedAt) / 1000;
   return { calls: 0, events: job.events, seconds, retries: 0, latency: summarize([]) };
 }

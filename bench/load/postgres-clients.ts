@@ -8,8 +8,9 @@ import { Client, DatabaseError } from 'pg';
 import { type BenchEvent, benchEvent } from '../event.ts';
 import type { ConditionalAppender } from './backoff.ts';
 import type { LoopClient } from './closed-loop.ts';
-import type { AppendJob, HotEntityJob, Target } from './job.ts';
+import type { AppendJob, FillJob, HotEntityJob, PointReadJob, ReadJob, Target } from './job.ts';
 
+const FILL_BATCH_EVENTS = 1000;
 const COLUMNS = 'events (event_type, entity_id, payload, metadata)';
 const INSERT = `INSERT INTO ${COLUMNS} VALUES ($1, $2, $3, $4) RETURNING position`;
 const INSERT_MANY = `INSERT INTO ${COLUMNS} SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[]) RETURNING position`;
@@ -28,6 +29,74 @@ export async function postgresAppender(
         const values = columns.map(([value]) => value);
         await client.query({ name: 'one', text: INSERT, values });
       } else await client.query({ name: 'many', text: INSERT_MANY, values: columns });
+    },
+    close: () => client.end(),
+  };
+}
+
+/** Fills the plain table; returns when all is committed. */
+export async function fillPostgres(job: FillJob): Promise<void> {
+  const client = await connected(job.target);
+  for (let from = 0; from < job.events; from += FILL_BATCH_EVENTS) {
+    const count = Math.min(FILL_BATCH_EVENTS, job.events - from);
+    const batch = Array.from({ length: count }, (_, offset) =>
+      benchEvent({
+        entity: `${job.entityPrefix}-${(from + offset) % job.entities}`,
+        bytes: job.eventBytes,
+      }),
+    );
+    await client.query({ name: 'many', text: INSERT_MANY, values: columnsOf(batch) });
+  }
+  await client.query('ANALYZE events');
+  await client.end();
+}
+
+const READ_COLUMNS = 'position, event_type, entity_id, payload, metadata, recorded_at';
+const READ_STREAM = `SELECT ${READ_COLUMNS} FROM events WHERE entity_id = $1 ORDER BY position LIMIT $2`;
+const READ_NEWEST = `SELECT ${READ_COLUMNS} FROM events WHERE entity_id = $1 ORDER BY position DESC LIMIT 1`;
+/** Values stay the text that the server sent: the HTTP client parses nothing either. */
+const AS_TEXT = { getTypeParser: () => String };
+
+/** A client that reads whole entities with a prepared statement. */
+export async function postgresEntityReader(job: ReadJob, index: number): Promise<LoopClient> {
+  return await postgresReader(job, index, {
+    name: 'stream',
+    text: READ_STREAM,
+    more: [job.eventsPerEntity],
+    rows: job.eventsPerEntity,
+  });
+}
+
+/** A client that reads the newest event of entities with a prepared statement. */
+export async function postgresNewestReader(job: PointReadJob, index: number): Promise<LoopClient> {
+  return await postgresReader(job, index, { name: 'newest', text: READ_NEWEST, more: [], rows: 1 });
+}
+
+// oxlint-disable-next-line eslint/max-params -- which job, which client of many, and its statement.
+async function postgresReader(
+  job: ReadJob | PointReadJob,
+  index: number,
+  statement: {
+    readonly name: string;
+    readonly text: string;
+    readonly more: readonly number[];
+    readonly rows: number;
+  },
+): Promise<LoopClient> {
+  const client = await connected(job.target);
+  const { name, text, more, rows } = statement;
+  let next = index;
+  return {
+    async call() {
+      const values = [`read-${next++ % job.entities}`, ...more];
+      const { rowCount } = await client.query({
+        name,
+        text,
+        values,
+        rowMode: 'array',
+        types: AS_TEXT,
+      });
+      if (rowCount !== rows) throw new Error(`A read gave ${rowCount} events instead of ${rows}.`);
     },
     close: () => client.end(),
   };

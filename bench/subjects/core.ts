@@ -85,13 +85,20 @@ export interface RunningQuery {
 }
 
 /** Starts the query service in front of a core. Returns when it listens, which is before it has caught up. */
-export async function startQuery(core: RunningCore): Promise<RunningQuery> {
+export async function startQuery(
+  core: RunningCore,
+  options: { readonly folder?: string; readonly environment?: Record<string, string> } = {},
+): Promise<RunningQuery> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await ServerProcess.start({
     command: process.execPath,
     args: [resolve(ROOT, 'services/query/dist/main.js')],
-    environment: serviceEnvironment(core.folder, { QUERY_PORT: String(port), CORE_URL: core.url }),
+    environment: serviceEnvironment(options.folder ?? core.folder, {
+      ...options.environment,
+      QUERY_PORT: String(port),
+      CORE_URL: core.url,
+    }),
     isReady: () => answersOk(`${url}/livez`),
   });
   const target = { client: 'http', url, apiKey: API_KEY } as const;

@@ -20,6 +20,8 @@ const ANSWERED = [
   '/api/v1/events/type/order.paid',
   '/api/v1/streams',
   '/api/v1/event-types',
+  '/api/v1/compaction/stats',
+  '/api/v1/parquet/files',
   '/api/v1/entities',
   '/api/v1/entities?order=asc&limit=1',
   '/api/v1/entities/duplicates?event_type_prefix=order.&group_by=kind',
@@ -118,6 +120,17 @@ describe("core's port and the gateway's", () => {
         expect([forced, status]).toEqual([forced, isListOfStore ? 200 : 403]);
     }
   }, 60_000);
+
+  it('go on behind a cursor that either has named', async () => {
+    const path = `/api/v1/events/query?entity_id=${ID}&limit=1`;
+    const { body } = await store.ask(path);
+    const next = `${path}&cursor=${body.next_cursor}`;
+    const [ours, cores] = [await store.ask(next), await store.ask(store.coreUrl + next)];
+    expect(ours.body.events[0].version).toBe(body.events[0].version + 1);
+    expect([cores.status, cores.body.events]).toEqual([200, ours.body.events]);
+    const refused = await store.ask(`${store.coreUrl}${path}&cursor=x`);
+    expect([refused.status, refused.body.parameter]).toEqual([400, 'cursor']);
+  });
 
   it('take a snapshot of one entity or of all, whichever is asked', async () => {
     for (const base of [store.coreUrl, store.url]) {

@@ -84,21 +84,33 @@ export class QueryProcess {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** The body of an answer. What is refused for now (503) is asked again; anything else than 200 fails. */
+  /**
+   * The body of an answer. What is refused for now (503) is asked again, and so is an answer that was cut: damage that shows when the head of the
+   * answer is out can be told in no other way. Anything else than 200 fails.
+   */
   async answer(path: string): Promise<string> {
     const giveUpAt = performance.now() + ANSWER_TIMEOUT_MS;
     for (;;) {
-      const url = READY.exec(this.output)?.[1];
-      if (url !== undefined) {
-        const response = await fetch(url + path, { headers: this.#core.credentials });
-        const text = await response.text();
-        if (response.status === 200) return text;
-        if (response.status !== 503 || performance.now() > giveUpAt)
-          throw new TypeError(`${path} answers ${response.status}: ${text}\n${this.output}`);
-      } else if (!this.isRunning || performance.now() > giveUpAt) {
-        throw new TypeError(`the query service did not start:\n${this.output}`);
-      }
+      const answer = await this.#answerOnce(path);
+      if (answer.status === 200) return answer.text;
+      const mayPass = answer.status === 503 || answer.status === null;
+      if (!mayPass || !this.isRunning || performance.now() > giveUpAt)
+        throw new TypeError(`${path} answers ${answer.status}: ${answer.text}\n${this.output}`);
       await pause(20);
+    }
+  }
+
+  /** Status null: it does not listen yet, or the answer was cut. */
+  async #answerOnce(
+    path: string,
+  ): Promise<{ readonly status: number | null; readonly text: string }> {
+    const url = READY.exec(this.output)?.[1];
+    if (url === undefined) return { status: null, text: 'it does not listen' };
+    try {
+      const response = await fetch(url + path, { headers: this.#core.credentials });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      return { status: null, text: String(error) };
     }
   }
 }

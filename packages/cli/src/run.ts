@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addDoctorCommand } from './commands/doctor-command.ts';
+import { addExportCommand } from './commands/export-command.ts';
 import { addGetCommand } from './commands/get-command.ts';
 import { addImportCommand } from './commands/import-command.ts';
 import { addStatusCommand } from './commands/status-command.ts';
@@ -41,7 +42,7 @@ export async function run(args: readonly string[], world: CommandWorld): Promise
 
 function createProgram(context: CommandContext): Command {
   const program = new Command('allsource')
-    .description('Talks to an AllSource event store: import, follow, read, look after it.')
+    .description('Talks to an AllSource event store: import, export, follow, read, look after it.')
     .version(VERSION)
     .option('--url <url>', 'address of the query service (default: http://127.0.0.1:3902)')
     .option(
@@ -58,6 +59,7 @@ function createProgram(context: CommandContext): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   addImportCommand(program, context);
+  addExportCommand(program, context);
   addTailCommand(program, context);
   addGetCommand(program, context);
   addStatusCommand(program, context);

@@ -22,6 +22,12 @@ import {
   type ServiceHealth,
 } from './cluster.ts';
 import { type EntityState, parseEntityState } from './entity-state.ts';
+import {
+  exportEvents,
+  type ExportFilter,
+  type ExportOptions,
+  type ExportPart,
+} from './event-export.ts';
 import { linesOf } from './lines.ts';
 import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
 import { type EventFilter, parseEventPage, type StoredEvent } from './stored-event.ts';
@@ -97,18 +103,32 @@ export class AllSourceClient {
     options: CallOptions = {},
   ): AsyncGenerator<StoredEvent, void, undefined> {
     const limit = filter.limit ?? Number.POSITIVE_INFINITY;
-    for (let offset = 0; offset < limit; ) {
-      const pageSize = Math.min(filter.pageSize ?? PAGE_SIZE_DEFAULT, limit - offset);
+    let cursor: string | null = null;
+    for (let seen = 0; seen < limit; ) {
       const answer = await this.#get('/api/v1/events/query', options, {
         ...filterParameters(filter),
-        limit: pageSize,
-        offset,
+        limit: Math.min(filter.pageSize ?? PAGE_SIZE_DEFAULT, limit - seen),
+        // Core's own answers have no cursor; events that are appended meanwhile may shift its pages.
+        ...(cursor === null ? { offset: seen } : { cursor }),
       });
       const page = parseEventPage(answer.bytes);
       yield* page.events;
       if (!page.hasMore || page.events.length === 0) return;
-      offset += page.events.length;
+      seen += page.events.length;
+      cursor = page.nextCursor;
     }
+  }
+
+  /**
+   * Yields all events that a filter means in the order of the log, as one stream in parts of the caller's making; see {@link ExportOptions}. Goes on after
+   * disconnects without losing or repeating an event, however long the export is.
+   */
+  exportEvents<T extends ExportPart>(
+    filter: ExportFilter,
+    options: ExportOptions<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    const store = { transport: this.#transport, policy: this.#policy };
+    return exportEvents(store, filter, { onRetry: this.#onRetry, ...options });
   }
 
   /** The folded state of an entity, as of an instant if one is given. Throws `entity_not_found` when it has no events. */

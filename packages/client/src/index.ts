@@ -10,3 +10,11 @@ export type { ClusterNode, ClusterStatus, ServiceHealth } from './cluster.ts';
 export type { EntityState, EntityStateEvent } from './entity-state.ts';
 export type { RetryNotice, RetryPolicy } from './retry.ts';
 export type { TailedEvent, TailOptions } from './tail.ts';
+export {
+  type ExportedLines,
+  type ExportFilter,
+  type ExportOptions,
+  type ExportPart,
+  type ExportStart,
+  readLines,
+} from './event-export.ts';

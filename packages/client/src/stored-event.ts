@@ -65,6 +65,8 @@ export function parseStoredEvent(json: string): StoredEvent {
 export interface EventPage {
   readonly events: readonly StoredEvent[];
   readonly hasMore: boolean;
+  /** Where the next page begins; null when the server names no cursor. */
+  readonly nextCursor: string | null;
 }
 
 // The depth of a payload's limit, below the event, the list and the answer.
@@ -74,6 +76,7 @@ const ANSWER_DEPTH_MAX = LIMITS.jsonDepthMax + 3;
 export function parseEventPage(bytes: Uint8Array): EventPage {
   const jsons: string[] = [];
   let hasMore = false;
+  let nextCursor: string | null = null;
   try {
     const scanner = new JsonScanner(bytes, ANSWER_DEPTH_MAX);
     scanner.skipWhitespace();
@@ -82,13 +85,20 @@ export function parseEventPage(bytes: Uint8Array): EventPage {
       if (key === 'events') scanner.visitArray(1, () => jsons.push(takeValue(scanner)));
       else scanner.skipValue(1);
       if (key === 'has_more') hasMore = sliceText(bytes, start, scanner.at) === 'true';
+      if (key === 'next_cursor') nextCursor = cursorIn(sliceText(bytes, start, scanner.at));
     });
     scanner.expectEnd();
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw badAnswer(error.message, error);
     throw error;
   }
-  return { events: jsons.map(parseStoredEvent), hasMore };
+  return { events: jsons.map(parseStoredEvent), hasMore, nextCursor };
+}
+
+/** The text of a JSON string; null for any other value. */
+function cursorIn(json: string): string | null {
+  const value: unknown = JSON.parse(json);
+  return typeof value === 'string' ? value : null;
 }
 
 function takeValue(scanner: JsonScanner): string {

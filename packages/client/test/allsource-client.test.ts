@@ -160,6 +160,22 @@ describe('a query', () => {
       '/api/v1/events/query?entity_id=a%26b&limit=2&offset=2',
     ]);
   });
+
+  it('follow the cursors that the server names', async () => {
+    server.script(
+      json(200, `{"events":[${storedText(1)}],"has_more":true,"next_cursor":"c-1"}`),
+      json(200, `{"events":[${storedText(2)}],"has_more":true,"next_cursor":"c-2"}`),
+      json(200, `{"events":[],"has_more":false}`),
+    );
+    const events = [];
+    for await (const event of client().queryEvents({ pageSize: 1 })) events.push(event.version);
+    expect(events).toEqual([1, 2]);
+    expect(server.seen.map((request) => request.url)).toEqual([
+      '/api/v1/events/query?limit=1&offset=0',
+      '/api/v1/events/query?limit=1&cursor=c-1',
+      '/api/v1/events/query?limit=1&cursor=c-2',
+    ]);
+  });
 });
 
 describe('health', () => {

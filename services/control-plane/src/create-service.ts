@@ -26,6 +26,7 @@ import { coreHealthRoutes } from './http/core-health-routes.ts';
 import { freshAccessGate } from './http/fresh-access-gate.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
 import { operationRoutes } from './http/operation-routes.ts';
+import { compactionOperationRoutes } from './http/compaction-operation-routes.ts';
 import { replayOperationRoutes } from './http/replay-operation-routes.ts';
 import { snapshotOperationRoutes } from './http/snapshot-operation-routes.ts';
 import { apiKeyRoutes, tenantRoutes } from './http/tenant-routes.ts';
@@ -158,6 +159,7 @@ class ControlPlane {
       ...operationRoutes({ query, metrics }),
       ...replayOperationRoutes(query),
       ...snapshotOperationRoutes(query),
+      ...compactionOperationRoutes(query),
       ...tenantRoutes(core),
       ...apiKeyRoutes(core),
       ...unavailableRoutes(),

@@ -280,6 +280,29 @@ describe('operations', () => {
     ]);
   });
 
+  it('on Parquet files are compactions that the query service does, and what they have done', async () => {
+    query.answer = { status: 200, body: { files_compacted: 3 } };
+    const path = '/api/v1/operations/compaction';
+    const done = await ask(`${path}?strategy=timebased`, { method: 'POST' });
+    expect(done).toMatchObject({
+      status: 200,
+      json: {
+        type: 'compaction',
+        status: 'completed',
+        tenant_id: 'default',
+        result: { files_compacted: 3 },
+        completed_at: expect.any(String),
+      },
+    });
+    expect((await ask(`${path}/stats`)).json).toEqual({ files_compacted: 3 });
+    expect(query.seen.map((seen) => `${seen.method} ${seen.path}`)).toEqual([
+      'POST /api/v1/compaction/trigger?strategy=timebased&tenant_id=default',
+      'GET /api/v1/compaction/stats?tenant_id=default',
+    ]);
+    query.answer = { status: 507, body: { code: 'storage_full', detail: 'full' } };
+    expect((await ask(path, { method: 'POST' })).status).toBe(507);
+  });
+
   it('that the query service refuses are refused with its words', async () => {
     const detail = 'The entity has no events.';
     query.answer = { status: 404, body: { code: 'entity_not_found', detail, entity_id: 'e' } };

@@ -9,11 +9,13 @@ import {
   type ProjectionStateRoutesOptions,
   projectionStateRoutes,
 } from './http/projection-state-routes.ts';
+import { schemaRoutes } from './http/schema-routes.ts';
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
 import { verificationRoutes } from './http/verification-routes.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
+import type { SchemaService } from './schemas/schema-service.ts';
 import type { VerificationRuns } from './verify/verification-runs.ts';
 
 export interface CoreRoutesOptions {
@@ -24,6 +26,7 @@ export interface CoreRoutesOptions {
   readonly arrow: ArrowRoutesOptions;
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
+  readonly schemas: SchemaService;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
   readonly verifications: VerificationRuns;
@@ -41,6 +44,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...arrowRoutes(options.arrow),
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
+    ...schemaRoutes(options.schemas),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),
     ...verificationRoutes(options.verifications),

@@ -31,8 +31,9 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { AppendLane } from './http/append-lane/append-lane.ts';
+import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
+import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
@@ -42,6 +43,9 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { CompiledSchemas } from './schemas/compiled-schemas.ts';
+import { SchemaGate } from './schemas/schema-gate.ts';
+import { SchemaService } from './schemas/schema-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
@@ -93,6 +97,8 @@ class Core {
   readonly #authenticate: Authenticate;
   readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
+  readonly #schemas: SchemaService;
+  readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
@@ -119,6 +125,13 @@ class Core {
       folder: config.storage === 'file' ? config.folder : null,
       head: () => journal.head,
     });
+    const schemas = { fold: parts.schemas, compiled: new CompiledSchemas() };
+    this.#schemas = new SchemaService({
+      ...schemas,
+      appender: journal,
+      hasTenant: (tenantId) => directory.hasTenant(tenantId),
+    });
+    this.#schemaGate = new SchemaGate({ ...schemas, counts: parts.metrics });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
       appender: journal,
@@ -170,15 +183,18 @@ class Core {
         log: journal,
         registry: httpMetrics.registry,
         storageBytes,
+        schemaCount: (tenant) => parts.schemas.schemaCount(tenant),
         ingestRatePerSecond: () => metrics.ingestRatePerSecond(),
       },
       access: {
         directory,
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
+        enforcementOf: (tenantId) => this.#schemas.enforcement(tenantId),
       },
       feed: { log: journal, feed },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
+      schemas: this.#schemas,
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
@@ -233,6 +249,7 @@ class Core {
       clock: systemClock,
       limits: config,
       youngCollector: this.#youngCollector,
+      schemas: this.#schemaGate,
       closedFor: () => this.#closing,
     };
   }
@@ -243,10 +260,12 @@ class Core {
     const route = new AppendRoute(appends);
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
+    const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
         if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        if (heads.handle(request, response)) return;
         app(request, response);
       },
     );
@@ -261,7 +280,7 @@ class Core {
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
     }).attach(server);
-    const lane = new AppendLane({ server, route, httpMetrics });
+    const lane = openAppendLane({ server, route, httpMetrics });
     return { server, lane };
   }
 

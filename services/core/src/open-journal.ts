@@ -22,6 +22,7 @@ import type { SealingStatus } from './log/sealing.ts';
 import { CheckpointMetrics } from './observability/checkpoint-metrics.ts';
 import { openLogStore } from './open-log-store.ts';
 import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
+import { SchemaFold } from './schemas/schema-fold.ts';
 import { NodeDisk } from './storage/node-disk.ts';
 
 /** Random bits of an event id, see shared/model/event-id.ts. */
@@ -33,6 +34,7 @@ export interface OpenedJournal {
   readonly directory: AccessDirectory;
   readonly consumers: ConsumerFold;
   readonly states: ProjectionStateFold;
+  readonly schemas: SchemaFold;
   readonly storageBytes: () => number;
   /** What has become of sealing; null where there is none. */
   readonly sealing: () => SealingStatus | null;
@@ -92,17 +94,18 @@ async function attempt(
   const directory = new AccessDirectory();
   const consumers = new ConsumerFold();
   const states = new ProjectionStateFold();
+  const schemas = new SchemaFold();
   const { store, storageBytes, sealing } = openLogStore(config, logger);
   const journal = await Journal.open({
     store,
     clock: systemClock,
     random,
     builder: createBuilder(config, logger),
-    folds: [directory, consumers, states],
+    folds: [directory, consumers, states, schemas],
     saved,
     onGroup,
   });
-  return { journal, directory, consumers, states, storageBytes, sealing };
+  return { journal, directory, consumers, states, schemas, storageBytes, sealing };
 }
 
 function random(): number {

@@ -28,11 +28,14 @@ import {
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import type { QueryConfig } from './config/query-config.ts';
+import type { EventRoute } from './http/event-routes.ts';
+import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
+import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
-import { queryRoutes } from './query-routes.ts';
+import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
 
@@ -66,7 +69,19 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
       onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
-    const parts = { config, logger, httpMetrics, metrics, ingestRates, stores, releaseLock };
+    const { registry } = httpMetrics;
+    const appliedPosition = () => stores.history.appliedPosition;
+    const parquet = createParquet({ config, logger, registry, appliedPosition });
+    const parts = {
+      config,
+      logger,
+      httpMetrics,
+      metrics,
+      ingestRates,
+      stores,
+      parquet,
+      releaseLock,
+    };
     return await new Query(parts).start();
   } catch (error) {
     await lock.release();
@@ -81,6 +96,7 @@ interface QueryOptions {
   readonly metrics: QueryMetrics;
   readonly ingestRates: TenantRates;
   readonly stores: ReadStores;
+  readonly parquet: KeptParquet;
   readonly releaseLock: () => Promise<void>;
 }
 
@@ -88,6 +104,7 @@ class Query {
   readonly #options: QueryOptions;
   readonly #authenticator: Authenticator;
   readonly #live = new LiveConnections();
+  readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
   /** Set when the service begins to stop; readiness fails first. */
@@ -117,7 +134,8 @@ class Query {
   async start(): Promise<QueryService> {
     const { config, logger, stores, httpMetrics } = this.#options;
     const { directory } = stores.access;
-    const routes = this.#routes();
+    const routesOptions = this.#routesOptions();
+    const routes = queryRoutes(routesOptions);
     const app = createApp({
       edge: 'gateway',
       routes,
@@ -127,30 +145,35 @@ class Query {
       metrics: httpMetrics,
     });
     const server = this.#server(app, routes);
+    const lane = this.#lane(server, readLaneRoutes(routesOptions));
     const portSetting = 'QUERY_PORT';
     const port = await listen(server, { host: config.host, port: config.queryPort, portSetting });
     stores.start();
+    await this.#options.parquet.parquet?.start();
     const url = `http://${config.host}:${port}`;
-    return { url, port, app, routes, close: () => this.#close(server) };
+    return { url, port, app, routes, close: () => this.#close(server, lane) };
   }
 
-  #routes(): Route[] {
-    const { stores, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
+  #routesOptions(): QueryRoutesOptions {
+    const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
-    return queryRoutes({
+    return {
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,
+      parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
         store: projections,
         waitMs,
       }),
+      limits: { rowsMax: config.queryRowsMax, msMax: config.queryMsMax },
       clock: systemClock,
       metrics,
       registry: httpMetrics.registry,
       ingestRates,
+      queryRates: this.#queryRates,
       forwarder: new Forwarder({
         name: 'gateway',
         translateError: gatewayErrorBody,
@@ -161,6 +184,23 @@ class Query {
       }),
       core: this.#core,
       controlPlane: this.#controlPlane,
+    };
+  }
+
+  #lane(server: Server, routes: readonly EventRoute[]): ReadLane {
+    const { stores, httpMetrics, metrics } = this.#options;
+    const { directory } = stores.access;
+    return openReadLane({
+      server,
+      routes,
+      authenticator: this.#authenticator,
+      resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
+      onAnswered: ({ route, principal, status, durationMs }) => {
+        httpMetrics.count({ method: 'GET', route, status, durationMs });
+        if (status !== 200) return;
+        metrics.countQuery(route, durationMs);
+        this.#queryRates.add(principal.tenantId, 1, systemClock.nowMicros() / 1000);
+      },
     });
   }
 
@@ -192,11 +232,14 @@ class Query {
     return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
   }
 
-  async #close(server: Server): Promise<void> {
-    const { config, stores, releaseLock } = this.#options;
+  async #close(server: Server, lane: ReadLane): Promise<void> {
+    const { config, stores, parquet, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
-    await closeServer(server, config.shutdownGraceMs);
+    // Whoever waits for a job on the files is told, so that the server need not wait for it.
+    await parquet.parquet?.close();
+    const { shutdownGraceMs } = config;
+    await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
     this.#core.close();
     this.#controlPlane?.close();

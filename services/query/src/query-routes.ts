@@ -9,14 +9,17 @@ import { catalogRoutes } from './http/catalog-routes.ts';
 import { countedReads } from './http/counted-reads.ts';
 import { entityRoutes } from './http/entity-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
-import { eventRoutes } from './http/event-routes.ts';
+import { type EventRoute, eventRoutes } from './http/event-routes.ts';
+import { withEventStreams } from './http/event-stream-routes.ts';
+import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
-import { TenantRates } from './observability/tenant-rates.ts';
+import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
+import type { QueryLimits } from './reads/query-budget.ts';
 import type { ReadGate } from './reads/read-gate.ts';
 
 export interface QueryRoutesOptions {
@@ -25,10 +28,14 @@ export interface QueryRoutesOptions {
   /** The gate of reads of the event history, and that of reads of the projections. */
   readonly historyGate: ReadGate;
   readonly projectionGate: ReadGate;
+  /** What one query may cost. */
+  readonly limits: QueryLimits;
+  readonly parquet: ParquetRoutesOptions;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
   readonly registry: Registry;
   readonly ingestRates: TenantRates;
+  readonly queryRates: TenantRates;
   readonly forwarder: Forwarder;
   readonly core: Upstream;
   readonly controlPlane: Upstream | null;
@@ -43,19 +50,19 @@ const HEALTH_ALIASES: Readonly<Record<string, readonly string[]>> = {
 
 /** All routes of the gateway in the order of their registration: fixed paths before paths with parameters. */
 export function queryRoutes(options: QueryRoutesOptions): Route[] {
-  const { stores, historyGate, projectionGate, clock, forwarder, core } = options;
+  const { stores, historyGate, projectionGate, queryRates, clock, forwarder, core } = options;
   const { history, catalog, projections, projectionFollower, snapshotting } = stores;
-  const queryRates = new TenantRates();
-  const ofHistory = { history, catalog, gate: historyGate };
+  const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
   const reads = [
-    ...eventRoutes(ofHistory),
+    ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
-    ...statsRoutes({ ...options, ...ofHistory, projections, queryRates }),
+    ...parquetRoutes(options.parquet),
+    ...statsRoutes({ ...options, ...ofHistory, projections }),
     ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
     ...projectionRoutes({
       ...ofProjections,
@@ -70,6 +77,15 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...countedReads(reads, { metrics: options.metrics, rates: queryRates, clock }),
     ...unavailableRoutes(),
   ];
+}
+
+/** The reads that the lean lane serves, and Express as well. */
+export function readLaneRoutes({ stores, historyGate, limits }: QueryRoutesOptions): EventRoute[] {
+  const { history, catalog, answers } = stores;
+  const served = /\/events\/(?:query|:eventId)$/;
+  return eventRoutes({ history, catalog, answers, gate: historyGate, limits }).filter(({ path }) =>
+    served.test(path),
+  );
 }
 
 function withAliases(routes: readonly Route[]): Route[] {

@@ -21,10 +21,12 @@ import type { QueryConfig } from './config/query-config.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
+import type { EventAnswers } from './http/event-pages.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
+import { AnswerCache } from './reads/answer-cache.ts';
 import { ReplayRuns } from './replay/replay-runs.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
@@ -63,6 +65,8 @@ interface InternalToken {
 export class ReadStores {
   readonly access = new AccessSink();
   readonly catalog: Catalog;
+  /** Answers kept of the history, which empties them when it is emptied. */
+  readonly answers: EventAnswers;
   readonly history: BlockHistory;
   readonly projections: ProjectionFolds;
   readonly replays: ReplayRuns;
@@ -79,9 +83,7 @@ export class ReadStores {
 
   private constructor(
     options: ReadStoresOptions,
-    opened: {
-      readonly history: BlockHistory;
-      readonly catalog: Catalog;
+    opened: Pick<ReadStores, 'history' | 'catalog' | 'answers'> & {
       readonly token: InternalToken;
       readonly snapshotStore: SnapshotStore;
     },
@@ -90,6 +92,7 @@ export class ReadStores {
     this.#token = opened.token;
     this.history = opened.history;
     this.catalog = opened.catalog;
+    this.answers = opened.answers;
     this.#projectionStore = openProjections(options);
     this.projections = new ProjectionFolds({
       store: this.#projectionStore,
@@ -133,6 +136,7 @@ export class ReadStores {
   static async open(options: ReadStoresOptions): Promise<ReadStores> {
     const { config, logger } = options;
     const catalog = new Catalog();
+    const answers: EventAnswers = new AnswerCache(config.answerCacheBytes);
     const token: InternalToken = { value: null };
     const internalToken = () => token.value;
     const folder = join(config.folder, 'history');
@@ -145,11 +149,11 @@ export class ReadStores {
       folder,
       blockEvents: config.blockEvents,
       logger,
-      listeners: [catalog, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
+      listeners: [catalog, answers, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
       checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
       readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog, snapshotStore, token });
+    return new ReadStores(options, { history, catalog, answers, snapshotStore, token });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */

@@ -22,6 +22,8 @@ export interface Console {
   flush(): Promise<void>;
 }
 
+const COLUMNS_DEFAULT = 80;
+
 /** The console of a process. */
 export function createConsole({ stdout, stderr }: NodeJS.Process): Console {
   const closed = new AbortController();
@@ -36,7 +38,8 @@ export function createConsole({ stdout, stderr }: NodeJS.Process): Console {
     isOutputTerminal: stdout.isTTY ?? false,
     isErrorTerminal: stderr.isTTY ?? false,
     get columns() {
-      return stderr.columns ?? stdout.columns ?? 80;
+      // A terminal may say 0 when it does not know.
+      return stderr.columns || stdout.columns || COLUMNS_DEFAULT;
     },
     get isOutputClosed() {
       return closed.signal.aborted;

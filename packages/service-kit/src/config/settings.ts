@@ -192,6 +192,30 @@ export const SETTINGS = {
     min: 0,
     max: 60_000,
   }),
+  queryRowsMax: integerSetting({
+    name: 'ALLSOURCE_QUERY_ROWS_MAX',
+    description:
+      'Rows that one query may look at to find its events, before it is answered 422 query_budget_exceeded.',
+    defaultValue: LIMITS.queryRowsMax,
+    min: 1,
+    max: 1_000_000_000_000,
+  }),
+  queryMsMax: integerSetting({
+    name: 'ALLSOURCE_QUERY_MS_MAX',
+    description:
+      'How long a query may look for its events, in milliseconds, before it is answered 422 query_budget_exceeded.',
+    defaultValue: LIMITS.queryMsMax,
+    min: 1,
+    max: 3_600_000,
+  }),
+  answerCacheBytes: integerSetting({
+    name: 'ALLSOURCE_ANSWER_CACHE_BYTES',
+    description:
+      'Memory for answers about single entities, which are sent again until the entity has another event. 0 keeps none.',
+    defaultValue: 64 * MIB,
+    min: 0,
+    max: 16_384 * MIB,
+  }),
   blockEvents: integerSetting({
     name: 'ALLSOURCE_BLOCK_EVENTS',
     description:
@@ -215,6 +239,74 @@ export const SETTINGS = {
     defaultValue: 3_600,
     min: 1,
     max: 31_536_000,
+  }),
+  parquet: flagSetting({
+    name: 'ALLSOURCE_PARQUET',
+    description:
+      'true: the query service also keeps the history as Parquet files, in the folder query/parquet of the data folder, for other tools to read. They are a copy and may be deleted.',
+    defaultValue: true,
+  }),
+  parquetFlushEvents: integerSetting({
+    name: 'ALLSOURCE_PARQUET_FLUSH_EVENTS',
+    description: 'Events that may wait before they are written to Parquet files.',
+    defaultValue: 100_000,
+    min: 1,
+    max: 10_000_000,
+  }),
+  parquetFlushSeconds: integerSetting({
+    name: 'ALLSOURCE_PARQUET_FLUSH_S',
+    description: 'How long events may wait before they are written to Parquet files, in seconds.',
+    defaultValue: 300,
+    min: 1,
+    max: 86_400,
+  }),
+  compactionAuto: flagSetting({
+    name: 'ALLSOURCE_COMPACTION_AUTO',
+    description: 'true: Parquet files are compacted by themselves, at the interval.',
+    defaultValue: true,
+  }),
+  compactionSeconds: integerSetting({
+    name: 'ALLSOURCE_COMPACTION_INTERVAL_S',
+    description: 'Time between compactions of the Parquet files, in seconds.',
+    defaultValue: 3_600,
+    min: 1,
+    max: 30 * 86_400,
+  }),
+  compactionStrategy: choiceSetting({
+    name: 'ALLSOURCE_COMPACTION_STRATEGY',
+    description:
+      'Which Parquet files are merged: sizebased (small ones), timebased (a day old and below the target size), fullcompaction (all below the largest size).',
+    defaultValue: 'sizebased',
+    choices: ['sizebased', 'timebased', 'fullcompaction'],
+  }),
+  compactionFilesMin: integerSetting({
+    name: 'ALLSOURCE_COMPACTION_FILES_MIN',
+    description: 'Fewest Parquet files that are worth merging.',
+    defaultValue: 3,
+    min: 2,
+    max: 1_000,
+  }),
+  compactionTargetBytes: integerSetting({
+    name: 'ALLSOURCE_COMPACTION_TARGET_BYTES',
+    description: 'Size at which a merged Parquet file is large enough, in bytes.',
+    defaultValue: 128 * MIB,
+    min: 1,
+    max: 16 * 1024 * MIB,
+  }),
+  compactionFileBytesMax: integerSetting({
+    name: 'ALLSOURCE_COMPACTION_FILE_BYTES_MAX',
+    description:
+      'Largest sum of the Parquet files that are merged into one, in bytes. Compaction waits while the disk has not as much free, and 512 MiB more.',
+    defaultValue: 256 * MIB,
+    min: 1,
+    max: 16 * 1024 * MIB,
+  }),
+  compactionSmallBytes: integerSetting({
+    name: 'ALLSOURCE_COMPACTION_SMALL_BYTES',
+    description: 'Size below which a Parquet file counts as small, in bytes.',
+    defaultValue: 10 * MIB,
+    min: 1,
+    max: 16 * 1024 * MIB,
   }),
   emptyBearerStreams: flagSetting({
     name: 'ALLSOURCE_EMPTY_BEARER_STREAMS',

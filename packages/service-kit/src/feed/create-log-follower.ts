@@ -19,6 +19,7 @@ import { CoreReader, disagreement } from './core-reader.ts';
 import { FOLLOWER_LIMITS } from './follower-limits.ts';
 import { type FollowerTimers, RetryDelay, systemTimers } from './follower-timers.ts';
 import type { FrameSink } from './frame-sink.ts';
+import { HeadLine } from './head-line.ts';
 import type { FollowerStatus, LogFollower } from './log-follower.ts';
 import type { LogReader } from './log-reader.ts';
 import { NatsReader } from './nats-reader.ts';
@@ -48,6 +49,7 @@ class Follower implements LogFollower {
   readonly #sink: FrameSink;
   readonly #logger: Logger;
   readonly #endpoint: CoreEndpoint;
+  readonly #line: HeadLine | null;
   readonly #heads: SharedHead;
   readonly #writer: SinkWriter;
   readonly #reader: LogReader;
@@ -66,7 +68,13 @@ class Follower implements LogFollower {
     this.#logger = logger;
     this.#endpoint = new CoreEndpoint(options);
     const appliedPosition = () => sink.appliedPosition;
-    this.#heads = new SharedHead({ endpoint: this.#endpoint, timers, appliedPosition });
+    this.#line = HeadLine.to(options);
+    this.#heads = new SharedHead({
+      endpoint: this.#endpoint,
+      line: this.#line,
+      timers,
+      appliedPosition,
+    });
     this.#waiters = new PositionWaiters(timers);
     this.#wakeUp = new WakeUp(timers);
     this.#retry = new RetryDelay(timers, {
@@ -120,6 +128,7 @@ class Follower implements LogFollower {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wakeUp.notify();
+    this.#line?.close();
     this.#endpoint.close();
     this.#waiters.close();
     await this.#reader.close();

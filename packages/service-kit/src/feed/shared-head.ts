@@ -6,12 +6,14 @@
  * one. However many readers there are, one request runs and at most one is due.
  */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { problem } from '@allsource/shared/errors';
 import { type Position, position } from '@allsource/shared/model';
 import { HEAD_PATH } from '@allsource/shared/protocol';
 import { type CoreEndpoint, coreUnreachable, readAnswer } from './core-endpoint.ts';
 import { FOLLOWER_LIMITS } from './follower-limits.ts';
 import type { FollowerTimers } from './follower-timers.ts';
+import type { HeadLine } from './head-line.ts';
 
 /** What core said of its log. */
 export interface CoreHead {
@@ -24,14 +26,18 @@ export interface CoreHead {
 
 export interface SharedHeadOptions {
   readonly endpoint: CoreEndpoint;
+  /** The short way to core; null where there is none. */
+  readonly line: HeadLine | null;
   readonly timers: FollowerTimers;
   readonly appliedPosition: () => Position;
 }
 
 export class SharedHead {
   readonly #options: SharedHeadOptions;
+  /** The question that is under way. */
   #running: Promise<CoreHead> | null = null;
-  #next: Promise<CoreHead> | null = null;
+  /** The question that has not been sent yet, and may still be joined. */
+  #due: Promise<CoreHead> | null = null;
 
   constructor(options: SharedHeadOptions) {
     this.#options = options;
@@ -39,29 +45,40 @@ export class SharedHead {
 
   /** Core's head at a moment after this call. Throws `upstream_unavailable`. */
   ask(): Promise<CoreHead> {
-    if (this.#running === null) return this.#start();
-    this.#next ??= this.#afterRunning(this.#running);
-    return this.#next;
+    this.#due ??= this.#askDue();
+    return this.#due;
   }
 
-  async #afterRunning(running: Promise<CoreHead>): Promise<CoreHead> {
-    await Promise.allSettled([running]);
-    this.#next = null;
-    return this.#start();
-  }
-
-  #start(): Promise<CoreHead> {
-    const running = this.#request().finally(() => {
-      if (this.#running === running) this.#running = null;
-    });
+  async #askDue(): Promise<CoreHead> {
+    if (this.#running !== null) await Promise.allSettled([this.#running]);
+    // All that arrived together join in.
+    await nextTurn();
+    this.#due = null;
+    const running = this.#request();
     this.#running = running;
-    return running;
+    try {
+      return await running;
+    } finally {
+      if (this.#running === running) this.#running = null;
+    }
   }
 
   async #request(): Promise<CoreHead> {
     const appliedWhenAsked = this.#options.appliedPosition();
-    const text = await this.#exchange(true);
+    const text = (await this.#askLine()) ?? (await this.#exchange(true));
     return { ...parseHead(text), appliedWhenAsked };
+  }
+
+  /** Null: ask in the usual way. */
+  async #askLine(): Promise<string | null> {
+    const { line, timers } = this.#options;
+    if (line === null) return null;
+    const cancel = timers.after(FOLLOWER_LIMITS.headTimeoutMs, () => line.hangUp());
+    try {
+      return await line.ask();
+    } finally {
+      cancel();
+    }
   }
 
   async #exchange(mayRepeat: boolean): Promise<string> {

@@ -22,7 +22,8 @@ export interface AppOptions {
   readonly metrics: HttpMetrics;
 }
 
-const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** A request id of a client that is taken over. */
+export const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** Builds the application. Every answer, also a failure, is JSON and carries `x-request-id`. */
 export function createApp(options: AppOptions): Express {

@@ -1,7 +1,15 @@
-export { type AppOptions, createApp } from './create-app.ts';
+export { type AppOptions, createApp, REQUEST_ID } from './create-app.ts';
 export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';
 export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
+export { AnswerHeads } from './lane/answer-heads.ts';
+export {
+  ConnectionLane,
+  type ConnectionLaneOptions,
+  type LaneConnection,
+  type LanePlace,
+} from './lane/connection-lane.ts';
+export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
 export { allowLongRequest, allowLongRequests } from './long-requests.ts';
 export { Parameters } from './parameters.ts';

@@ -43,6 +43,8 @@ export function problemToWire(
 function errorMember(problem: Problem, edge: ErrorEdge): Record<string, unknown> {
   switch (edge) {
     case 'core':
+      // Existing clients know this one as an object, on core too.
+      if (problem.code === 'schema_violation') return errorMember(problem, 'gateway');
       return { error: ERROR_CATALOGUE[problem.code].corePrefix + problem.message };
     case 'gateway':
       return { error: { code: problem.code, message: problem.message, ...problem.members } };

@@ -71,20 +71,60 @@ export const LIMITS = {
   appendQueueBytesMax: 64 * MIB,
   /** How long a linearizable read waits for its read store before it answers 503 with the lag. Setting ALLSOURCE_READ_WAIT_MS. */
   readWaitMs: 5_000,
+  /** Rows of columns that one query may look at: half a second to a second of scanning. Setting ALLSOURCE_QUERY_ROWS_MAX. */
+  queryRowsMax: 200_000_000,
+  /** How long finding the events of one query may take, the turns of others included. Setting ALLSOURCE_QUERY_MS_MAX. */
+  queryMsMax: 10_000,
+  /** Rows out of time order that one query may hold in order to sort them, at about eight bytes each. */
+  querySortedRowsMax: 10_000_000,
+  /** Entities that one question for duplicates compares with each other, at about 300 bytes each. */
+  comparedEntitiesMax: 1_000_000,
   /** How long a stopping process waits for running requests before it closes their sockets. */
   shutdownGraceMs: 10_000,
   /** Time buckets of one frequency answer: a week of minutes is 10,080, so a week is just over it and six days fit. */
   analyticsBucketsMax: 10_000,
   /** Counts of one frequency answer (event types times buckets), at about 30 bytes each in the answer. */
   analyticsCellsMax: 200_000,
-  /** Events of either type that one correlation weighs; each costs 8 bytes and a sort. */
-  correlationEventsMax: 1_000_000,
+  /** Events of the second type that one correlation weighs; each costs 24 bytes and a sort. Those of the first are only counted. */
+  correlationEventsMax: 4_000_000,
+  /** Entities of one tenant that analytics tell apart; each costs 20 bytes, and 4 more in each block that has it. */
+  countedEntitiesMax: 20_000_000,
+  /** How long one scan of analytics may take, with the turns of others but without its wait. */
+  scanMs: 30_000,
+  /** Scans of analytics that may wait for one of those at work. */
+  scansWaitingMax: 64,
+  /** Answers as NDJSON or Arrow that one process sends at the same time; each holds some megabytes. */
+  exportsMax: 16,
   /** How long the gateway waits for the service behind it to begin its answer, without a byte moving either way. */
   upstreamSilenceMs: 30_000,
   /** Bytes of an error body that the gateway reads in order to translate it. Ours have a few hundred. */
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Bytes of a JSON Schema as sent. Schemas of real events have a few thousand. */
+  schemaBytesMax: 64 * KIB,
+  /** Schemas within one schema: members, items, branches, definitions. */
+  schemaPartsMax: 2_000,
+  /** Parts of all patterns of one schema, with their repetitions written out. */
+  schemaPatternPartsMax: 10_000,
+  /** Bytes of all schemas of a tenant, every version counted. They are kept in memory. */
+  schemaTenantBytesMax: 16 * MIB,
+  /** Subjects of a tenant that have schemas. */
+  schemaSubjectsMax: 10_000,
+  /** Versions of one subject. */
+  schemaVersionsMax: 10_000,
+  /** Bytes of the schemas whose compiled form core keeps. The others are compiled again when they are needed. */
+  compiledSchemasBytesMax: 8 * MIB,
+  /** Steps that the validation of one payload may take beyond those that its size gives; a step is about 10 ns. */
+  schemaStepsBase: 20_000,
+  /** Steps for each byte of the payload. A usual schema takes less than one for ten bytes. */
+  schemaStepsPerByte: 16,
+  /** Steps that all validations of one append may take beyond those of its size: 10 ms. */
+  schemaAppendStepsBase: 1_000_000,
+  /** Steps for each byte of the append. */
+  schemaAppendStepsPerByte: 2,
+  /** Bytes of payloads that are parsed and validated before others have their turn. */
+  schemaTurnBytes: 1 * MIB,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */
@@ -105,6 +145,8 @@ export const LIMITS = {
   snapshotPageMax: 1_000,
   /** Runs over all entities that are remembered or wait, for all tenants together. */
   snapshotRunsMax: 100,
+  /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
+  parquetFilesMax: 10_000,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;

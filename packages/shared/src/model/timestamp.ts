@@ -53,10 +53,19 @@ export function formatTimestamp(value: Micros): string {
   return rest === 0 ? iso : `${iso.slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
 }
 
-// The events of a commit mostly share one instant, and printing it costs more than all else about an acknowledgement.
+// The events of a commit mostly share one instant, those of a page a second, and printing it costs more than all else about an acknowledgement.
 let lastPrinted = { ms: 0, iso: new Date(0).toISOString() };
 
 function isoOf(ms: number): string {
-  if (lastPrinted.ms !== ms) lastPrinted = { ms, iso: new Date(ms).toISOString() };
-  return lastPrinted.iso;
+  const last = lastPrinted;
+  if (last.ms === ms) return last.iso;
+  const msOfSecond = ms - Math.floor(ms / 1000) * 1000;
+  const isSameSecond = Math.floor(ms / 1000) === Math.floor(last.ms / 1000);
+  const iso = isSameSecond
+    ? `${last.iso.slice(0, -4)}${THREE_DIGITS[msOfSecond] as string}Z`
+    : new Date(ms).toISOString();
+  lastPrinted = { ms, iso };
+  return iso;
 }
+
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'));

@@ -1,14 +1,13 @@
 /**
  * What `GET /api/v1/events/query` asks for, the same on core and on the gateway: reading its parameters, deciding whether an event is
- * meant, the order of the answer and the window of it. All conditions must hold; `since`, `until` and `as_of` are inclusive and speak
- * of the event's `timestamp`.
+ * meant, the order of the answer and the window of it. All conditions must hold. There are two clocks, and all bounds are inclusive: `since`,
+ * `until` and `as_of` speak of the event's `timestamp` (when it happened), `as_of_recorded` of its `recorded_at` (when the store took it).
  */
 import { problem } from '../errors/problem.ts';
-import { canonicalJson } from '../json/canonical-json.ts';
-import { JsonScanner, JsonSyntaxError } from '../json/json-scanner.ts';
 import { LIMITS } from '../limits/limits.ts';
 import { quoted } from '../model/names.ts';
 import { type Micros, micros } from '../model/timestamp.ts';
+import { PayloadFilter } from './payload-filter.ts';
 
 /** Where the parameters come from; the `Parameters` of service-kit fit. */
 export interface EventQueryParameters {
@@ -33,6 +32,8 @@ export interface EventQuery {
   readonly since: Micros | null;
   /** The earlier of `until` and `as_of`. */
   readonly until: Micros | null;
+  /** Only what the store had taken at this instant: `as_of_recorded`. */
+  readonly recordedUntil: Micros | null;
   readonly payloadFilter: PayloadFilter | null;
   /** Events of one answer; null = all of them. */
   readonly limit: number | null;
@@ -51,9 +52,10 @@ export function parseEventQuery(
     entity: parameters.text('entity_id'),
     type: parameters.text('event_type'),
     typePrefix: parameters.text('event_type_prefix'),
-    excludedTypePrefixes: listOf(parameters.text('exclude_event_type_prefix')),
+    excludedTypePrefixes: excludedPrefixes(parameters.text('exclude_event_type_prefix')),
     since: parameters.timestamp('since'),
     until: earlier(parameters.timestamp('until'), parameters.timestamp('as_of')),
+    recordedUntil: parameters.timestamp('as_of_recorded'),
     payloadFilter: payloadFilter === null ? null : new PayloadFilter(payloadFilter),
     limit: parameters.integer('limit', { min: 0, max: LIMITS.pageEventsMax }) ?? limitDefault,
     offset: parameters.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0,
@@ -66,8 +68,17 @@ function orderFault(value: string): string {
   return `invalid 'order' value ${quoted(value)}: expected 'asc' or 'desc'`;
 }
 
-function listOf(text: string | null): string[] {
-  return (text ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+function excludedPrefixes(text: string | null): string[] {
+  const prefixes = (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  if (prefixes.length <= LIMITS.filtersMax) return prefixes;
+  throw problem(
+    'invalid_parameter',
+    `'exclude_event_type_prefix' names ${prefixes.length} prefixes; allowed are at most ${LIMITS.filtersMax}, joined by commas.`,
+    { parameter: 'exclude_event_type_prefix', max: LIMITS.filtersMax },
+  );
 }
 
 function earlier(a: Micros | null, b: Micros | null): Micros | null {
@@ -80,6 +91,7 @@ export interface QueriedEvent {
   readonly entity: string;
   readonly type: string;
   readonly timestamp: Micros;
+  readonly recordedAt: Micros;
 }
 
 /** True when the event is meant. The payload is asked for only when everything else fits. */
@@ -95,6 +107,7 @@ export function matchesEventQuery(
   if (query.excludedTypePrefixes.some((prefix) => type.startsWith(prefix))) return false;
   if (query.since !== null && timestamp < query.since) return false;
   if (query.until !== null && timestamp > query.until) return false;
+  if (query.recordedUntil !== null && event.recordedAt > query.recordedUntil) return false;
   return query.payloadFilter?.matches(payload()) ?? true;
 }
 
@@ -131,61 +144,4 @@ export function windowOf<T>(
     totalCount: sorted.length,
     hasMore: query.offset + page.length < sorted.length,
   };
-}
-
-/**
- * A filter over payloads: a JSON object, each member of which must equal the payload's member of that name. Equality is that of JSON
- * values: types differ ("1" is not 1), numbers are equal by value and the order of members does not matter.
- */
-export class PayloadFilter {
-  readonly #wanted = new Map<string, string>();
-
-  /** Reads the filter's text; throws a problem when it is not a JSON object. */
-  constructor(text: string) {
-    const bytes = Buffer.from(text);
-    try {
-      const scanner = new JsonScanner(bytes, LIMITS.jsonDepthMax);
-      scanner.skipWhitespace();
-      visitMembers(scanner, (name, value) => this.#wanted.set(name, canonicalJson(value)));
-      scanner.expectEnd();
-    } catch (error) {
-      if (error instanceof JsonSyntaxError) throw filterFault(text, error.message);
-      throw error;
-    }
-  }
-
-  /** True when the payload is an object with all members of the filter. The payload must be valid JSON. */
-  matches(payload: Uint8Array): boolean {
-    const scanner = new JsonScanner(payload, LIMITS.jsonDepthMax);
-    scanner.skipWhitespace();
-    if (scanner.peek() !== 0x7b) return false;
-    // Of members with the same name the last counts, so the verdict on a name may change until the end.
-    const equal = new Set<string>();
-    visitMembers(scanner, (name, value) => {
-      const wanted = this.#wanted.get(name);
-      if (wanted === undefined) return;
-      if (canonicalJson(value) === wanted) equal.add(name);
-      else equal.delete(name);
-    });
-    return equal.size === this.#wanted.size;
-  }
-}
-
-function visitMembers(
-  scanner: JsonScanner,
-  onMember: (name: string, value: Uint8Array) => void,
-): void {
-  scanner.visitObject(0, (name) => {
-    const start = scanner.at;
-    scanner.skipValue(1);
-    onMember(name, scanner.bytes.subarray(start, scanner.at));
-  });
-}
-
-function filterFault(text: string, reason: string): Error {
-  return problem(
-    'invalid_parameter',
-    `'payload_filter' is ${quoted(text)}; allowed is a JSON object such as {"status":"open"} (${reason}).`,
-    { parameter: 'payload_filter' },
-  );
 }

@@ -13,12 +13,12 @@ export {
   type EventWindow,
   matchesEventQuery,
   type OrderedEvent,
-  PayloadFilter,
   parseEventQuery,
   type QueriedEvent,
   type QueryOrder,
   windowOf,
 } from './event-query.ts';
+export { PayloadFilter } from './payload-filter.ts';
 export {
   COMMITS_SUBJECT,
   decodeSingleFeedMessage,
@@ -73,14 +73,22 @@ export {
 export {
   type ApiKeyCreated,
   type ApiKeyRevoked,
+  COMPATIBILITY_MODES,
+  type CompatibilityMode,
   type ConsumerAcknowledged,
   type ConsumerRegistered,
   parseSystemEvent,
   type ProjectionStateSaved,
   ROLES,
   type Role,
+  SCHEMA_ENFORCEMENTS,
+  type SchemaCompatibilitySet,
+  type SchemaEnforcement,
+  type SchemaEnforcementSet,
+  type SchemaRegistered,
   type SystemEvent,
   type SystemEventType,
   type TenantCreated,
 } from './system-events.ts';
 export { TypeFilter } from './type-filter.ts';
+export { STREAM_MEDIA_TYPES, type StreamFormat, streamFormatOf } from './stream-format.ts';

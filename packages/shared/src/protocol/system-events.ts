@@ -1,7 +1,7 @@
 /**
  * The store's own events: configuration is events in the same log. Each has a type below `_system.`, lives in a system frame and is
  * folded by every service that needs it. The payload types are what `parseSystemEvent` returns; the JSON on disk has these names.
- * Access events belong to the tenant `_system`; consumer and projection events belong to the tenant whose they are.
+ * Access events belong to the tenant `_system`; consumer, projection and schema events belong to the tenant whose they are.
  */
 import type { FrameEvent } from './frame.ts';
 
@@ -46,6 +46,34 @@ export interface ProjectionStateSaved {
   readonly state: unknown;
 }
 
+export const COMPATIBILITY_MODES = ['NONE', 'BACKWARD', 'FORWARD', 'FULL'] as const;
+/** What a further version of a schema has to keep of the one before. */
+export type CompatibilityMode = (typeof COMPATIBILITY_MODES)[number];
+
+export const SCHEMA_ENFORCEMENTS = ['permissive', 'warn', 'strict'] as const;
+/** What becomes of an event whose payload does not fit its schema: nothing is checked, it is counted, it is refused. */
+export type SchemaEnforcement = (typeof SCHEMA_ENFORCEMENTS)[number];
+
+/** The schema's text as it was sent is the member `schema`; folds take it from the raw payload. */
+export interface SchemaRegistered {
+  readonly id: string;
+  readonly subject: string;
+  readonly version: number;
+  readonly description: string | null;
+  readonly tags: readonly string[];
+  readonly schema: unknown;
+}
+
+export interface SchemaCompatibilitySet {
+  readonly subject: string;
+  readonly compatibility: CompatibilityMode;
+}
+
+export interface SchemaEnforcementSet {
+  readonly tenant_id: string;
+  readonly schema_enforcement: SchemaEnforcement;
+}
+
 interface SystemPayloads {
   '_system.tenant.created': TenantCreated;
   '_system.api_key.created': ApiKeyCreated;
@@ -53,6 +81,9 @@ interface SystemPayloads {
   '_system.consumer.registered': ConsumerRegistered;
   '_system.consumer.acknowledged': ConsumerAcknowledged;
   '_system.projection_state.saved': ProjectionStateSaved;
+  '_system.schema.registered': SchemaRegistered;
+  '_system.schema.compatibility_set': SchemaCompatibilitySet;
+  '_system.tenant.schema_enforcement_set': SchemaEnforcementSet;
 }
 
 export type SystemEventType = keyof SystemPayloads;
@@ -69,6 +100,9 @@ const SYSTEM_EVENT_TYPES: ReadonlySet<string> = new Set<SystemEventType>([
   '_system.consumer.registered',
   '_system.consumer.acknowledged',
   '_system.projection_state.saved',
+  '_system.schema.registered',
+  '_system.schema.compatibility_set',
+  '_system.tenant.schema_enforcement_set',
 ]);
 
 /** Reads a system event out of a system frame; null for a type this build does not know, which a fold passes over. */

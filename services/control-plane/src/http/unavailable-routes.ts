@@ -71,10 +71,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     feature: 'Schemas',
     routes: ['POST /schemas/validate', 'GET /schemas', 'POST /schemas'],
   },
-  {
-    feature: 'Compaction',
-    routes: ['POST /operations/compaction', 'GET /operations/compaction/stats'],
-  },
   { feature: 'Backups', routes: ['POST /operations/backup'] },
   {
     feature: 'Events through the control plane',

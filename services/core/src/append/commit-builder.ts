@@ -12,6 +12,7 @@ import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
 import type { EntityDirectory } from './append-port.ts';
 import type { EventColumns } from './event-columns.ts';
+import type { EventTexts } from './event-texts.ts';
 import type { IngestContext } from './ingest-request.ts';
 
 /** The two spaces of entities: what clients append and what the store appends about itself. */
@@ -108,6 +109,8 @@ export interface CommitBuilder {
   scanLines(group: LineGroup, context: IngestContext): ScannedRequest | null;
   /** Checks events that came as columns; null when ingest-columns.ts has to, be they good or bad. */
   scanColumns(columns: EventColumns, context: IngestContext): ScannedRequest | null;
+  /** The texts of a request that the builder has read; to be used before its next call. */
+  textsOf(request: ScannedRequest): EventTexts;
   /** Places a commit behind everything placed before, or says which expected version does not hold. Nothing changes on a conflict. */
   place(placement: Placement): PlacementOutcome;
   /** Says that the oldest frame that was placed and not settled is durable. */

@@ -21,6 +21,8 @@ import {
 } from '../storage/checkpoint-port.ts';
 import type { LogAnchor, LogHead, LogStore } from '../storage/log-store.ts';
 import type { EventColumns } from './event-columns.ts';
+import type { EventTexts } from './event-texts.ts';
+import { textsOf } from './placement-texts.ts';
 import type { IngestContext } from './ingest-request.ts';
 import type { SystemAppender, SystemEventDraft } from './append-port.ts';
 import type {
@@ -269,6 +271,19 @@ export class Journal implements DurableLog, SystemAppender {
   /** The same for columns; ingest-columns.ts is the other way to check them. */
   scanColumns(columns: EventColumns, context: IngestContext): ScannedRequest | null {
     return this.#builder.scanColumns(columns, context);
+  }
+
+  /** The texts of events, for checks before they are appended; those of a scanned request are to be used before anything is awaited. */
+  textsOf(events: AppendCommand['events']): EventTexts {
+    return 'generation' in events ? this.#builder.textsOf(events) : textsOf(events);
+  }
+
+  /** True when the key was used before with the same body. Throws `idempotency_key_reused` when it was with another. */
+  isKnown(tenant: string, { key, bodyDigest }: IdempotencyName): boolean {
+    const record =
+      this.#pendingKeys.get(pendingKey(tenant, key)) ?? this.#idempotency.find(tenant, key);
+    if (record !== null) requireSameBody(record.bodyDigest, bodyDigest);
+    return record !== null;
   }
 
   /**

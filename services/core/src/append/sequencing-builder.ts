@@ -1,5 +1,6 @@
 /** The commit builder in TypeScript: it reads no requests itself, and needs nothing but the language. */
 import type { Clock, Micros } from '@allsource/shared/model';
+import { problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
 import type { Frame } from '@allsource/shared/protocol';
 import type { CheckpointSection } from '../storage/checkpoint-port.ts';
@@ -55,6 +56,10 @@ export class SequencingBuilder implements CommitBuilder {
 
   scanColumns(): null {
     return null;
+  }
+
+  textsOf(): never {
+    throw problem('internal', 'This builder reads no requests.');
   }
 
   place(placement: Placement): PlacementOutcome {

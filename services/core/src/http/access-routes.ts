@@ -1,4 +1,5 @@
 import type { AccessDirectory, ApiKeyRecord, TenantRecord } from '@allsource/shared/access';
+import type { SchemaEnforcement } from '@allsource/shared/protocol';
 import { formatTimestamp } from '@allsource/shared/model';
 import { readJsonObject, type Route } from '@allsource/service-kit/http';
 import type { AccessAdmin } from '../access/access-admin.ts';
@@ -8,10 +9,14 @@ const BODY_BYTES_MAX = 64 * 1024;
 export interface AccessRoutesOptions {
   readonly directory: AccessDirectory;
   readonly admin: AccessAdmin;
+  /** What a tenant does about payloads that do not fit their schemas. */
+  readonly enforcementOf: (tenantId: string) => SchemaEnforcement;
 }
 
 /** Tenants, API keys and "who am I". */
-export function accessRoutes({ directory, admin }: AccessRoutesOptions): Route[] {
+export function accessRoutes(options: AccessRoutesOptions): Route[] {
+  const { directory, admin, enforcementOf } = options;
+  const tenantJson = (tenant: TenantRecord) => tenantToWire(tenant, enforcementOf(tenant.id));
   return [
     {
       method: 'GET',
@@ -59,7 +64,7 @@ export function accessRoutes({ directory, admin }: AccessRoutesOptions): Route[]
       path: '/api/v1/tenants',
       needs: 'manage_tenants',
       summary: 'All tenants.',
-      handle: (call) => call.json(200, directory.tenants().map(tenantToWire)),
+      handle: (call) => call.json(200, directory.tenants().map(tenantJson)),
     },
     {
       method: 'POST',
@@ -68,7 +73,7 @@ export function accessRoutes({ directory, admin }: AccessRoutesOptions): Route[]
       summary: 'Creates a tenant.',
       handle: async (call) => {
         const body = await readJsonObject(call.request, BODY_BYTES_MAX);
-        call.json(201, tenantToWire(await admin.createTenant(body.id, body.name)));
+        call.json(201, tenantJson(await admin.createTenant(body.id, body.name)));
       },
     },
   ];
@@ -88,7 +93,10 @@ function keyToWire(key: ApiKeyRecord): Record<string, unknown> {
   };
 }
 
-function tenantToWire(tenant: TenantRecord): Record<string, unknown> {
+function tenantToWire(
+  tenant: TenantRecord,
+  enforcement: SchemaEnforcement,
+): Record<string, unknown> {
   const createdAt = formatTimestamp(tenant.createdAt);
   return {
     id: tenant.id,
@@ -98,5 +106,6 @@ function tenantToWire(tenant: TenantRecord): Record<string, unknown> {
     status: 'active',
     created_at: createdAt,
     updated_at: createdAt,
+    schema_enforcement: enforcement,
   };
 }

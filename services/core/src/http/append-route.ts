@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Principal } from '@allsource/shared/access';
 import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
@@ -20,6 +21,7 @@ import {
   parseSingleRequest,
 } from '../append/ingest-request.ts';
 import type { AppendOutcome, Journal } from '../append/journal.ts';
+import type { SchemaGate } from '../schemas/schema-gate.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
 import type { YoungCollector } from './young-collector.ts';
 
@@ -58,6 +60,8 @@ export interface AppendAnswer {
   readonly body: AnswerBytes;
   /** The key was known, and this is the first answer again. */
   readonly isReplay: boolean;
+  /** Payloads that do not fit their schemas and were stored nevertheless. */
+  readonly schemaWarnings: number;
 }
 
 export interface AppendRouteOptions {
@@ -69,6 +73,7 @@ export interface AppendRouteOptions {
   readonly metrics: CoreMetrics;
   readonly logger: Logger;
   readonly youngCollector: YoungCollector;
+  readonly schemas: SchemaGate;
   /** A problem while the service takes no appends (it is stopping); null otherwise. */
   readonly closedFor: () => Problem | null;
 }
@@ -100,23 +105,35 @@ export class AppendRoute {
 
   /** Appends the events of a body. The parts are the body's, in order. Throws a problem. */
   async append(admitted: AdmittedAppend, parts: readonly Buffer[]): Promise<AppendAnswer> {
-    const { journal, limits, clock } = this.#options;
+    const { journal, limits, clock, schemas } = this.#options;
     const { head, principal, key } = admitted;
     const context = { limits, now: clock.nowMicros() };
     const shape = head.path === SINGLE_PATH ? 'single' : 'batch';
-    // Until the append nothing is awaited: the journal has room for one scanned request.
-    const scanned = journal.scan(parts, shape, context);
-    const parsed = scanned ?? PARSERS[shape](joined(parts), context);
+    // Until the append nothing is awaited: the journal has room for one scanned request. A check that takes turns reads it again.
+    const scan = () => journal.scan(parts, shape, context);
+    const parsed = scan() ?? PARSERS[shape](joined(parts), context);
     const tenant = this.#tenant(principal, head.query, parsed.tenant);
     const prefer = head.headers.prefer;
     const isRepresentation = prefer !== undefined && isRepresentationWanted(prefer);
-    const events = 'generation' in parsed ? parsed : parsed.events;
-    if ('length' in events && events.length === 0)
-      return { body: answerBytes(batchAnswer(null, isRepresentation)), isReplay: false };
+    let events = 'generation' in parsed ? parsed : parsed.events;
+    if ('length' in events && events.length === 0) {
+      const body = answerBytes(batchAnswer(null, isRepresentation));
+      return { body, isReplay: false, schemaWarnings: 0 };
+    }
     const idempotency = key === null ? null : { key, bodyDigest: digest(head.path, parts) };
+    const isStored = () => idempotency !== null && journal.isKnown(tenant, idempotency);
+    const check = schemas.begin(tenant, isStored);
+    while (check?.advance(journal.textsOf(events)) === false) {
+      await nextTurn();
+      if ('generation' in events) events = must(scan(), 'a body that was scanned is scanned again');
+    }
     const outcome = requireAppended(await journal.append({ tenant, events, idempotency }));
     this.#count(outcome);
-    return { body: answerTo(outcome, { shape, isRepresentation }), isReplay: outcome.isReplay };
+    return {
+      body: answerTo(outcome, { shape, isRepresentation }),
+      isReplay: outcome.isReplay,
+      schemaWarnings: outcome.isReplay ? 0 : (check?.warnings ?? 0),
+    };
   }
 
   #count({ frame, notes }: Appended): void {

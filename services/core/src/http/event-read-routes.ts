@@ -1,5 +1,5 @@
 import type { Call, Route } from '@allsource/service-kit/http';
-import { parseEventQuery, positionedEventJson } from '@allsource/shared/protocol';
+import { parseEventQuery, positionedEventJson, streamFormatOf } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import type { EntityPage, EntityReader } from '../read/entity-reader.ts';
 import { findEvent } from '../read/event-finder.ts';
@@ -37,8 +37,12 @@ export function eventReadRoutes(options: EventReadRoutesOptions): Route[] {
 
 async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise<void> {
   const tenant = call.tenant();
+  // NDJSON and Arrow are the query service's, and so are the parameters that only they have.
+  if (streamFormatOf(call.request.headers.accept) !== null) return await options.forward(call);
   const query = parseEventQuery(call.query);
-  if (query.entity === null) return await options.forward(call);
+  // Cursors and plans are the query service's: page one again, without a word, would be read for ever.
+  const isForReadStore = call.query.text('cursor') !== null || call.query.flag('explain') === true;
+  if (query.entity === null || isForReadStore) return await options.forward(call);
   const { response } = call;
   const page = await options.entities.page({
     tenant,

@@ -4,6 +4,7 @@ import { FEED_CONTENT_TYPE, FEED_PATH, HEAD_PATH } from '@allsource/shared/proto
 import type { CommitFeed } from '../feed/commit-feed.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
+import { headJson } from './head-handler.ts';
 
 export interface FeedRoutesOptions {
   readonly log: DurableLog;
@@ -27,7 +28,7 @@ export function feedRoutes(options: FeedRoutesOptions): Route[] {
       path: HEAD_PATH,
       needs: 'internal',
       summary: 'How far the log reaches, and which log it is.',
-      handle: (call) => call.json(200, { head: log.head, log_id: log.logId.toString('hex') }),
+      handle: (call) => call.json(200, headJson(log)),
     },
   ];
 }

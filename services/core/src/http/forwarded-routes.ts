@@ -26,6 +26,14 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
   { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
   { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
+  { path: '/compaction/stats', needs: 'read', summary: 'What compaction has done.' },
+  {
+    method: 'POST',
+    path: '/compaction/trigger',
+    needs: 'admin',
+    summary: 'Merges the Parquet files of the tenant.',
+  },
+  { path: '/parquet/files', needs: 'admin', summary: 'The Parquet files of the tenant.' },
   { path: '/entities', needs: 'read', summary: 'Entities by the time of their last event.' },
   {
     path: '/entities/duplicates',

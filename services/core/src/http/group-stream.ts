@@ -13,6 +13,7 @@
  * answered with its status instead, as on every other route.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Problem, problemToWire } from '@allsource/shared/errors';
 import type { Clock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -20,8 +21,10 @@ import { discardBody, toProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { EventGroup } from '../append/event-group.ts';
 import type { IngestLimits } from '../append/ingest-request.ts';
-import type { AppendOutcome, Journal } from '../append/journal.ts';
+import type { AppendCommand, AppendOutcome, Journal } from '../append/journal.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
+import type { SchemaCheck } from '../schemas/schema-check.ts';
+import type { SchemaGate } from '../schemas/schema-gate.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
 import { requireAppended } from './append-route.ts';
 import type { YoungCollector } from './young-collector.ts';
@@ -36,6 +39,7 @@ export interface GroupStreamParts {
   readonly metrics: CoreMetrics;
   readonly logger: Logger;
   readonly youngCollector: YoungCollector;
+  readonly schemas: SchemaGate;
 }
 
 export interface GroupStreamOptions extends GroupStreamParts {
@@ -99,17 +103,39 @@ export class GroupStream {
   }
 
   async #append(group: EventGroup): Promise<void> {
-    const { journal, limits, clock, requireOpen, tenantOf } = this.#options;
+    const { journal, limits, clock, schemas, requireOpen, tenantOf } = this.#options;
     this.#number++;
     this.#places = group.last;
     requireOpen();
     // Until the append nothing is awaited: the journal has room for one scanned request.
-    const { eventCount, events, tenant: named } = group.read({ limits, now: clock.nowMicros() });
+    const context = { limits, now: clock.nowMicros() };
+    const { eventCount, tenant: named, ...read } = group.read(context);
+    let { events } = read;
     if (eventCount === 0) return;
     const tenant = tenantOf(named, group);
     const idempotency = this.#idempotency(group);
+    const isStored = () => idempotency !== null && journal.isKnown(tenant, idempotency);
+    const check = schemas.begin(tenant, isStored);
+    const advance = () => check === null || this.#advance(check, group, events);
+    while (!advance()) {
+      await nextTurn();
+      if ('generation' in events) ({ events } = group.read(context));
+    }
     const outcome = await journal.append({ tenant, events, idempotency });
-    await this.#acknowledge(group, appended(outcome, group, this.#options.unit));
+    const done = appended(outcome, group, this.#options.unit);
+    await this.#acknowledge(group, done, done.isReplay ? 0 : (check?.warnings ?? 0));
+  }
+
+  /** Goes on with the check of a group. A violation names the place of its event. */
+  #advance(check: SchemaCheck, group: EventGroup, events: AppendCommand['events']): boolean {
+    const { journal, unit } = this.#options;
+    try {
+      return check.advance(journal.textsOf(events));
+    } catch (error) {
+      const failure = toProblem(error);
+      const { index } = failure.members;
+      throw typeof index === 'number' ? atPlace(failure, group.placeOf(index), unit) : failure;
+    }
   }
 
   #idempotency(group: EventGroup) {
@@ -121,6 +147,7 @@ export class GroupStream {
   async #acknowledge(
     group: EventGroup,
     outcome: ReturnType<typeof requireAppended>,
+    warnings: number,
   ): Promise<void> {
     const { frame, notes, isReplay } = outcome;
     const { metrics, youngCollector, response } = this.#options;
@@ -129,7 +156,7 @@ export class GroupStream {
     youngCollector.note(frame.bytes.length * 2);
     this.#count(group, frame, isReplay);
     this.#startAnswer();
-    const line = `${this.#groupLine(group, frame, isReplay)}\n`;
+    const line = `${this.#groupLine(group, outcome, warnings)}\n`;
     if (!(await writeWithBackPressure(response, line)))
       throw new ClientGoneError('the client does not read its acknowledgements any more');
   }
@@ -143,7 +170,11 @@ export class GroupStream {
     this.#lastPosition = frame.lastPosition;
   }
 
-  #groupLine({ first, last }: EventGroup, frame: Frame, isReplay: boolean): string {
+  #groupLine(
+    { first, last }: EventGroup,
+    { frame, isReplay }: ReturnType<typeof requireAppended>,
+    warnings: number,
+  ): string {
     const { unit } = this.#options;
     return JSON.stringify({
       kind: 'group',
@@ -154,6 +185,7 @@ export class GroupStream {
       first_position: frame.position,
       last_position: frame.lastPosition,
       ...(isReplay ? { replayed: true } : {}),
+      ...(warnings > 0 ? { schema_warnings: warnings } : {}),
     });
   }
 
@@ -209,11 +241,14 @@ function appended(outcome: AppendOutcome, group: EventGroup, unit: 'line' | 'row
   try {
     return requireAppended(outcome);
   } catch (error) {
-    const { code, message, members } = toProblem(error);
-    const place = group.placeOf(outcome.index);
-    throw new Problem(code, `${message} (${unit} ${place}; nothing of its group was stored)`, {
-      ...members,
-      [unit]: place,
-    });
+    throw atPlace(toProblem(error), group.placeOf(outcome.index), unit);
   }
+}
+
+function atPlace(failure: Problem, place: number, unit: 'line' | 'row'): Problem {
+  const { code, message, members } = failure;
+  return new Problem(code, `${message} (${unit} ${place}; nothing of its group was stored)`, {
+    ...members,
+    [unit]: place,
+  });
 }

@@ -53,6 +53,7 @@ function send(response: ServerResponse, answer: AppendAnswer): void {
     'content-type': 'application/json; charset=utf-8',
     'content-length': answer.body.bytes.length,
     ...(answer.isReplay ? { 'idempotent-replayed': 'true' } : {}),
+    ...(answer.schemaWarnings > 0 ? { 'schema-warnings': String(answer.schemaWarnings) } : {}),
   });
   response.end(answer.body.bytes, answer.body.release);
 }

@@ -8,6 +8,7 @@ export interface StatsRoutesOptions {
   readonly log: DurableLog;
   readonly registry: Registry;
   readonly storageBytes: () => number;
+  readonly schemaCount: (tenant: string) => number;
   readonly ingestRatePerSecond: () => number;
 }
 
@@ -28,7 +29,7 @@ export function statsRoutes(options: StatsRoutesOptions): Route[] {
           total_event_types: entities.eventTypeCount(tenant),
           total_ingested: entities.eventCount(tenant),
           total_projections: 0,
-          total_schemas: 0,
+          total_schemas: options.schemaCount(tenant),
           uptime_seconds: Math.floor(process.uptime()),
           memory_used_bytes: process.memoryUsage.rss(),
           storage_used_bytes: options.storageBytes(),

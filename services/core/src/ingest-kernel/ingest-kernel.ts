@@ -24,6 +24,7 @@ import {
   type ScannedRequest,
 } from '../append/commit-builder.ts';
 import type { EventColumns } from '../append/event-columns.ts';
+import type { EventTexts } from '../append/event-texts.ts';
 import { AnswerBuffers } from './answer-buffers.ts';
 import { enterColumns } from './enter-columns.ts';
 import { EntityTableSection } from './entity-table-section.ts';
@@ -38,6 +39,7 @@ import {
   KernelMemory,
   type KernelMemoryOptions,
 } from './kernel-memory.ts';
+import { ScannedTexts } from './scanned-texts.ts';
 
 /** What a scan must know besides the body. */
 export interface ScanRules {
@@ -87,6 +89,8 @@ export class IngestKernel {
   readonly #answers = new AnswerBuffers();
   readonly #inputBytesMax: number;
   readonly #eventsMax: number;
+  /** Bytes of the input that was scanned last. */
+  #inputBytes = 0;
   /** Goes up whenever the event table is written, so that a stale request is noticed. */
   #generation = 0;
 
@@ -142,6 +146,7 @@ export class IngestKernel {
       latest: latestTimestamp(rules),
     });
     if (length === null) return null;
+    this.#inputBytes = length;
     const isGood = exports.checkColumns(
       length,
       rows,
@@ -163,6 +168,7 @@ export class IngestKernel {
       length += part.length;
     }
     if (!isUtf8(bytes.subarray(INPUT, INPUT + length))) return 0;
+    this.#inputBytes = length;
     exports.setRules(rules.payloadBytesMax, LIMITS.metadataBytesMax, latestTimestamp(rules));
     return length;
   }
@@ -181,6 +187,13 @@ export class IngestKernel {
     this.#requireCurrent(request);
     assert(index >= 0 && index < request.eventCount, 'an event of the request');
     return readEventRecord(this.#memory.bytes, this.#memory.eventTable + index * EVENT_BYTES);
+  }
+
+  /** The types and payloads of a scanned request. */
+  textsOf(request: ScannedRequest): EventTexts {
+    this.#requireCurrent(request);
+    const { bytes, eventTable } = this.#memory;
+    return new ScannedTexts({ bytes, eventTable, request, inputBytes: this.#inputBytes });
   }
 
   /** A copy of the text of a span. */

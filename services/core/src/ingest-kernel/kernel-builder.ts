@@ -31,6 +31,7 @@ import type {
   ScannedRequest,
 } from '../append/commit-builder.ts';
 import type { EventColumns } from '../append/event-columns.ts';
+import type { EventTexts } from '../append/event-texts.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
 import type { CheckpointSection } from '../storage/checkpoint-port.ts';
 import type { LogHead } from '../storage/log-store.ts';
@@ -103,6 +104,10 @@ export class KernelBuilder implements CommitBuilder {
 
   scanColumns(columns: EventColumns, { limits, now }: IngestContext): ScannedRequest | null {
     return this.#kernel.scanColumns(columns, { ...limits, now });
+  }
+
+  textsOf(request: ScannedRequest): EventTexts {
+    return this.#kernel.textsOf(request);
   }
 
   place(placement: Placement): PlacementOutcome {

@@ -52,6 +52,8 @@ export class CoreMetrics {
   readonly #ingestedByType: Counter;
   readonly #refused: Counter;
   readonly #forwarded: Counter;
+  readonly #schemaPayloads: Counter;
+  readonly #schemaViolations: Counter;
   readonly #groupDuration: Histogram;
   readonly #groupCommits: Histogram;
   readonly #rate = new RateMeter();
@@ -79,6 +81,17 @@ export class CoreMetrics {
       name: 'allsource_core_forwarded_total',
       help: 'Reads forwarded to the query service, by how it went.',
       labelNames: ['upstream', 'outcome'],
+      registers,
+    });
+    this.#schemaPayloads = new Counter({
+      name: 'allsource_schema_payloads_validated_total',
+      help: 'Payloads that were held against a schema before they were stored.',
+      registers,
+    });
+    this.#schemaViolations = new Counter({
+      name: 'allsource_schema_violations_total',
+      help: 'Payloads that did not fit their schema: stored nevertheless (warn), or refused with their append (strict).',
+      labelNames: ['enforcement'],
       registers,
     });
     this.#groupDuration = new Histogram({
@@ -121,6 +134,14 @@ export class CoreMetrics {
 
   countForwarded(upstream: string, outcome: 'answered' | 'unavailable' | 'abandoned'): void {
     this.#forwarded.inc({ upstream, outcome });
+  }
+
+  countValidated(payloads: number): void {
+    this.#schemaPayloads.inc(payloads);
+  }
+
+  countViolations(enforcement: 'warn' | 'strict', payloads: number): void {
+    this.#schemaViolations.inc({ enforcement }, payloads);
   }
 
   observeGroup(group: { readonly commits: number; readonly durationMs: number }): void {

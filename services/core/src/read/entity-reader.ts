@@ -63,12 +63,10 @@ export class EntityReader {
     const newest = head === null ? POSITION_ZERO : position(head.lastPosition);
     const meant: OrderedEvent[] = [];
     for await (const event of this.#chain(asked, newest)) {
-      if (matchesEventQuery(asked.query, event, () => event.payload))
-        meant.push({
-          timestamp: event.timestamp,
-          version: event.version,
-          position: event.position,
-        });
+      const { entity, type, timestamp, version, position: at } = event;
+      const queried = { entity, type, timestamp, recordedAt: event.frame.recordedAt };
+      if (matchesEventQuery(asked.query, queried, () => event.payload))
+        meant.push({ timestamp, version, position: at });
     }
     const window = windowOf(meant.sort(compareEvents(asked.query.order)), asked.query);
     return {

@@ -12,6 +12,9 @@ import type { Logger } from '@allsource/service-kit/observability';
 import { Journal } from '../../src/append/journal.ts';
 import { arrowRoutes } from '../../src/http/arrow-routes.ts';
 import { NdjsonHandler } from '../../src/http/ndjson-handler.ts';
+import { CompiledSchemas } from '../../src/schemas/compiled-schemas.ts';
+import { SchemaFold } from '../../src/schemas/schema-fold.ts';
+import { SchemaGate } from '../../src/schemas/schema-gate.ts';
 import { YoungCollector } from '../../src/http/young-collector.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { CoreMetrics } from '../../src/observability/core-metrics.ts';
@@ -72,6 +75,7 @@ export class LaneWorld {
   readonly log = new MemoryLog();
   readonly store = new HeldStore(this.log);
   readonly logged: string[] = [];
+  readonly schemas = new SchemaFold();
   readonly options: LaneWorldOptions;
   closed: Problem | null = null;
   isKeyGood = true;
@@ -98,7 +102,7 @@ export class LaneWorld {
       store: this.store,
       clock: systemClock,
       random: () => 1,
-      folds: [],
+      folds: [this.schemas],
       ...(withKernel
         ? { builder: new KernelBuilder({ kernel: testKernel(), clock: systemClock }) }
         : {}),
@@ -122,13 +126,19 @@ export class LaneWorld {
     const { payloadBytesMax = 4000, batchEventsMax = 1000, silenceMs } = this.options;
     const httpMetrics = new HttpMetrics('test');
     const gauges = { head: zero, entities: zero, events: zero, storageBytes: zero, ...NO_TROUBLE };
+    const metrics = new CoreMetrics(httpMetrics, { ...gauges, connections: zero });
     const note = (_facts: object, text: string) => void this.logged.push(text);
     return {
       journal: this.journal,
       clock: systemClock,
       limits: { payloadBytesMax, batchEventsMax, bodyBytesMax: 16 * 1024 * 1024 },
       httpMetrics,
-      metrics: new CoreMetrics(httpMetrics, { ...gauges, connections: zero }),
+      metrics,
+      schemas: new SchemaGate({
+        fold: this.schemas,
+        compiled: new CompiledSchemas(),
+        counts: metrics,
+      }),
       youngCollector: new YoungCollector(),
       logger: { info: note, error: note } as unknown as Logger,
       guard: () => this.#principal(),

@@ -1,8 +1,13 @@
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, type Micros } from '@allsource/shared/model';
-import type { EventHistory, EventSelection } from '../history/event-history.ts';
+import type { EventSelection } from '../history/event-history.ts';
+import type { EventRun } from '../history/event-run.ts';
+import type { TenantNumbers } from './entity-numbers.ts';
+import { EntityTimes } from './entity-times.ts';
 import { scan } from './scan.ts';
+import type { ScanDesk } from './scan-desk.ts';
+import type { Turn } from './scan-turns.ts';
 
 const EXAMPLES_MAX = 5;
 
@@ -32,44 +37,39 @@ export interface Correlation {
   }[];
 }
 
-interface Pair {
-  readonly entity: string;
-  readonly a: Micros;
-  readonly b: Micros;
-}
-
 /**
  * How often events of one type have an event of another type near them: on the same entity and at most the window away, before or
- * after. Each event of type A makes at most one pair, with the nearest partner; a partner may serve several. Throws
- * `invalid_parameter` when more events match than one answer may weigh.
+ * after. Each event of type A makes at most one pair, with the nearest partner, of two as near the later one; a partner may serve several. The
+ * examples are the first pairs in the order of the log. Throws `invalid_parameter` when more events of type B match than one answer may weigh.
  */
 export async function eventCorrelation(
-  history: EventHistory,
+  { history, numbers }: ScanDesk,
   question: CorrelationQuestion,
+  turn: Turn,
 ): Promise<Correlation> {
   const { selection, typeA, typeB, windowMicros } = question;
-  const ofA = await timesByEntity(history, { ...selection, type: typeA });
-  const ofB = await timesByEntity(history, { ...selection, type: typeB });
-  const examples: Pair[] = [];
-  let pairCount = 0;
-  let distanceSum = 0;
-  for (const [entity, timesA] of ofA.times) {
-    for (const { a, b } of nearestPairs(timesA, ofB.times.get(entity) ?? [])) {
-      const distance = Math.abs(a - b);
-      if (distance > windowMicros) continue;
-      pairCount += 1;
-      distanceSum += distance / 1_000_000;
-      if (examples.length < EXAMPLES_MAX) examples.push({ entity, a, b });
-    }
-  }
+  const entities = numbers.ofTenant(selection.tenant);
+  const ofB = await timesOf(entities, question, { history, turn });
+  const pairs = new Pairs(ofB, windowMicros);
+  await scan({
+    history,
+    selection: { ...selection, type: typeA },
+    turn,
+    digests: null,
+    begin: async (run) => {
+      const runNumbers = await entities.of(run, turn);
+      return { addRows: (rows) => pairs.addRows(run, rows, runNumbers) };
+    },
+  });
+  const { total, count, distanceSum, examples } = pairs;
   return {
     event_type_a: typeA,
     event_type_b: typeB,
-    total_a: ofA.total,
-    total_b: ofB.total,
-    correlated_pairs: pairCount,
-    correlation_percentage: ofA.total === 0 ? 0 : (pairCount / ofA.total) * 100,
-    avg_time_between_seconds: pairCount === 0 ? 0 : distanceSum / pairCount,
+    total_a: total,
+    total_b: ofB.size,
+    correlated_pairs: count,
+    correlation_percentage: total === 0 ? 0 : (count / total) * 100,
+    avg_time_between_seconds: count === 0 ? 0 : distanceSum / count / 1_000_000,
     examples: examples.map(({ entity, a, b }) => ({
       entity_id: entity,
       event_a_timestamp: formatTimestamp(a),
@@ -79,25 +79,34 @@ export async function eventCorrelation(
   };
 }
 
-async function timesByEntity(
-  history: EventHistory,
-  selection: EventSelection,
-): Promise<{ readonly times: Map<string, Micros[]>; readonly total: number }> {
-  const times = new Map<string, Micros[]>();
-  let total = 0;
-  await scan(history, selection, ({ run, rows }) => {
-    total += rows.length;
-    requireFewEvents(total, selection.type ?? '');
-    for (const row of rows) {
-      const entity = run.source.entityName(run.source.entities[row] as number);
-      const timestamp = run.source.timestamps[row] as Micros;
-      const ofEntity = times.get(entity);
-      if (ofEntity === undefined) times.set(entity, [timestamp]);
-      else ofEntity.push(timestamp);
-    }
+async function timesOf(
+  entities: TenantNumbers,
+  { selection, typeB }: CorrelationQuestion,
+  { history, turn }: { readonly history: ScanDesk['history']; readonly turn: Turn },
+): Promise<EntityTimes> {
+  const times = new EntityTimes();
+  await scan({
+    history,
+    selection: { ...selection, type: typeB },
+    turn,
+    digests: null,
+    begin: async (run) => {
+      const numbers = await entities.of(run, turn);
+      const { source } = run;
+      return {
+        addRows: (rows) => {
+          requireFewEvents(times.size + rows.length, typeB);
+          times.add(rows, { numbers, ...columnsOf(source) });
+        },
+      };
+    },
   });
-  for (const ofEntity of times.values()) ofEntity.sort((left, right) => left - right);
-  return { times, total };
+  await times.sort(entities.count, turn);
+  return times;
+}
+
+function columnsOf({ entities, timestamps }: EventRun['source']) {
+  return { entities, timestamps };
 }
 
 function requireFewEvents(total: number, type: string): void {
@@ -110,16 +119,41 @@ function requireFewEvents(total: number, type: string): void {
   );
 }
 
-/** Each time of `as` with the nearest of `bs`; both are sorted. */
-function* nearestPairs(
-  as: readonly Micros[],
-  bs: readonly Micros[],
-): Generator<Omit<Pair, 'entity'>> {
-  let at = 0;
-  for (const a of as) {
-    const distance = (index: number) => Math.abs((bs[index] ?? Number.POSITIVE_INFINITY) - a);
-    while (at + 1 < bs.length && distance(at + 1) <= distance(at)) at += 1;
-    const b = bs[at];
-    if (b !== undefined) yield { a, b };
+interface Pair {
+  readonly entity: string;
+  readonly a: Micros;
+  readonly b: Micros;
+}
+
+/** Pairs events of type A, as they come, with the events of type B. */
+class Pairs {
+  total = 0;
+  count = 0;
+  /** Microseconds. */
+  distanceSum = 0;
+  readonly examples: Pair[] = [];
+  readonly #partners: EntityTimes;
+  readonly #windowMicros: number;
+
+  constructor(partners: EntityTimes, windowMicros: number) {
+    this.#partners = partners;
+    this.#windowMicros = windowMicros;
+  }
+
+  addRows(run: EventRun, rows: Uint32Array, numbers: Uint32Array): void {
+    const { entities, timestamps } = run.source;
+    this.total += rows.length;
+    for (const row of rows) {
+      const a = timestamps[row] as Micros;
+      const entity = entities[row] as number;
+      const b = this.#partners.nearest(numbers[entity] as number, a);
+      const distance = Math.abs(b - a);
+      // An entity without partners has none at a finite time.
+      if (!(distance <= this.#windowMicros)) continue;
+      this.count += 1;
+      this.distanceSum += distance;
+      if (this.examples.length === EXAMPLES_MAX) continue;
+      this.examples.push({ entity: run.source.entityName(entity), a, b: b as Micros });
+    }
   }
 }

@@ -1,18 +1,90 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import type { EventHistory, EventSelection } from '../history/event-history.ts';
+import type { EventRun } from '../history/event-run.ts';
+import type { RunDigest, RunDigests } from './run-digest.ts';
+import { fillRows, type RunSearch, searchOf } from './run-search.ts';
+import type { Turn } from './scan-turns.ts';
 
-/**
- * Visits the columns of the events selected, run by run. The event loop turns between two runs, so that a scan of a long history does not
- * hold up other requests; what is applied meanwhile is not among the runs.
- */
-export async function scan(
-  history: EventHistory,
-  selection: EventSelection,
-  visit: (match: RunMatch) => void,
-): Promise<void> {
-  for (const match of history.matches(selection)) {
-    visit(match);
-    await nextTurn();
+/** Rows looked at between two looks at the clock: about a millisecond. */
+const ROWS_A_STEP = 65_536;
+
+/** Counts the rows of one run. */
+export interface RunTally {
+  /** Takes the next rows that are meant. The array is used again for the rows after them. */
+  addRows(rows: Uint32Array): void;
+  /** Takes the whole run at once and returns true, or leaves it to its rows. */
+  addDigest?(digest: RunDigest): boolean;
+  /** All rows of the run have been taken. */
+  end?(): void;
+}
+
+export interface Scan {
+  readonly history: EventHistory;
+  readonly selection: EventSelection;
+  readonly turn: Turn;
+  /** Where the digests of runs are kept; null when the tallies can do nothing with one. */
+  readonly digests: RunDigests | null;
+  /** Begins to count a run; it may have to wait for what it counts with. */
+  readonly begin: (run: EventRun, search: RunSearch) => RunTally | Promise<RunTally>;
+}
+
+/** Goes through all rows that a selection means, run by run, in position order. What is applied meanwhile is not among them. */
+export async function scan(options: Scan): Promise<void> {
+  const { history, selection, turn } = options;
+  for (const run of history.runs(selection)) {
+    if (turn.isSpent) await turn.next();
+    const search = searchOf(run, selection);
+    if (search !== null) await scanRun(options, run, search);
+  }
+}
+
+async function scanRun(options: Scan, run: EventRun, search: RunSearch): Promise<void> {
+  const { selection, turn, digests } = options;
+  if (selection.entity !== undefined) {
+    const rows = entityRows(run, search, selection);
+    if (rows.length === 0) return;
+    const tally = await options.begin(run, search);
+    tally.addRows(rows);
+    tally.end?.();
+    return;
+  }
+  const tally = await options.begin(run, search);
+  const isWhole = !search.isTimed && search.rowCount === run.rowCount;
+  const digest = isWhole && digests !== null ? await digests.of(run, turn) : null;
+  const isCounted = digest !== null && tally.addDigest?.(digest) === true;
+  if (!isCounted) await scanRows({ run, search, tally, turn });
+  tally.end?.();
+}
+
+function entityRows(run: EventRun, search: RunSearch, selection: EventSelection): Uint32Array {
+  const { source } = run;
+  const entity = source.findEntity(selection.tenant, selection.entity ?? '');
+  if (entity === -1) return new Uint32Array(0);
+  const { timestamps, types } = source;
+  return source
+    .rowsOfEntity(entity)
+    .filter(
+      (row) =>
+        row < search.rowCount &&
+        (search.types === null || search.types[types[row] as number] === 1) &&
+        (timestamps[row] as number) >= search.from &&
+        (timestamps[row] as number) <= search.to,
+    );
+}
+
+interface RowScan {
+  readonly run: EventRun;
+  readonly search: RunSearch;
+  readonly tally: RunTally;
+  readonly turn: Turn;
+}
+
+async function scanRows({ run, search, tally, turn }: RowScan): Promise<void> {
+  const rows = new Uint32Array(Math.min(ROWS_A_STEP, search.rowCount));
+  for (let start = 0; start < search.rowCount; start += ROWS_A_STEP) {
+    if (turn.isSpent) await turn.next();
+    const end = Math.min(search.rowCount, start + ROWS_A_STEP);
+    const count = fillRows(run, search, { start, end }, rows);
+    if (count > 0) tally.addRows(rows.subarray(0, count));
   }
 }
 

@@ -1,9 +1,16 @@
 import { formatTimestamp, type Micros } from '@allsource/shared/model';
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
-import { addTo, scan } from './scan.ts';
+import type { EventSelection } from '../history/event-history.ts';
+import type { EventRun } from '../history/event-run.ts';
+import type { TenantNumbers } from './entity-numbers.ts';
+import type { RunDigest } from './run-digest.ts';
+import type { RunSearch } from './run-search.ts';
+import { addTo, type RunTally, scan } from './scan.ts';
+import type { ScanDesk } from './scan-desk.ts';
+import type { Turn } from './scan-turns.ts';
 import { DAY_MICROS } from './time-grid.ts';
+import { type CountedRun, topEntities } from './top-entities.ts';
 
-const TOP_MAX = 10;
+export const TOP_MAX = 10;
 
 interface Ranked {
   readonly count: number;
@@ -30,22 +37,46 @@ export interface Summary {
  * as one day for `events_per_day`.
  */
 export async function eventSummary(
-  history: EventHistory,
+  { history, digests, numbers }: ScanDesk,
   selection: EventSelection,
+  turn: Turn,
 ): Promise<Summary> {
-  const tally = new Tally();
-  await scan(history, selection, (match) => tally.add(match));
-  const { total, types, entities, first, last } = tally;
+  const entities = numbers.ofTenant(selection.tenant);
+  const tally = new Tally(entities);
+  const runs: CountedRun[] = [];
+  await scan({
+    history,
+    selection,
+    turn,
+    digests,
+    begin: async (run, search) => {
+      const runNumbers = await entities.of(run, turn);
+      const counted = { run, numbers: runNumbers, tenant: search.tenant };
+      runs.push(counted);
+      return new RunSummary(tally, { ...counted, search });
+    },
+  });
+  const { total, types, first, last } = tally;
+  const { unique, top } = await topEntities({
+    counts: tally.entities,
+    runs,
+    turn,
+    topMax: TOP_MAX,
+  });
   const from = selection.since ?? first;
   const to = selection.until ?? last;
+  const ranked = (count: number): Ranked => ({ count, percentage: (count / total) * 100 });
   return {
     total_events: total,
-    unique_entities: entities.size,
+    unique_entities: unique,
     unique_event_types: types.size,
     time_range: { from: formatted(from), to: formatted(to) },
     events_per_day: total / daysBetween(from, to),
-    top_event_types: top(types, total).map(([event_type, rank]) => ({ event_type, ...rank })),
-    top_entities: top(entities, total).map(([entity_id, rank]) => ({ entity_id, ...rank })),
+    top_event_types: topTypes(types).map(([event_type, count]) => ({
+      event_type,
+      ...ranked(count),
+    })),
+    top_entities: top.map(({ entity, count }) => ({ entity_id: entity, ...ranked(count) })),
     first_event: formatted(first),
     last_event: formatted(last),
   };
@@ -53,28 +84,101 @@ export async function eventSummary(
 
 class Tally {
   readonly types = new Map<string, number>();
-  readonly entities = new Map<string, number>();
+  /** Entity number to count. */
+  entities = new Uint32Array(0);
   total = 0;
   first: Micros | null = null;
   last: Micros | null = null;
+  readonly #numbers: TenantNumbers;
 
-  /** Counts the rows of one run by numbers first: a name is looked up once for each run, not once for each event. */
-  add({ run, rows }: RunMatch): void {
-    const { source } = run;
-    const byType = new Uint32Array(source.typeNames.length);
-    const byEntity = new Map<number, number>();
-    for (const row of rows) {
-      const type = source.types[row] as number;
-      byType[type] = (byType[type] as number) + 1;
-      addTo(byEntity, source.entities[row] as number, 1);
-      const timestamp = source.timestamps[row] as Micros;
-      if (this.first === null || timestamp < this.first) this.first = timestamp;
-      if (this.last === null || timestamp > this.last) this.last = timestamp;
+  constructor(numbers: TenantNumbers) {
+    this.#numbers = numbers;
+  }
+
+  /** The counts by entity, with room for all entities that have numbers. */
+  entityCounts(): Uint32Array {
+    const { count } = this.#numbers;
+    if (count > this.entities.length) {
+      const larger = new Uint32Array(Math.max(count, this.entities.length * 2));
+      larger.set(this.entities);
+      this.entities = larger;
     }
-    this.total += rows.length;
-    for (const [type, count] of byType.entries())
-      if (count > 0) addTo(this.types, source.typeNames[type] as string, count);
-    for (const [entity, count] of byEntity) addTo(this.entities, source.entityName(entity), count);
+    return this.entities;
+  }
+
+  addTimes(first: number, last: number): void {
+    if (this.first === null || first < this.first) this.first = first as Micros;
+    if (this.last === null || last > this.last) this.last = last as Micros;
+  }
+}
+
+/** Counts the rows of one run by numbers first: the name of a type is looked up once for each run, that of an entity not at all. */
+class RunSummary implements RunTally {
+  readonly #tally: Tally;
+  readonly #run: EventRun;
+  readonly #numbers: Uint32Array;
+  readonly #search: RunSearch;
+  readonly #types: Uint32Array;
+
+  constructor(tally: Tally, counted: CountedRun & { readonly search: RunSearch }) {
+    this.#tally = tally;
+    this.#run = counted.run;
+    this.#numbers = counted.numbers;
+    this.#search = counted.search;
+    this.#types = new Uint32Array(counted.run.source.typeNames.length);
+  }
+
+  addRows(rows: Uint32Array): void {
+    const { types, entities, timestamps } = this.#run.source;
+    const numbers = this.#numbers;
+    const typeCounts = this.#types;
+    const counts = this.#tally.entityCounts();
+    let first = Number.POSITIVE_INFINITY;
+    let last = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      const type = types[row] as number;
+      const number = numbers[entities[row] as number] as number;
+      const timestamp = timestamps[row] as number;
+      typeCounts[type] = (typeCounts[type] as number) + 1;
+      counts[number] = (counts[number] as number) + 1;
+      if (timestamp < first) first = timestamp;
+      if (timestamp > last) last = timestamp;
+    }
+    this.#tally.total += rows.length;
+    this.#tally.addTimes(first, last);
+  }
+
+  /** Takes it when no type is asked for: it does not know which entity has events of which type. */
+  addDigest(digest: RunDigest): boolean {
+    const { tenant, types, isShared } = this.#search;
+    if (types !== null) return false;
+    const { entityTenants } = this.#run.source;
+    const { entityCounts, cellCounts, typeCount } = digest;
+    const numbers = this.#numbers;
+    const counts = this.#tally.entityCounts();
+    for (let entity = 0; entity < entityCounts.length; entity++) {
+      if (isShared && entityTenants[entity] !== tenant) continue;
+      const number = numbers[entity] as number;
+      counts[number] = (counts[number] as number) + (entityCounts[entity] as number);
+    }
+    for (let type = 0; type < typeCount; type++) {
+      const count = cellCounts[tenant * typeCount + type] as number;
+      this.#types[type] = count;
+      this.#tally.total += count;
+    }
+    const first = digest.timestampMins[tenant] as number;
+    if (first !== Number.POSITIVE_INFINITY)
+      this.#tally.addTimes(first, digest.timestampMaxs[tenant] as number);
+    return true;
+  }
+
+  end(): void {
+    const { typeNames } = this.#run.source;
+    for (let type = 0; type < this.#types.length; type++) {
+      const count = this.#types[type] as number;
+      if (count > 0) addTo(this.#tally.types, typeNames[type] as string, count);
+    }
   }
 }
 
@@ -86,19 +190,8 @@ function daysBetween(from: Micros | null, to: Micros | null): number {
   return from === null || to === null ? 1 : Math.max(1, (to - from) / DAY_MICROS);
 }
 
-function top(counts: ReadonlyMap<string, number>, total: number): [string, Ranked][] {
-  const best: [string, number][] = [];
-  for (const row of counts) {
-    const last = best[TOP_MAX - 1];
-    if (last !== undefined && compareRows(row, last) >= 0) continue;
-    const place = best.findIndex((other) => compareRows(row, other) < 0);
-    best.splice(place === -1 ? best.length : place, 0, row);
-    best.length = Math.min(best.length, TOP_MAX);
-  }
-  return best.map(([name, count]) => [name, { count, percentage: (count / total) * 100 }]);
-}
-
-function compareRows(left: readonly [string, number], right: readonly [string, number]): number {
-  if (left[1] !== right[1]) return right[1] - left[1];
-  return left[0] < right[0] ? -1 : 1;
+function topTypes(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts]
+    .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
+    .slice(0, TOP_MAX);
 }

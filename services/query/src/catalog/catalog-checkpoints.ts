@@ -35,7 +35,8 @@ const FILE_NAME = 'catalog.checkpoint';
 const EVENTS_BETWEEN_MIN = 2_000_000;
 /** A checkpoint grows with the entities: this share of their number has to come in events before the next. */
 const EVENTS_AN_ENTITY = 0.5;
-const ENTITIES_A_TURN = 4_096;
+/** Entities put into the table in one go at a start, when nobody is served yet; bounds the memory that it takes besides. */
+const ENTITIES_AT_ONCE = 2 ** 22;
 
 export interface CatalogCheckpointsOptions {
   readonly folder: string;
@@ -112,8 +113,8 @@ export class CatalogCheckpoints implements FoldCheckpoints {
         records.restorePage(await pieces.next());
       for (let part = 0; part < piece.longNamePieces; part++)
         records.restoreLongNames(await pieces.next());
-      for (let from = 0; from < piece.entityCount; from += ENTITIES_A_TURN) {
-        const to = Math.min(piece.entityCount, from + ENTITIES_A_TURN);
+      for (let from = 0; from < piece.entityCount; from += ENTITIES_AT_ONCE) {
+        const to = Math.min(piece.entityCount, from + ENTITIES_AT_ONCE);
         tallies.entities.restoreRange(piece.tenant, { from, to });
         await turns.next();
       }

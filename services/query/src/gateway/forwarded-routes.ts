@@ -106,9 +106,57 @@ const TO_CORE: readonly Forwarded[] = [
     summary: 'Verifies the log up to its head; answers findings and a summary as NDJSON.',
     target: { isLive: true },
   },
+  {
+    method: 'POST',
+    path: '/schemas/validate',
+    needs: 'read',
+    summary: 'Holds a payload against a schema; nothing is stored.',
+  },
+  {
+    method: 'GET',
+    path: '/schemas/:subject/versions',
+    needs: 'read',
+    summary: 'The versions of a schema.',
+  },
+  {
+    method: 'PUT',
+    path: '/schemas/:subject/compatibility',
+    needs: 'manage_schemas',
+    summary: 'Sets what a further version of a schema has to keep.',
+  },
+  {
+    method: 'PUT',
+    path: '/tenants/:tenantId/schema-enforcement',
+    needs: 'manage_tenants',
+    summary: 'Sets what a tenant does about payloads that do not fit their schemas.',
+  },
   { method: 'GET', path: '/tenants', needs: 'manage_tenants', summary: 'All tenants.' },
   { method: 'POST', path: '/tenants', needs: 'manage_tenants', summary: 'Creates a tenant.' },
 ];
+
+// Clients of the path without a version expect these answers in a member `data`, and 201 for what they create.
+const SCHEMAS_TO_CORE: readonly Forwarded[] = [
+  {
+    method: 'POST',
+    path: '/schemas',
+    needs: 'manage_schemas',
+    summary: 'Registers the next version of the schema of an event type.',
+    target: ACCEPTED,
+  },
+  {
+    method: 'GET',
+    path: '/schemas',
+    needs: 'read',
+    summary: 'The event types that have schemas.',
+  },
+  {
+    method: 'GET',
+    path: '/schemas/:subject',
+    needs: 'read',
+    summary: 'A schema: its newest version, or the one asked for.',
+  },
+];
+const IN_DATA = { headers: { prefer: 'envelope=data' } };
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** What the control plane owns: everything at and below these paths. */
@@ -122,7 +170,12 @@ const TO_CONTROL_PLANE = [
 
 /** The routes that another service owns. The permission is checked here and again there. */
 export function forwardedRoutes(options: ForwardedRoutesOptions): Route[] {
-  return [...batchRoutes(options), ...coreRoutes(options), ...controlPlaneRoutes(options)];
+  return [
+    ...batchRoutes(options),
+    ...coreRoutes(options),
+    ...schemaRoutes(options),
+    ...controlPlaneRoutes(options),
+  ];
 }
 
 function coreRoutes({ forwarder, core }: ForwardedRoutesOptions): Route[] {
@@ -134,6 +187,21 @@ function coreRoutes({ forwarder, core }: ForwardedRoutesOptions): Route[] {
       summary,
       handle: (call: Call) => forwardVersioned(forwarder, call, { ...target, upstream: core }),
     })),
+  );
+}
+
+function schemaRoutes({ forwarder, core }: ForwardedRoutesOptions): Route[] {
+  return API_BASES.flatMap((base) =>
+    SCHEMAS_TO_CORE.map(({ method, path, needs, summary, target }) => {
+      const shape = base === '/api' ? { ...target, ...IN_DATA } : {};
+      return {
+        method,
+        path: base + path,
+        needs,
+        summary,
+        handle: (call: Call) => forwardVersioned(forwarder, call, { ...shape, upstream: core }),
+      };
+    }),
   );
 }
 

@@ -28,14 +28,8 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     ],
   },
   {
-    feature: 'Schemas',
+    feature: 'The history of schemas',
     routes: [
-      'POST /schemas/validate',
-      'POST /schemas',
-      'GET /schemas',
-      'GET /schemas/:subject/versions',
-      'PUT /schemas/:subject/compatibility',
-      'GET /schemas/:subject',
       'GET /schema-evolution/stats',
       'GET /schema-evolution/history/:eventType',
       'GET /schema-evolution/schema/:eventType',
@@ -63,7 +57,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'GET /analytics/cache/stats',
     ],
   },
-  { feature: 'Compaction', routes: ['POST /compaction/trigger', 'GET /compaction/stats'] },
   {
     feature: 'Logging in with a password',
     needs: 'public',
@@ -85,7 +78,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'DELETE /tenants/:tenantId',
       'PATCH /tenants/:tenantId/metadata',
       'PUT /tenants/:tenantId/quotas',
-      'PUT /tenants/:tenantId/schema-enforcement',
       'POST /tenants/:tenantId/activate',
       'POST /tenants/:tenantId/deactivate',
       'POST /tenants/:tenantId/suspend',

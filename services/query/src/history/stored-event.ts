@@ -15,7 +15,7 @@ export interface StoredEvent {
   metadata(): Buffer | null;
 }
 
-/** Which events are meant. All given conditions must hold; both time bounds are inclusive and speak of `timestamp`. */
+/** Which events are meant. All given conditions must hold; bounds are inclusive, `since` and `until` speak of `timestamp`. */
 export interface EventSelection {
   readonly tenant: string;
   readonly entity?: string | undefined;
@@ -24,6 +24,8 @@ export interface EventSelection {
   readonly excludedTypePrefixes?: readonly string[] | undefined;
   readonly since?: Micros | undefined;
   readonly until?: Micros | undefined;
+  /** Only events whose `recordedAt` is not later. */
+  readonly recordedUntil?: Micros | undefined;
   /** Only events at or below this position. */
   readonly untilPosition?: Position | undefined;
   /** Only events behind this position. */

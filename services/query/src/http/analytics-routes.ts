@@ -2,10 +2,14 @@ import { problem } from '@allsource/shared/errors';
 import { type Clock, eventTypeFault, type Position } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import { eventCorrelation } from '../analytics/correlation.ts';
-import { eventFrequency } from '../analytics/frequency.ts';
+import { type Frequency, type FrequencyBucket, eventFrequency } from '../analytics/frequency.ts';
+import { ScanDesk } from '../analytics/scan-desk.ts';
+import { ReaderGone, type Turn } from '../analytics/scan-turns.ts';
 import { eventSummary } from '../analytics/summary.ts';
 import { WINDOWS } from '../analytics/time-grid.ts';
 import type { EventHistory, EventSelection } from '../history/event-history.ts';
+import { writeList } from '../reads/event-output.ts';
+import { JsonWriter } from '../reads/json-writer.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
 
 export interface AnalyticsRoutesOptions {
@@ -18,32 +22,37 @@ const SECONDS_MAX = 100 * 366 * 86_400;
 
 /** Counts over time, by type and by entity, and how types go together. Each is answered at one position of the log. */
 export function analyticsRoutes(options: AnalyticsRoutesOptions): Route[] {
+  const desk = new ScanDesk(options.history);
   return ['/api/v1/analytics', '/api/analytics'].flatMap((base): Route[] => [
     {
       method: 'GET',
       path: `${base}/frequency`,
       needs: 'read',
       summary: 'Event counts in buckets of a minute, an hour, a day, a week or a month.',
-      handle: (call) => answerFrequency(call, options),
+      handle: (call) => answerFrequency(call, options, desk),
     },
     {
       method: 'GET',
       path: `${base}/summary`,
       needs: 'read',
       summary: 'Event counts by type and by entity.',
-      handle: (call) => answerSummary(call, options),
+      handle: (call) => answerSummary(call, options, desk),
     },
     {
       method: 'GET',
       path: `${base}/correlation`,
       needs: 'read',
       summary: 'How often events of two types come near each other on the same entity.',
-      handle: (call) => answerCorrelation(call, options),
+      handle: (call) => answerCorrelation(call, options, desk),
     },
   ]);
 }
 
-async function answerFrequency(call: Call, options: AnalyticsRoutesOptions): Promise<void> {
+async function answerFrequency(
+  call: Call,
+  options: AnalyticsRoutesOptions,
+  desk: ScanDesk,
+): Promise<void> {
   const since = required(call.query.timestamp('since'), 'since');
   const window = required(call.query.choice('window', WINDOWS), 'window');
   const monthStep = call.query.choice('month_step', ['calendar', '30d'] as const) ?? 'calendar';
@@ -51,15 +60,35 @@ async function answerFrequency(call: Call, options: AnalyticsRoutesOptions): Pro
   const now = options.clock.nowMicros();
   const until = selection.until ?? null;
   const question = { selection, window, monthStep, since, until, now };
-  call.json(200, await eventFrequency(options.history, question));
+  const answer = await scanned(call, desk, (turn) => eventFrequency(desk, question, turn));
+  if (answer !== null) await writeFrequency(call, answer);
 }
 
-async function answerSummary(call: Call, options: AnalyticsRoutesOptions): Promise<void> {
+/** A long answer is printed bucket by bucket. */
+async function writeFrequency(call: Call, answer: Frequency): Promise<void> {
+  const { buckets, totalEvents: total_events, window, from, to } = answer;
+  const rest = JSON.stringify({ total_events, window, time_range: { from, to } });
+  const list = { head: '{"buckets":[', elements: buckets, tail: `],${rest.slice(1)}` };
+  await writeList(new JsonWriter(call.response), list, (writer, bucket: FrequencyBucket) =>
+    writer.text(JSON.stringify(bucket)),
+  );
+}
+
+async function answerSummary(
+  call: Call,
+  options: AnalyticsRoutesOptions,
+  desk: ScanDesk,
+): Promise<void> {
   const selection = { ...(await admitted(call, options)), ...names(call) };
-  call.json(200, await eventSummary(options.history, selection));
+  const answer = await scanned(call, desk, (turn) => eventSummary(desk, selection, turn));
+  if (answer !== null) call.json(200, answer);
 }
 
-async function answerCorrelation(call: Call, options: AnalyticsRoutesOptions): Promise<void> {
+async function answerCorrelation(
+  call: Call,
+  options: AnalyticsRoutesOptions,
+  desk: ScanDesk,
+): Promise<void> {
   const typeA = requiredType(call, 'event_type_a');
   const typeB = requiredType(call, 'event_type_b');
   if (typeA === typeB) {
@@ -73,10 +102,23 @@ async function answerCorrelation(call: Call, options: AnalyticsRoutesOptions): P
   );
   const selection = await admitted(call, options);
   const windowMicros = seconds * 1_000_000;
-  call.json(
-    200,
-    await eventCorrelation(options.history, { selection, typeA, typeB, windowMicros }),
-  );
+  const question = { selection, typeA, typeB, windowMicros };
+  const answer = await scanned(call, desk, (turn) => eventCorrelation(desk, question, turn));
+  if (answer !== null) call.json(200, answer);
+}
+
+/** Scans for a call; null when its reader has gone in the meantime, so that there is nobody to answer. */
+async function scanned<T>(
+  { response }: Call,
+  desk: ScanDesk,
+  work: (turn: Turn) => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await desk.run(() => response.destroyed, work);
+  } catch (error) {
+    if (error instanceof ReaderGone) return null;
+    throw error;
+  }
 }
 
 /** Waits until the history is as new as the caller asks for, and names what the caller may see: its tenant and its time range. */

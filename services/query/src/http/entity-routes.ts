@@ -11,6 +11,7 @@ import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeList } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
+import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
 import { type DuplicateGroup, readDuplicates } from '../reads/read-duplicates.ts';
 import { readEntities } from '../reads/read-entities.ts';
 import {
@@ -28,6 +29,8 @@ export interface EntityRoutesOptions {
   readonly history: EventHistory;
   readonly catalog: Catalog;
   readonly gate: ReadGate;
+  /** What one query may cost; the defaults when left out. */
+  readonly limits?: QueryLimits;
   /** Shorten the fold of a state; without them each is folded from the first event. */
   readonly snapshots?: Snapshots;
 }
@@ -68,7 +71,8 @@ async function answerEntities(call: Call, options: EntityRoutesOptions): Promise
   const window = windowParameters(call);
   await options.gate.admit(call);
   const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition };
+  const budget = budgetOf(call, options.limits);
+  const wanted = { tenant, order, typePrefix, payloadFilter, window, untilPosition, budget };
   const page = await readEntities(options, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
   const list = {
@@ -102,7 +106,16 @@ async function answerDuplicates(call: Call, options: EntityRoutesOptions): Promi
   const window = windowParameters(call);
   await options.gate.admit(call);
   const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const wanted = { tenant, typePrefix, payloadFilter: null, groupBy, window, untilPosition };
+  const budget = budgetOf(call, options.limits);
+  const wanted = {
+    tenant,
+    typePrefix,
+    payloadFilter: null,
+    groupBy,
+    window,
+    untilPosition,
+    budget,
+  };
   const page = await readDuplicates(options.history, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
   const list = {

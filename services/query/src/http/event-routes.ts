@@ -2,23 +2,24 @@
  * Events of one tenant. Fixed paths stand before `/events/:eventId`; routes of others below `/events/` that take GET (the live streams) have to be
  * registered before these.
  */
-import { type Call, Parameters, type Route } from '@allsource/service-kit/http';
+import { Parameters, type Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
-import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
-import type { Catalog } from '../catalog/catalog.ts';
+import { parseEventQuery } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
-import { writeEvent, writeList } from '../reads/event-output.ts';
+import { writeEvent } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
-import { type EventPage, readEvents } from '../reads/read-events.ts';
-import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import type { ReadCall } from '../reads/read-call.ts';
+import { stampPosition } from '../reads/read-gate.ts';
+import { EventPages, type EventPagesOptions, type PageForm } from './event-pages.ts';
 
-export interface EventRoutesOptions {
-  readonly history: EventHistory;
-  readonly catalog: Catalog;
-  readonly gate: ReadGate;
+export type EventRoutesOptions = EventPagesOptions;
+
+/** A read that needs no more of its call than the read lane has. */
+export interface EventRoute extends Route {
+  readonly handle: (call: ReadCall) => Promise<void>;
 }
 
 const RECENT_DEFAULT = 20;
@@ -29,44 +30,66 @@ const PARAMETER_ALIASES = [
   ['end', 'until'],
 ] as const;
 
+const QUERY: PageForm = {
+  list: 'events',
+  query: (call) => parseEventQuery(call.query),
+  namesVersion: true,
+};
+
+/** The lists that older clients ask for. */
+const LIST = {
+  list: 'data',
+  namesVersion: false,
+  end: ({ request }: ReadCall) =>
+    `,"_links":{"self":{"href":${JSON.stringify(request.originalUrl)}}}`,
+} as const;
+
+const ALL: PageForm = {
+  ...LIST,
+  query: (call) => parseEventQuery(aliasedParameters(call), LIMITS.pageEventsDefault),
+};
+
+const RECENT: PageForm = {
+  ...LIST,
+  query: (call) => {
+    const query = parseEventQuery(aliasedParameters(call), RECENT_DEFAULT);
+    return call.query.text('order') === null ? { ...query, order: 'desc' } : query;
+  },
+};
+
+const OF_ENTITY: PageForm = {
+  ...LIST,
+  query: (call) => ({
+    ...parseEventQuery(aliasedParameters(call)),
+    entity: call.pathParameter('entityId'),
+  }),
+  extra: (call) => `,"entity_id":${JSON.stringify(call.pathParameter('entityId'))}`,
+};
+
+const OF_TYPE: PageForm = {
+  ...LIST,
+  query: (call) => ({
+    ...parseEventQuery(aliasedParameters(call)),
+    type: call.pathParameter('eventType'),
+  }),
+  extra: (call) => `,"event_type":${JSON.stringify(call.pathParameter('eventType'))}`,
+};
+
 /** Queries over events, single events and the lists that older clients ask for. */
-export function eventRoutes(options: EventRoutesOptions): Route[] {
+export function eventRoutes(options: EventRoutesOptions): EventRoute[] {
+  const pages = new EventPages(options);
+  const page = (form: PageForm) => (call: ReadCall) => pages.answer(call, form);
   return [
-    ...route('/query', 'Events by entity, type, time and payload.', (call) =>
-      answerQuery(call, options),
-    ),
-    ...route('/recent', 'The newest events, newest first.', (call) =>
-      answerList(call, options, {
-        query: (parameters) => ({
-          ...parseEventQuery(parameters, RECENT_DEFAULT),
-          order: parameters.text('order') === null ? 'desc' : parseEventQuery(parameters).order,
-        }),
-      }),
-    ),
-    ...route('/entity/:entityId', 'The events of an entity.', (call) => {
-      const entity = call.pathParameter('entityId');
-      return answerList(call, options, {
-        query: (parameters) => ({ ...parseEventQuery(parameters), entity }),
-        extra: `,"entity_id":${JSON.stringify(entity)}`,
-      });
-    }),
-    ...route('/type/:eventType', 'The events of a type.', (call) => {
-      const type = call.pathParameter('eventType');
-      return answerList(call, options, {
-        query: (parameters) => ({ ...parseEventQuery(parameters), type }),
-        extra: `,"event_type":${JSON.stringify(type)}`,
-      });
-    }),
-    ...route('', 'Events as a list in a data member.', (call) =>
-      answerList(call, options, {
-        query: (parameters) => parseEventQuery(parameters, LIMITS.pageEventsDefault),
-      }),
-    ),
+    ...route('/query', 'Events by entity, type, time and payload.', page(QUERY)),
+    ...route('/recent', 'The newest events, newest first.', page(RECENT)),
+    ...route('/entity/:entityId', 'The events of an entity.', page(OF_ENTITY)),
+    ...route('/type/:eventType', 'The events of a type.', page(OF_TYPE)),
+    ...route('', 'Events as a list in a data member.', page(ALL)),
     ...route('/:eventId', 'One event.', (call) => answerEvent(call, options)),
   ];
 }
 
-function route(path: string, summary: string, handle: Route['handle']): Route[] {
+function route(path: string, summary: string, handle: EventRoute['handle']): EventRoute[] {
   return API_BASES.map((base) => ({
     method: 'GET',
     path: `${base}/events${path}`,
@@ -76,44 +99,8 @@ function route(path: string, summary: string, handle: Route['handle']): Route[] 
   }));
 }
 
-/** Never a `data` member beside `events`: clients take either name for the same field and refuse both. */
-async function answerQuery(call: Call, options: EventRoutesOptions): Promise<void> {
-  const tenant = call.tenant();
-  const query = parseEventQuery(call.query);
-  await options.gate.admit(call);
-  const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const entityVersion =
-    query.entity === null
-      ? ''
-      : `,"entity_version":${options.catalog.tenant(tenant).entityEventCount(query.entity)}`;
-  const page = await readEvents(options.history, { tenant, query, untilPosition });
-  await answerPage(call, page, {
-    head: '{"events":[',
-    tail: `]${countMembers(page)}${entityVersion},"position":${untilPosition}}`,
-  });
-}
-
-interface ListForm {
-  readonly query: (parameters: Parameters) => EventQuery;
-  /** Members of the answer besides the usual ones. */
-  readonly extra?: string;
-}
-
-async function answerList(call: Call, options: EventRoutesOptions, form: ListForm): Promise<void> {
-  const tenant = call.tenant();
-  const query = form.query(aliasedParameters(call));
-  await options.gate.admit(call);
-  const untilPosition = stampPosition(call, options.history.appliedPosition);
-  const page = await readEvents(options.history, { tenant, query, untilPosition });
-  const links = `,"_links":{"self":{"href":${JSON.stringify(call.request.originalUrl)}}}`;
-  await answerPage(call, page, {
-    head: '{"data":[',
-    tail: `]${countMembers(page)}${form.extra ?? ''},"position":${untilPosition}${links}}`,
-  });
-}
-
-function aliasedParameters(call: Call): Parameters {
-  const { originalUrl } = call.request;
+function aliasedParameters({ request }: ReadCall): Parameters {
+  const { originalUrl } = request;
   const start = originalUrl.indexOf('?');
   const values = new URLSearchParams(start === -1 ? '' : originalUrl.slice(start + 1));
   for (const [alias, name] of PARAMETER_ALIASES) {
@@ -123,20 +110,7 @@ function aliasedParameters(call: Call): Parameters {
   return new Parameters(values);
 }
 
-function countMembers({ count, totalCount, hasMore }: EventPage): string {
-  return `,"count":${count},"total_count":${totalCount},"has_more":${hasMore}`;
-}
-
-async function answerPage(
-  call: Call,
-  page: EventPage,
-  around: { readonly head: string; readonly tail: string },
-): Promise<void> {
-  const writer = new JsonWriter(call.response);
-  await writeList(writer, { ...around, elements: page.events }, writeEvent);
-}
-
-async function answerEvent(call: Call, options: EventRoutesOptions): Promise<void> {
+async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const id = call.pathParameter('eventId');
   if (!isUuid(id)) {

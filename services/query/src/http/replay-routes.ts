@@ -7,8 +7,8 @@ import type { Clock } from '@allsource/shared/model';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import { builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
-import type { ReadGate } from '../reads/read-gate.ts';
 import { type CountedHistory, countMatching } from '../replay/count-matching.ts';
+import type { ReadGate } from '../reads/read-gate.ts';
 import { analyseReplay } from '../replay/replay-analysis.ts';
 import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
 import { parseReplayWish, type ReplayWish } from '../replay/replay-request.ts';
@@ -18,9 +18,9 @@ import { replayJson } from './replay-json.ts';
 
 export interface ReplayRoutesOptions extends CountedHistory {
   readonly replays: ReplayRuns;
-  /** The gate of the history, which a preview counts. */
-  readonly gate: ReadGate;
   readonly clock: Clock;
+  /** Counts are of everything that was acknowledged before the request. */
+  readonly gate: ReadGate;
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -169,6 +169,7 @@ async function beginWish(
   wish: ReplayWish,
 ): Promise<ReplayRecord> {
   const tenant = call.tenant();
+  await options.gate.admit(call);
   const totalEvents = await countMatching(options, tenant, wish.filter);
   const request = { ...wish, tenant, initiatedBy: call.principal.id };
   return options.replays.begin(request, totalEvents);
@@ -192,8 +193,8 @@ async function preview(call: Call, options: ReplayRoutesOptions): Promise<void> 
   }
   const projection = requiredProjection(name);
   const tenant = call.tenant();
-  const { history, catalog, clock, replays } = options;
-  await options.gate.admit(call);
+  const { history, catalog, clock, replays, gate } = options;
+  await gate.admit(call);
   const underWay = replays.underWay(tenant, name);
   const analysis = { history, catalog, clock, tenant, projection, underWay };
   call.json(200, { data: await analyseReplay(analysis) });

@@ -1,76 +1,217 @@
-/**
- * The order of answers: by timestamp, then version, then position; `desc` is its exact reverse (compareEvents of the shared event query says
- * the same). Events lie in position order, which is nearly this order: events of one commit share a timestamp, and imports bring
- * older ones. So where timestamps never go back, only the events of equal timestamp are sorted among each other, one such group at a
- * time as the answer is written; only otherwise are all found events sorted.
- */
+/** Brings rows of runs into the order of answers. Both ways give stretches of one run each, and let others run in between. */
 import type { QueryOrder } from '@allsource/shared/protocol';
-import { sortedWindow, type WindowBounds } from '../catalog/sorted-window.ts';
-import type { FoundEvents } from './found-events.ts';
+import type { RunMatch } from '../history/event-history.ts';
+import type { EventRun } from '../history/event-run.ts';
+import type { QueryBudget } from './query-budget.ts';
 
-/** The numbers of the found events in the window, in the order of answers. */
-export function windowNumbers(
-  found: FoundEvents,
-  order: QueryOrder,
-  bounds: WindowBounds,
-): Iterable<number> {
-  if (!found.isTimeOrdered) return sortedNumbers(found, order, bounds);
-  const end = bounds.limit === null ? found.count : bounds.offset + bounds.limit;
-  const from = Math.min(bounds.offset, found.count);
-  const to = Math.min(end, found.count);
-  if (order === 'asc') return ascendingNumbers(found, from, to);
-  return descendingNumbers(found, found.count - to, found.count - from);
+/** Rows that are sorted at once: about two milliseconds. */
+const SLICE_ROWS = 8_192;
+/** Rows of a stretch of a merge. */
+const STRETCH_ROWS = 512;
+
+export interface SortedPart extends RunMatch {
+  /** True when no row has an earlier timestamp than the one before it. */
+  readonly isOrdered: boolean;
 }
 
-function sortedNumbers(found: FoundEvents, order: QueryOrder, bounds: WindowBounds): Uint32Array {
+export interface Ordering {
+  readonly order: QueryOrder;
+  readonly budget: QueryBudget;
+}
+
+/** The place of an event in the order of answers. */
+export interface AnswerKey {
+  readonly timestamp: number;
+  readonly version: number;
+  readonly position: number;
+}
+
+export function keyOf(run: EventRun, row: number): AnswerKey {
+  const { source } = run;
+  return {
+    timestamp: source.timestamps[row] as number,
+    version: source.versions[row] as number,
+    position: source.firstPosition + (source.positions[row] as number),
+  };
+}
+
+/** Ascending. */
+export function compareKeys(a: AnswerKey, b: AnswerKey): number {
+  return a.timestamp - b.timestamp || a.version - b.version || a.position - b.position;
+}
+
+export function isAscending(timestamps: Float64Array, rows: Uint32Array): boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const row of rows) {
+    const timestamp = timestamps[row] as number;
+    if (timestamp < last) return false;
+    last = timestamp;
+  }
+  return true;
+}
+
+/** Leaves out the rows up to a cursor. */
+export function partBehind(
+  part: SortedPart,
+  { after, order }: { readonly after: AnswerKey | null; readonly order: QueryOrder },
+): SortedPart {
+  if (after === null) return part;
+  const { run } = part;
+  const { timestamps } = run.source;
   const sign = order === 'asc' ? 1 : -1;
-  const { timestamps, versions } = found.sortKeys();
-  const compare = (a: number, b: number) =>
-    sign *
-    ((timestamps[a] as number) - (timestamps[b] as number) ||
+  const isBehind = (row: number) => {
+    const distance = (timestamps[row] as number) - after.timestamp;
+    return sign * (distance === 0 ? compareKeys(keyOf(run, row), after) : distance) > 0;
+  };
+  return { ...part, rows: candidates(part, after.timestamp, order).filter(isBehind) };
+}
+
+/** The rows that may lie behind a timestamp: of ordered ones only that side. */
+function candidates(
+  { run, rows, isOrdered }: SortedPart,
+  timestamp: number,
+  order: QueryOrder,
+): Uint32Array {
+  if (!isOrdered) return rows;
+  const { timestamps } = run.source;
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const own = timestamps[rows[middle] as number] as number;
+    if (order === 'asc' ? own >= timestamp : own > timestamp) high = middle;
+    else low = middle + 1;
+  }
+  return order === 'asc' ? rows.subarray(low) : rows.subarray(0, low);
+}
+
+/** The rows of a run that stands in time order: cut where the time moves on, each piece sorted when its turn comes. */
+export async function* orderedRows(
+  { run, rows }: SortedPart,
+  { order, budget }: Ordering,
+): AsyncGenerator<RunMatch> {
+  const { timestamps } = run.source;
+  const isSame = (a: number, b: number) =>
+    timestamps[rows[a] as number] === timestamps[rows[b] as number];
+  let size = 256;
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    let [start, end] =
+      order === 'asc' ? [low, Math.min(high, low + size)] : [Math.max(low, high - size), high];
+    while (end < high && isSame(end - 1, end)) end++;
+    while (start > low && isSame(start - 1, start)) start--;
+    if (order === 'asc') low = end;
+    else high = start;
+    size = SLICE_ROWS / 2;
+    const piece = rows.subarray(start, end);
+    if (piece.length > SLICE_ROWS) yield* mergedRows([{ run, rows: piece }], { order, budget });
+    else yield { run, rows: sortedSlice(run, piece, order) };
+    if (budget.isTurnOver) await budget.nextTurn();
+  }
+}
+
+/** A copy of the rows in the order of answers. */
+function sortedSlice(run: EventRun, rows: Uint32Array, order: QueryOrder): Uint32Array {
+  const { timestamps, versions } = run.source;
+  const sorted = rows.slice();
+  let isSorted = true;
+  for (let i = 1; i < rows.length && isSorted; i++)
+    isSorted = compareRows(rows[i - 1] as number, rows[i] as number) < 0;
+  if (!isSorted) sorted.sort(compareRows);
+  return order === 'asc' ? sorted : sorted.toReversed();
+
+  // Rows of a run ascend with their positions.
+  function compareRows(a: number, b: number): number {
+    return (
+      (timestamps[a] as number) - (timestamps[b] as number) ||
       (versions[a] as number) - (versions[b] as number) ||
-      a - b);
-  return sortedWindow(found.count, compare, bounds);
-}
-
-function* ascendingNumbers(found: FoundEvents, from: number, to: number): Generator<number> {
-  let next = from;
-  while (next < to) {
-    const group = groupAround(found, next);
-    const numbers = sortedGroup(found, group);
-    const last = Math.min(to, group.end);
-    for (; next < last; next++) yield numbers[next - group.start] as number;
+      a - b
+    );
   }
 }
 
-function* descendingNumbers(found: FoundEvents, from: number, to: number): Generator<number> {
-  let next = to - 1;
-  while (next >= from) {
-    const group = groupAround(found, next);
-    const numbers = sortedGroup(found, group);
-    const last = Math.max(from, group.start);
-    for (; next >= last; next--) yield numbers[next - group.start] as number;
+/** A sorted slice on its way into a merge: its next row. */
+interface Cursor {
+  readonly run: EventRun;
+  readonly rows: Uint32Array;
+  at: number;
+  key: AnswerKey;
+}
+
+/** The rows of any runs: sorted in slices first, then merged as they are asked for. */
+export async function* mergedRows(
+  parts: readonly RunMatch[],
+  { order, budget }: Ordering,
+): AsyncGenerator<RunMatch> {
+  const heap: Cursor[] = [];
+  const sign = order === 'asc' ? 1 : -1;
+  const isBefore = (a: Cursor, b: Cursor) => sign * compareKeys(a.key, b.key) < 0;
+  for (const { run, rows } of parts) {
+    budget.takeSorted(rows.length);
+    for (let start = 0; start < rows.length; start += SLICE_ROWS) {
+      const slice = sortedSlice(run, rows.subarray(start, start + SLICE_ROWS), order);
+      push(heap, { run, rows: slice, at: 0, key: keyOf(run, slice[0] as number) }, isBefore);
+      if (budget.isTurnOver) await budget.nextTurn();
+    }
+  }
+  yield* stretches(heap, { isBefore, budget });
+}
+
+async function* stretches(
+  heap: Cursor[],
+  { isBefore, budget }: { isBefore: (a: Cursor, b: Cursor) => boolean; budget: QueryBudget },
+): AsyncGenerator<RunMatch> {
+  let run: EventRun | null = null;
+  let stretch: number[] = [];
+  for (let first = heap[0]; first !== undefined; first = heap[0]) {
+    if (run !== null && (first.run !== run || stretch.length === STRETCH_ROWS)) {
+      yield { run, rows: Uint32Array.from(stretch) };
+      stretch = [];
+      if (budget.isTurnOver) await budget.nextTurn();
+    }
+    run = first.run;
+    stretch.push(first.rows[first.at] as number);
+    first.at++;
+    if (first.at < first.rows.length) first.key = keyOf(run, first.rows[first.at] as number);
+    else dropFirst(heap);
+    sink(heap, isBefore);
+  }
+  if (run !== null) yield { run, rows: Uint32Array.from(stretch) };
+}
+
+function push(heap: Cursor[], cursor: Cursor, isBefore: (a: Cursor, b: Cursor) => boolean): void {
+  let at = heap.push(cursor) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >>> 1;
+    if (!isBefore(heap[at] as Cursor, heap[parent] as Cursor)) return;
+    swap(heap, at, parent);
+    at = parent;
   }
 }
 
-/** The found events of one timestamp: from `start` to before `end`. */
-interface Group {
-  readonly start: number;
-  readonly end: number;
+/** Puts the last in place of the first, which is used up. */
+function dropFirst(heap: Cursor[]): void {
+  const last = heap.pop();
+  if (last !== undefined && heap.length > 0) heap[0] = last;
 }
 
-function groupAround(found: FoundEvents, number: number): Group {
-  const timestamp = found.timestamp(number);
-  let start = number;
-  while (start > 0 && found.timestamp(start - 1) === timestamp) start--;
-  let end = number + 1;
-  while (end < found.count && found.timestamp(end) === timestamp) end++;
-  return { start, end };
+/** Lets the first, whose key has changed, find its place. */
+function sink(heap: Cursor[], isBefore: (a: Cursor, b: Cursor) => boolean): void {
+  let at = 0;
+  for (;;) {
+    const left = at * 2 + 1;
+    if (left >= heap.length) return;
+    const right = left + 1;
+    const child =
+      right < heap.length && isBefore(heap[right] as Cursor, heap[left] as Cursor) ? right : left;
+    if (!isBefore(heap[child] as Cursor, heap[at] as Cursor)) return;
+    swap(heap, at, child);
+    at = child;
+  }
 }
 
-function sortedGroup(found: FoundEvents, { start, end }: Group): Uint32Array {
-  const numbers = new Uint32Array(end - start);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = start + i;
-  if (numbers.length === 1) return numbers;
-  return numbers.sort((a, b) => found.version(a) - found.version(b) || a - b);
+function swap(heap: Cursor[], a: number, b: number): void {
+  const held = heap[a] as Cursor;
+  heap[a] = heap[b] as Cursor;
+  heap[b] = held;
 }

@@ -1,110 +1,140 @@
-import type { RunMatch, StoredEvent } from '../history/event-history.ts';
-import { must } from '@allsource/shared/lang';
-
 /**
- * The events that a search found, numbered 0, 1, 2, ... in position order: rows of runs, four bytes each, until an event is asked
- * for.
+ * The events that a search found, as rows of runs, and how they are brought into the order of answers: by timestamp, then version, then position
+ * (compareEvents of the shared event query says the same; `desc` is the exact reverse).
+ *
+ * Events lie in position order, which is nearly this order: imports bring older ones. So runs that overlap in time make a cluster, and clusters follow one another.
+ * A page touches only the clusters it lies in; the others are only counted. A cluster of one run whose rows stand in time order is cut, and only events of equal
+ * timestamp are sorted among each other. Of any other only the rows that can be on the page are kept (best-rows.ts), sorted in slices and merged while the answer is written.
+ *
+ * Memory: four bytes a row of the run looked at, and for a page without a limit over runs that overlap the rows that `querySortedRowsMax` allows.
  */
+import { must } from '@allsource/shared/lang';
+import type { QueryOrder } from '@allsource/shared/protocol';
+import type { EventRun } from '../history/event-run.ts';
+import type { RunMatch } from '../history/event-history.ts';
+import { plannedRows, type SearchedRun } from '../history/match-rows.ts';
+import {
+  type AnswerKey,
+  isAscending,
+  mergedRows,
+  type Ordering,
+  orderedRows,
+  partBehind,
+} from './answer-order.ts';
+import { BestRows } from './best-rows.ts';
+
+/** Which rows of a cluster are asked for. */
+export interface AskedRows extends Ordering {
+  /** Only what comes behind it; null: all. */
+  readonly after: AnswerKey | null;
+  /** How many will be read at most. */
+  readonly wanted: number;
+}
+
+/** What was found in one run. */
+export interface FoundRun {
+  readonly run: EventRun;
+  readonly plan: SearchedRun;
+  /** At least one. */
+  readonly count: number;
+  /** The rows where they are known already; null: the plan finds them again. */
+  readonly rows: Uint32Array | null;
+}
+
 export class FoundEvents {
-  readonly #matches: RunMatch[] = [];
-  /** The number of the first event of each match. */
-  readonly #starts: number[] = [];
+  readonly #runs: FoundRun[] = [];
   #count = 0;
-  #isTimeOrdered = true;
-  #lastTimestamp = Number.NEGATIVE_INFINITY;
-  /** The match looked at last: numbers are mostly asked for one after the other. */
-  #current = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  /** True when no event has an earlier timestamp than the one before it, as without imports of the past. */
-  get isTimeOrdered(): boolean {
-    return this.#isTimeOrdered;
+  get runCount(): number {
+    return this.#runs.length;
   }
 
-  /** Adds the next rows in position order. */
-  add(match: RunMatch): void {
-    if (match.rows.length === 0) return;
-    this.#matches.push(match);
-    this.#starts.push(this.#count);
-    this.#count += match.rows.length;
-    if (this.#isTimeOrdered) this.#checkOrder(match);
+  /** Adds what was found in the next run, in position order. */
+  add(found: FoundRun): void {
+    this.#runs.push(found);
+    this.#count += found.count;
   }
 
-  #checkOrder({ run, rows }: RunMatch): void {
-    const { timestamps } = run.source;
-    const first = timestamps[rows[0] as number] as number;
-    this.#isTimeOrdered =
-      first >= this.#lastTimestamp && (run.isTimeOrdered || areAscending(timestamps, rows));
-    this.#lastTimestamp = timestamps[rows.at(-1) as number] as number;
+  /** The clusters in the order of answers. */
+  clusters(order: QueryOrder): Cluster[] {
+    const clusters = clustersOf(this.#runs);
+    return order === 'asc' ? clusters : clusters.toReversed();
+  }
+}
+
+/** Runs that overlap in time. No event of another cluster lies between two of this one. */
+export class Cluster {
+  readonly runs: FoundRun[];
+  #timestampMax: number;
+
+  constructor(first: FoundRun) {
+    this.runs = [first];
+    this.#timestampMax = first.run.timestampMax;
   }
 
-  timestamp(number: number): number {
-    const { run, rows } = this.#matchOf(number);
-    return run.source.timestamps[this.#rowOf(rows, number)] as number;
+  /** Takes a run in that begins while this cluster lasts. */
+  takes(found: FoundRun): boolean {
+    if (found.run.timestampMin > this.#timestampMax) return false;
+    this.runs.push(found);
+    this.#timestampMax = Math.max(this.#timestampMax, found.run.timestampMax);
+    return true;
   }
 
-  version(number: number): number {
-    const { run, rows } = this.#matchOf(number);
-    return run.source.versions[this.#rowOf(rows, number)] as number;
+  get count(): number {
+    return this.runs.reduce((sum, { count }) => sum + count, 0);
   }
 
-  event(number: number): StoredEvent {
-    const { run, rows } = this.#matchOf(number);
-    return run.event(this.#rowOf(rows, number));
+  get timestampMin(): number {
+    return must(this.runs[0], 'a cluster has a run').run.timestampMin;
   }
 
-  /** All timestamps and versions by number, for sorting. */
-  sortKeys(): { readonly timestamps: Float64Array; readonly versions: Float64Array } {
-    const timestamps = new Float64Array(this.#count);
-    const versions = new Float64Array(this.#count);
-    let number = 0;
-    for (const { run, rows } of this.#matches) {
-      const { source } = run;
-      const times = source.timestamps;
-      const streamVersions = source.versions;
-      for (const row of rows) {
-        timestamps[number] = times[row] as number;
-        versions[number++] = streamVersions[row] as number;
+  get timestampMax(): number {
+    return this.#timestampMax;
+  }
+
+  /** The rows behind the cursor in the order of answers, a stretch at a time; at least the first `wanted` of them. */
+  async *rows(asked: AskedRows): AsyncGenerator<RunMatch> {
+    const { order, budget, after, wanted } = asked;
+    const [only] = this.runs;
+    if (only !== undefined && this.runs.length === 1) {
+      const rows = only.rows ?? plannedRows(only.run, only.plan);
+      if (only.run.isTimeOrdered || isAscending(only.run.source.timestamps, rows)) {
+        yield* orderedRows(partBehind({ run: only.run, rows, isOrdered: true }, asked), asked);
+        return;
       }
     }
-    return { timestamps, versions };
-  }
-
-  #matchOf(number: number): RunMatch {
-    const starts = this.#starts;
-    const current = this.#current;
-    const isCurrent =
-      number >= (starts[current] ?? 0) && number < (starts[current + 1] ?? this.#count);
-    if (!isCurrent) this.#current = lastAtMost(starts, number);
-    return must(this.#matches[this.#current], 'the number of a found event');
-  }
-
-  #rowOf(rows: Uint32Array, number: number): number {
-    return rows[number - (this.#starts[this.#current] as number)] as number;
+    const best = new BestRows(order, wanted);
+    for (const { run, rows, plan } of byBound(this.runs, order)) {
+      if (best.excludes(run)) break;
+      const all = rows ?? plannedRows(run, plan);
+      best.add(
+        after === null
+          ? { run, rows: all }
+          : partBehind({ run, rows: all, isOrdered: false }, asked),
+      );
+      if (budget.isTurnOver) await budget.nextTurn();
+    }
+    yield* mergedRows(best.parts, asked);
   }
 }
 
-function areAscending(timestamps: Float64Array, rows: Uint32Array): boolean {
-  let last = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    const timestamp = timestamps[row] as number;
-    if (timestamp < last) return false;
-    last = timestamp;
-  }
-  return true;
+/** The runs whose first row in the order of answers may come earliest. */
+function byBound(runs: readonly FoundRun[], order: QueryOrder): FoundRun[] {
+  return runs.toSorted((a, b) =>
+    order === 'asc'
+      ? a.run.timestampMin - b.run.timestampMin
+      : b.run.timestampMax - a.run.timestampMax,
+  );
 }
 
-/** The index of the last value that is not above `wanted`. */
-function lastAtMost(sorted: readonly number[], wanted: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= wanted) low = middle;
-    else high = middle;
-  }
-  return low;
+function clustersOf(runs: readonly FoundRun[]): Cluster[] {
+  const byTime = [...runs].sort((a, b) => a.run.timestampMin - b.run.timestampMin);
+  const clusters: Cluster[] = [];
+  for (const found of byTime)
+    if (clusters.at(-1)?.takes(found) !== true) clusters.push(new Cluster(found));
+  return clusters;
 }

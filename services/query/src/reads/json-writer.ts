@@ -1,6 +1,6 @@
 /**
  * Writes a JSON answer of any size with bounded memory. Text and raw bytes are collected in one buffer; a full buffer is sent, and the
- * writer waits while the reader is slower than the store. An answer that fits the first buffer goes out whole, with its length.
+ * writer waits while the reader is slower than the store. An answer that fits the first buffer goes out whole, with its length, and leaves the buffer to the next.
  *
  * When the reader goes away, `flush` says so and the rest of the answer need not be made. An error after the first bytes were
  * sent cannot become an error answer any more: the socket is closed, which the reader sees as a cut answer, never as a whole one.
@@ -8,28 +8,52 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-const BUFFER_BYTES = 128 * 1024;
+const BUFFER_BYTES = 256 * 1024;
+/** With so much collected it is time to send: the next event or two still fit. */
+const FULL_BYTES = 192 * 1024;
 /** UTF-8 needs at most three bytes for a UTF-16 code unit. */
 const BYTES_A_UNIT_MAX = 3;
+/** Buffers that wait for their next answer. Fresh ones of this size cost more than filling them. */
+const SPARE_MAX = 16;
+const spare: Buffer[] = [];
+
+/** Where an answer goes, when it is no response of Node's server. */
+export interface AnswerSink {
+  /** False when there is no reader any more. */
+  readonly isOpen: boolean;
+  /** Sends a part, and calls `onSent` when its bytes are of no more use. Returns false when the reader is slower than the store. */
+  write(part: Buffer, onSent: () => void): boolean;
+  /** Resolves when the sink takes more, or is closed. */
+  drained(): Promise<void>;
+  /** Sends the last part. `isWhole`: it is the only one. */
+  end(part: Buffer, isWhole: boolean): void;
+}
 
 export class JsonWriter {
-  readonly #response: ServerResponse;
-  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  readonly #sink: AnswerSink;
+  #buffer: Buffer = takeBuffer();
   #length = 0;
+  #isWhole = true;
 
-  /** Writes to a response on which nothing was sent yet. */
-  constructor(response: ServerResponse) {
-    this.#response = response;
+  /** Writes to where nothing was sent yet. */
+  constructor(target: ServerResponse | AnswerSink) {
+    this.#sink = 'isOpen' in target ? target : new ResponseSink(target);
   }
 
   /** True when it is time to flush. */
   get isFull(): boolean {
-    return this.#length >= BUFFER_BYTES / 2;
+    return this.#length >= FULL_BYTES;
   }
 
   text(text: string): void {
     this.#reserve(text.length * BYTES_A_UNIT_MAX);
     this.#length += this.#buffer.write(text, this.#length, 'utf8');
+  }
+
+  /** Writes text each character of which stands for a byte of UTF-8. */
+  latin1(text: string): void {
+    this.#reserve(text.length);
+    this.#length += this.#buffer.write(text, this.#length, 'latin1');
   }
 
   /** Writes bytes that are JSON text in UTF-8. */
@@ -42,29 +66,76 @@ export class JsonWriter {
   #reserve(bytes: number): void {
     const wanted = this.#length + bytes;
     if (wanted <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(wanted, this.#buffer.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
 
   /** Sends what was collected and waits until the reader can take more. Returns false when there is no reader any more. */
   async flush(): Promise<boolean> {
-    const response = this.#response;
-    if (response.destroyed) return false;
-    if (!response.headersSent) this.#writeHead();
-    const bytes = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    const sink = this.#sink;
+    if (!sink.isOpen) return false;
+    this.#isWhole = false;
+    const full = this.#buffer;
+    const bytes = full.subarray(0, this.#length);
+    this.#buffer = takeBuffer();
     this.#length = 0;
-    if (response.write(bytes)) await nextTurn();
-    else await drained(response);
-    return !response.destroyed;
+    if (!sink.write(bytes, () => giveBack(full))) await sink.drained();
+    // A fast reader drains at once: others get their turn all the same.
+    await nextTurn();
+    return sink.isOpen;
   }
 
-  /** Ends the answer. */
-  end(): void {
-    const bytes = this.#buffer.subarray(0, this.#length);
-    if (!this.#response.headersSent) this.#writeHead(bytes.length);
-    this.#response.end(bytes);
+  /** Ends the answer. Returns it when it went out whole; null when it was sent in parts. */
+  end(): Buffer | null {
+    const bytes = Buffer.allocUnsafeSlow(this.#length);
+    this.#buffer.copy(bytes, 0, 0, this.#length);
+    giveBack(this.#buffer);
+    this.#sink.end(bytes, this.#isWhole);
+    return this.#isWhole ? bytes : null;
+  }
+}
+
+function takeBuffer(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+}
+
+function giveBack(buffer: Buffer): void {
+  if (buffer.length === BUFFER_BYTES && spare.length < SPARE_MAX) spare.push(buffer);
+}
+
+class ResponseSink implements AnswerSink {
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get isOpen(): boolean {
+    return !this.#response.destroyed;
+  }
+
+  write(part: Buffer, onSent: () => void): boolean {
+    if (!this.#response.headersSent) this.#writeHead();
+    return this.#response.write(part, onSent);
+  }
+
+  drained(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve) => {
+      const done = () => {
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      response.on('drain', done);
+      response.on('close', done);
+    });
+  }
+
+  end(part: Buffer, isWhole: boolean): void {
+    if (isWhole) this.#writeHead(part.length);
+    this.#response.end(part);
   }
 
   #writeHead(length?: number): void {
@@ -72,17 +143,4 @@ export class JsonWriter {
     if (length !== undefined) this.#response.setHeader('content-length', length);
     this.#response.statusCode = 200;
   }
-}
-
-/** Resolves when the response takes more, or is closed. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
 }

@@ -1,13 +1,15 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalJson, rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
 import { compareTexts, type EntityEntry } from '../catalog/entity-tally.ts';
-import { sortedWindow, type WindowBounds } from '../catalog/sorted-window.ts';
+import type { WindowBounds } from '../catalog/sorted-window.ts';
 import type { CatalogPage } from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
+import { defaultBudget } from './query-budget.ts';
 import { type CountedEvents, countEvents } from './read-entities.ts';
+import { sortInTurns } from './sort-in-turns.ts';
 
-const PAYLOADS_A_TURN = 2_048;
+/** Entities whose payloads are read one after the other. */
+const ENTITIES_A_WINDOW = 8_192;
 const NULL = 'null';
 
 export interface DuplicatesWanted extends CountedEvents {
@@ -32,21 +34,38 @@ export async function readDuplicates(
   history: EventHistory,
   wanted: DuplicatesWanted,
 ): Promise<CatalogPage<DuplicateGroup>> {
-  const counts = await countEvents(history, wanted);
-  // In the order of the store, so that a chunk of text is decompressed once and not once an entity.
-  const entries = [...counts.everyEntity()].sort((a, b) => a.lastPosition - b.lastPosition);
+  const budget = wanted.budget ?? defaultBudget();
+  const counts = await countEvents(history, { ...wanted, budget });
   const groups = new Map<string, OpenGroup>();
-  for (const [i, entry] of entries.entries()) {
-    addToGroup(groups, entry.entity, latestMembers(history, wanted, entry));
-    if (i % PAYLOADS_A_TURN === PAYLOADS_A_TURN - 1) await nextTurn();
+  for (const entries of windowsOf(counts.everyEntity())) {
+    budget.takeEntities(entries.length);
+    // In the order of the store, so that a chunk of text is decompressed once for a window and not once an entity.
+    for (const entry of entries.sort((x, y) => x.lastPosition - y.lastPosition)) {
+      budget.takePayloads(1);
+      addToGroup(groups, entry.entity, latestMembers(history, wanted, entry));
+      if (budget.isTurnOver) await budget.nextTurn();
+    }
   }
-  const found = [...groups.values()].filter((group) => group.entities.length > 1).map(closed);
-  const compare = (a: number, b: number) => compareGroups(found[a], found[b]);
-  const numbers = sortedWindow(found.length, compare, wanted.window);
-  return {
-    rows: Array.from(numbers, (number) => must(found[number], 'a group')),
-    total: found.length,
-  };
+  const open = [...groups.values()].filter((group) => group.entities.length > 1);
+  const found = await sortInTurns(open, compareGroups, budget);
+  const { offset, limit } = wanted.window;
+  const page = found.slice(offset, limit === null ? undefined : offset + limit);
+  const rows: DuplicateGroup[] = [];
+  for (const { key, entities } of page)
+    rows.push({ key, entities: await sortInTurns(entities, compareTexts, budget) });
+  return { rows, total: found.length };
+}
+
+/** The elements in lists of so many. */
+function* windowsOf<T>(elements: Iterable<T>): Generator<T[]> {
+  let window: T[] = [];
+  for (const element of elements) {
+    window.push(element);
+    if (window.length < ENTITIES_A_WINDOW) continue;
+    yield window;
+    window = [];
+  }
+  if (window.length > 0) yield window;
 }
 
 interface OpenGroup {
@@ -83,14 +102,6 @@ function addToGroup(
   group.key = key;
 }
 
-function closed({ entities, key }: OpenGroup): DuplicateGroup {
-  return { key, entities: entities.sort(compareTexts) };
-}
-
-function compareGroups(a: DuplicateGroup | undefined, b: DuplicateGroup | undefined): number {
-  const [left, right] = [must(a, 'a group'), must(b, 'a group')];
-  return (
-    right.entities.length - left.entities.length ||
-    compareTexts(left.entities[0] as string, right.entities[0] as string)
-  );
+function compareGroups(a: OpenGroup, b: OpenGroup): number {
+  return b.entities.length - a.entities.length || compareTexts(a.firstEntity, b.firstEntity);
 }

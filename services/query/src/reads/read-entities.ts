@@ -11,6 +11,7 @@ import {
 } from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
+import { defaultBudget, type QueryBudget } from './query-budget.ts';
 import { visitMatches } from './visit-matches.ts';
 
 /** Which events make an entity part of the list; only they are counted. */
@@ -19,6 +20,8 @@ export interface CountedEvents {
   readonly typePrefix: string | null;
   readonly payloadFilter: PayloadFilter | null;
   readonly untilPosition: Position;
+  /** What finding them may cost; the defaults when left out. */
+  readonly budget?: QueryBudget;
 }
 
 export interface EntitiesWanted extends CountedEvents {
@@ -41,12 +44,12 @@ export async function readEntities(
 /** Counts the events meant, by entity and type. */
 export async function countEvents(
   history: EventHistory,
-  { tenant, typePrefix, payloadFilter, untilPosition }: CountedEvents,
+  { tenant, typePrefix, payloadFilter, untilPosition, budget = defaultBudget() }: CountedEvents,
 ): Promise<TenantCatalog> {
   const counts = new TenantCatalog(tenant);
   const selection = { tenant, typePrefix: typePrefix ?? undefined, untilPosition };
   let current: { readonly run: EventRun; readonly count: RowCounter } | null = null;
-  await visitMatches(history, { selection, payloadFilter }, ({ run, rows }) => {
+  await visitMatches(history, { selection, payloadFilter, budget }, ({ run, rows }) => {
     if (current?.run !== run) current = { run, count: counts.counter(run.source) };
     const columns = countedColumns(run.source);
     for (const row of rows) current.count(row, columns);

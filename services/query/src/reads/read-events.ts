@@ -1,50 +1,35 @@
 import type { Position } from '@allsource/shared/model';
 import type { EventQuery } from '@allsource/shared/protocol';
-import type { EventHistory, StoredEvent } from '../history/event-history.ts';
-import { windowNumbers } from './answer-order.ts';
-import { FoundEvents } from './found-events.ts';
-import { type Search, visitMatches } from './visit-matches.ts';
+import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import { type AnswerKey, keyOf } from './answer-order.ts';
+import { Explanation } from './explanation.ts';
+import { type Cluster, FoundEvents } from './found-events.ts';
+import type { QueryBudget } from './query-budget.ts';
+import { type Search, visitFound } from './visit-matches.ts';
 
 /** Which events are wanted, whose, and up to where in the log. */
 export interface EventsWanted {
   readonly tenant: string;
   readonly query: EventQuery;
+  /** Only what comes behind it in the order of answers; null: all. */
+  readonly after: AnswerKey | null;
   readonly untilPosition: Position;
+  readonly budget: QueryBudget;
 }
 
-/** One page of events and what is known of all events meant. */
-export interface EventPage {
-  /** Events of the page. */
-  readonly count: number;
-  /** All events meant, before the window. */
-  readonly totalCount: number;
-  readonly hasMore: boolean;
-  /** The events of the page, in the order of the query; cut out of the store one by one. */
-  readonly events: Iterable<StoredEvent>;
-}
-
-/** Finds the events that a query means. The counts are exact. */
+/** Finds the events that a query means. The count is exact; pages of them are made as they are written. */
 export async function readEvents(history: EventHistory, wanted: EventsWanted): Promise<EventPage> {
-  const { query } = wanted;
-  const found = await findEvents(history, wanted);
-  const rest = Math.max(0, found.count - query.offset);
-  const count = query.limit === null ? rest : Math.min(rest, query.limit);
-  return {
-    count,
-    totalCount: found.count,
-    hasMore: query.offset + count < found.count,
-    events: eventsOf(found, windowNumbers(found, query.order, query)),
-  };
-}
-
-async function findEvents(history: EventHistory, wanted: EventsWanted): Promise<FoundEvents> {
   const found = new FoundEvents();
-  await visitMatches(history, searchOf(wanted), (match) => found.add(match));
-  return found;
+  const explanation = new Explanation();
+  await visitFound(history, { ...searchOf(wanted), budget: wanted.budget, explanation }, (match) =>
+    found.add(match),
+  );
+  wanted.budget.stopClock();
+  return new EventPage({ found, wanted, explanation });
 }
 
 function searchOf({ tenant, query, untilPosition }: EventsWanted): Search {
-  const selection = {
+  const selection: EventSelection = {
     tenant,
     entity: query.entity ?? undefined,
     type: query.type ?? undefined,
@@ -52,11 +37,96 @@ function searchOf({ tenant, query, untilPosition }: EventsWanted): Search {
     excludedTypePrefixes: query.excludedTypePrefixes,
     since: query.since ?? undefined,
     until: query.until ?? undefined,
+    recordedUntil: query.recordedUntil ?? undefined,
     untilPosition,
   };
   return { selection, payloadFilter: query.payloadFilter };
 }
 
-function* eventsOf(found: FoundEvents, numbers: Iterable<number>): Generator<StoredEvent> {
-  for (const number of numbers) yield found.event(number);
+interface EventPageOptions {
+  readonly found: FoundEvents;
+  readonly wanted: EventsWanted;
+  readonly explanation: Explanation;
+}
+
+/** One page of events and what is known of all events meant. `rows` is gone through once; what the page has is known when it has ended. */
+export class EventPage {
+  /** All events meant, whatever the window and the cursor. */
+  readonly totalCount: number;
+  readonly explanation: Explanation;
+  readonly #found: FoundEvents;
+  readonly #wanted: EventsWanted;
+  #count = 0;
+  #hasMore = false;
+  #last: AnswerKey | null = null;
+
+  constructor({ found, wanted, explanation }: EventPageOptions) {
+    this.totalCount = found.count;
+    this.explanation = explanation;
+    this.#found = found;
+    this.#wanted = wanted;
+  }
+
+  /** Events of the page. Known at its end, as the rest is. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get hasMore(): boolean {
+    return this.#hasMore;
+  }
+
+  /** The last event of the page; null when there is none. */
+  get last(): AnswerKey | null {
+    return this.#last;
+  }
+
+  /** The rows of the page in the order of the query, a stretch at a time. */
+  async *rows(): AsyncGenerator<RunMatch> {
+    const { query, after } = this.#wanted;
+    const limit = query.limit ?? Number.POSITIVE_INFINITY;
+    // Behind a cursor nobody has counted: only one more event says that there is one.
+    const isCounted = after === null;
+    if (limit > 0 || !isCounted) {
+      for await (const { run, rows } of this.#rowsBehind()) {
+        const taken = rows.subarray(0, Math.min(rows.length, limit - this.#count));
+        this.#hasMore = taken.length < rows.length;
+        this.#count += taken.length;
+        if (taken.length > 0) {
+          this.#last = keyOf(run, taken.at(-1) as number);
+          yield { run, rows: taken };
+        }
+        if (this.#hasMore || (isCounted && this.#count === limit)) break;
+      }
+    }
+    if (isCounted) this.#hasMore = query.offset + this.#count < this.totalCount;
+  }
+
+  /** The rows behind the offset or the cursor, as many as the page needs. Never an empty stretch. */
+  async *#rowsBehind(): AsyncGenerator<RunMatch> {
+    const { query, after, budget } = this.#wanted;
+    const { order } = query;
+    let { offset } = query;
+    for (const cluster of this.#found.clusters(order)) {
+      if (this.#liesBefore(cluster)) continue;
+      if (after === null && offset >= cluster.count) {
+        offset -= cluster.count;
+        continue;
+      }
+      // One more says whether there is more.
+      const wanted = query.limit === null ? Number.POSITIVE_INFINITY : offset + query.limit + 1;
+      for await (const { run, rows } of cluster.rows({ order, budget, after, wanted })) {
+        const from = Math.min(offset, rows.length);
+        offset -= from;
+        if (from < rows.length) yield { run, rows: rows.subarray(from) };
+      }
+    }
+  }
+
+  /** True when the cursor has passed the whole cluster. */
+  #liesBefore({ timestampMin, timestampMax }: Cluster): boolean {
+    const { query, after } = this.#wanted;
+    if (after === null) return false;
+    return query.order === 'asc' ? timestampMax < after.timestamp : timestampMin > after.timestamp;
+  }
 }

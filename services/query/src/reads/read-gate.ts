@@ -9,7 +9,8 @@
 import { problem } from '@allsource/shared/errors';
 import { type Position, position } from '@allsource/shared/model';
 import type { LogFollower } from '@allsource/service-kit/feed';
-import type { Call } from '@allsource/service-kit/http';
+import type { Parameters } from '@allsource/service-kit/http';
+import type { ReadCall } from './read-call.ts';
 
 /** The header that says at which position of the log an answer is true. */
 export const POSITION_HEADER = 'x-allsource-position';
@@ -20,6 +21,23 @@ export interface ReadGateOptions {
   readonly store: { readonly appliedPosition: Position };
   /** How long a read waits for the store. Setting ALLSOURCE_READ_WAIT_MS. */
   readonly waitMs: number;
+}
+
+/** How new the store has to be for a read. */
+export interface ReadWish {
+  readonly isEventual: boolean;
+  /** The position the caller has to see; null when it names none. */
+  readonly minimum: Position | null;
+}
+
+/** Reads `consistency` and `min_position`. */
+export function readWish(query: Parameters): ReadWish {
+  const consistency = query.choice('consistency', ['strong', 'eventual'] as const);
+  const minimum = query.integer('min_position', { min: 0, max: Number.MAX_SAFE_INTEGER });
+  return {
+    isEventual: consistency === 'eventual',
+    minimum: minimum === null ? null : position(minimum),
+  };
 }
 
 export class ReadGate {
@@ -33,18 +51,17 @@ export class ReadGate {
    * Waits until the store is as new as the caller asks for. Returns the position it is true at, and says it in the answer's header. Throws
    * `read_behind` when that takes too long and `upstream_unavailable` when core does not answer.
    */
-  async admit(call: Call): Promise<Position> {
-    const wanted = await this.#wantedPosition(call);
-    if (wanted !== null && this.#options.store.appliedPosition < wanted) await this.#await(wanted);
+  async admit(call: Pick<ReadCall, 'query' | 'response'>): Promise<Position> {
+    await this.pass(readWish(call.query));
     return stampPosition(call, this.#options.store.appliedPosition);
   }
 
-  /** The position the caller has to see; null when any will do. */
-  async #wantedPosition(call: Call): Promise<Position | null> {
-    const consistency = call.query.choice('consistency', ['strong', 'eventual'] as const);
-    const minimum = call.query.integer('min_position', { min: 0, max: Number.MAX_SAFE_INTEGER });
-    if (minimum !== null) return position(minimum);
-    return consistency === 'eventual' ? null : this.#options.follower.coreHead();
+  /** The same, for a caller that has read the wish before and stamps the position itself. */
+  async pass({ isEventual, minimum }: ReadWish): Promise<void> {
+    const { follower, store } = this.#options;
+    if (minimum === null && isEventual) return;
+    const wanted = minimum ?? (await follower.coreHead());
+    if (store.appliedPosition < wanted) await this.#await(wanted);
   }
 
   async #await(wanted: Position): Promise<void> {
@@ -69,7 +86,10 @@ export class ReadGate {
  * Says in the header at which position the answer is true, and returns it. A store may move on with every turn, so whoever reads more than one
  * thing of it asks for its position in the same turn.
  */
-export function stampPosition(call: Call, appliedPosition: Position): Position {
+export function stampPosition(
+  call: Pick<ReadCall, 'response'>,
+  appliedPosition: Position,
+): Position {
   call.response.setHeader(POSITION_HEADER, String(appliedPosition));
   return appliedPosition;
 }

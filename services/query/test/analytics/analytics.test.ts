@@ -5,11 +5,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { must } from '@allsource/shared/lang';
 import { formatTimestamp, type Micros, micros, parseTimestamp } from '@allsource/shared/model';
 import { SeededRandom } from '@allsource/testkit';
-import { eventCorrelation } from '../../src/analytics/correlation.ts';
-import { eventFrequency } from '../../src/analytics/frequency.ts';
+import { type CorrelationQuestion, eventCorrelation } from '../../src/analytics/correlation.ts';
+import { eventFrequency, type FrequencyQuestion } from '../../src/analytics/frequency.ts';
+import { ScanDesk } from '../../src/analytics/scan-desk.ts';
 import { eventSummary } from '../../src/analytics/summary.ts';
 import { timeGrid, type Window } from '../../src/analytics/time-grid.ts';
 import { BlockHistory } from '../../src/history/block-history.ts';
+import type { EventSelection } from '../../src/history/event-history.ts';
 import { LogWriter, type WrittenEvent } from '../projections/log-writer.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -29,6 +31,24 @@ async function historyOf(events: readonly WrittenEvent[]): Promise<BlockHistory>
   for (const event of events) log.commit('acme', [event]);
   await history.apply(log.frames, log.logIdHex);
   return history;
+}
+
+const stays = () => false;
+
+async function frequency(history: BlockHistory, question: FrequencyQuestion) {
+  const desk = new ScanDesk(history);
+  const answer = await desk.run(stays, (turn) => eventFrequency(desk, question, turn));
+  return { ...answer, buckets: [...answer.buckets] };
+}
+
+function summary(history: BlockHistory, selection: EventSelection) {
+  const desk = new ScanDesk(history);
+  return desk.run(stays, (turn) => eventSummary(desk, selection, turn));
+}
+
+function correlation(history: BlockHistory, question: CorrelationQuestion) {
+  const desk = new ScanDesk(history);
+  return desk.run(stays, (turn) => eventCorrelation(desk, question, turn));
 }
 
 function at(text: string): Micros {
@@ -89,7 +109,7 @@ const ORDERS: readonly WrittenEvent[] = [
 describe('the frequency of events', () => {
   it('fills gaps from the bucket of since to the bucket of until, of one tenant only', async () => {
     const history = await historyOf(ORDERS);
-    const answer = await eventFrequency(history, {
+    const answer = await frequency(history, {
       selection: { tenant: 'acme' },
       window: 'minute',
       monthStep: 'calendar',
@@ -104,9 +124,10 @@ describe('the frequency of events', () => {
       event_types: { 'order.placed': 2 },
     });
     expect(answer).toMatchObject({
-      total_events: 5,
+      totalEvents: 5,
       window: 'minute',
-      time_range: { from: '2026-03-02T10:00:00.000Z', to: '2026-03-02T10:05:30.000Z' },
+      from: '2026-03-02T10:00:00.000Z',
+      to: '2026-03-02T10:05:30.000Z',
     });
   });
 
@@ -120,17 +141,17 @@ describe('the frequency of events', () => {
       until: null,
       now: at('2026-03-04T12:00:00Z'),
     };
-    const answer = await eventFrequency(history, question);
+    const answer = await frequency(history, question);
     expect(answer.buckets.map(({ count }) => count)).toEqual([0, 2, 0, 0]);
     const nothing = { ...question, selection: { tenant: 'acme', type: 'order.lost' } };
-    expect((await eventFrequency(history, nothing)).buckets).toEqual([]);
+    expect((await frequency(history, nothing)).buckets).toEqual([]);
     const foreign = { ...question, selection: { tenant: 'nobody' } };
-    expect((await eventFrequency(history, foreign)).total_events).toBe(0);
+    expect((await frequency(history, foreign)).totalEvents).toBe(0);
   });
 
   it('refuses more buckets than an answer may hold, with the numbers', async () => {
     const history = await historyOf([]);
-    const question = eventFrequency(history, {
+    const question = frequency(history, {
       selection: { tenant: 'acme' },
       window: 'minute',
       monthStep: 'calendar',
@@ -156,8 +177,8 @@ describe('the summary of events', () => {
       ...many,
       { type: 'type.t3', entity: 'e-07', at: '2026-03-01T00:00:00Z' },
     ]);
-    const summary = await eventSummary(history, { tenant: 'acme' });
-    expect(summary).toMatchObject({
+    const answer = await summary(history, { tenant: 'acme' });
+    expect(answer).toMatchObject({
       total_events: 61,
       unique_entities: 15,
       unique_event_types: 12,
@@ -166,13 +187,13 @@ describe('the summary of events', () => {
       last_event: '2026-03-04T00:00:00.000Z',
       events_per_day: 61 / 3,
     });
-    expect(summary.top_event_types).toHaveLength(10);
-    expect(summary.top_event_types[0]).toEqual({
+    expect(answer.top_event_types).toHaveLength(10);
+    expect(answer.top_event_types[0]).toEqual({
       event_type: 'type.t3',
       count: 6,
       percentage: (6 / 61) * 100,
     });
-    expect(summary.top_entities.map(({ entity_id }) => entity_id)).toEqual([
+    expect(answer.top_entities.map(({ entity_id }) => entity_id)).toEqual([
       'e-07',
       ...['00', '01', '02', '03', '04', '05', '06', '08', '09'].map((n) => `e-${n}`),
     ]);
@@ -180,7 +201,7 @@ describe('the summary of events', () => {
 
   it('of nothing is zeros, not a failure', async () => {
     const history = await historyOf([]);
-    expect(await eventSummary(history, { tenant: 'acme' })).toEqual({
+    expect(await summary(history, { tenant: 'acme' })).toEqual({
       total_events: 0,
       unique_entities: 0,
       unique_event_types: 0,
@@ -197,7 +218,7 @@ describe('the summary of events', () => {
 describe('the correlation of two types', () => {
   it('pairs each event with the nearest one of the same entity inside the window', async () => {
     const history = await historyOf(ORDERS);
-    const answer = await eventCorrelation(history, {
+    const answer = await correlation(history, {
       selection: { tenant: 'acme' },
       typeA: 'order.placed',
       typeB: 'order.paid',
@@ -236,7 +257,7 @@ describe('the correlation of two types', () => {
       const expected = ofA.filter((a) =>
         ofB.some((b) => b.entity === a.entity && Math.abs(a.at - b.at) <= windowMs),
       ).length;
-      const answer = await eventCorrelation(history, {
+      const answer = await correlation(history, {
         selection: { tenant: 'acme' },
         typeA: 'a.a',
         typeB: 'b.b',

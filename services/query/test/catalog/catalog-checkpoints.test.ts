@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -57,6 +58,12 @@ async function filled(folder: string, log: GeneratedLog): Promise<void> {
   }
   await side.history.close();
   expect(existsSync(join(folder, 'catalog.checkpoint'))).toBe(true);
+}
+
+function blockNames(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.block'))
+    .sort();
 }
 
 describe('a catalog checkpoint', () => {
@@ -147,6 +154,8 @@ describe('a catalog checkpoint', () => {
         () => truncateSync(path, 40),
         () => truncateSync(path, length - 1),
         () => rmSync(firstBlock),
+        // What is left of the blocks ends before the position that the checkpoint is of.
+        () => rmSync(join(folder, blockNames(folder)[1] ?? '')),
         ...Array.from({ length: 8 }, () => change(random.below(length), 1 << random.below(8))),
       ];
       for (const damage of damages) {

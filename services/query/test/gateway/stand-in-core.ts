@@ -74,6 +74,11 @@ export class StandInCore {
     });
   }
 
+  /** The id of the key that was added last. */
+  get lastKeyId(): string {
+    return `key-${this.#keys}`;
+  }
+
   /** Appends a tenant and a key of it. */
   addKey(key: string, owner: { readonly tenant: string; readonly role: Role }): void {
     const id = `key-${++this.#keys}`;

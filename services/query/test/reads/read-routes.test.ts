@@ -71,6 +71,8 @@ function shown(event: ModelEvent) {
   };
 }
 
+const ANY_TEXT: unknown = expect.any(String);
+
 const iso = (micros: number) =>
   `${new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1)}${String(micros % 1000).padStart(3, '0')}Z`;
 
@@ -86,6 +88,7 @@ function queryString(query: ModelQuery): string {
   set('since', query.since === undefined ? undefined : iso(query.since));
   set('until', query.until === undefined ? undefined : iso(query.until));
   set('as_of', query.asOf === undefined ? undefined : iso(query.asOf));
+  set('as_of_recorded', query.recordedUntil === undefined ? undefined : iso(query.recordedUntil));
   set('payload_filter', query.payloadFilter);
   set('limit', query.limit);
   set('offset', query.offset);
@@ -105,6 +108,7 @@ function randomQuery(random: Random, log: GeneratedLog): ModelQuery {
     since: maybe(0.3, time()),
     until: maybe(0.3, time()),
     asOf: maybe(0.1, time()),
+    recordedUntil: maybe(0.2, random.pick(log.events).recordedAt),
     payloadFilter: maybe(
       0.3,
       random.pick([
@@ -154,6 +158,7 @@ describe('queries over a random log', () => {
           count: page.length,
           total_count: total,
           has_more: hasMore,
+          next_cursor: hasMore && page.length > 0 ? ANY_TEXT : undefined,
           position: log.head,
           ...(query.entity === undefined
             ? {}

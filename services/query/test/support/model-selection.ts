@@ -31,6 +31,8 @@ export function modelSelect(events: readonly ModelEvent[], wanted: EventSelectio
       !(wanted.excludedTypePrefixes ?? []).some((prefix) => event.type.startsWith(prefix)) &&
       (wanted.since === undefined || event.timestamp >= wanted.since) &&
       (wanted.until === undefined || event.timestamp <= wanted.until) &&
+      (wanted.recordedUntil === undefined || event.recordedAt <= wanted.recordedUntil) &&
+      (wanted.afterPosition === undefined || event.position > wanted.afterPosition) &&
       (wanted.untilPosition === undefined || event.position <= wanted.untilPosition),
   );
 }
@@ -46,6 +48,8 @@ export function randomSelection(random: Random, log: GeneratedLog): EventSelecti
     excludedTypePrefixes: maybe([random.pick(['order.p', 'note'])]),
     since: maybe(time()),
     until: maybe(time()),
+    recordedUntil: maybe(micros(random.pick(log.events).recordedAt)),
+    afterPosition: maybe(position(random.below(log.head + 2))),
     untilPosition: maybe(position(random.below(log.head + 2))),
   };
 }

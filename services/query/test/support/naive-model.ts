@@ -11,6 +11,7 @@ export interface ModelQuery {
   readonly since?: number | undefined;
   readonly until?: number | undefined;
   readonly asOf?: number | undefined;
+  readonly recordedUntil?: number | undefined;
   readonly payloadFilter?: string | undefined;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
@@ -54,6 +55,7 @@ function matching(events: readonly ModelEvent[], tenant: string, query: ModelQue
       (query.since === undefined || event.timestamp >= query.since) &&
       (query.until === undefined || event.timestamp <= query.until) &&
       (query.asOf === undefined || event.timestamp <= query.asOf) &&
+      (query.recordedUntil === undefined || event.recordedAt <= query.recordedUntil) &&
       passesFilter(event, query.payloadFilter),
   );
 }

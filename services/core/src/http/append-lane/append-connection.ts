@@ -8,24 +8,22 @@
  */
 import type { Socket } from 'node:net';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
-import { problemBody, toProblem } from '@allsource/service-kit/http';
+import {
+  type LaneConnection,
+  type LanePlace,
+  problemBody,
+  toProblem,
+} from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import type { AdmittedAppend, AppendAnswer, AppendRoute } from '../append-route.ts';
-import type { AnswerHeads } from './answer-head.ts';
 import { readPlainHead } from './plain-head.ts';
 
 /** An answer of this size goes out as one string; a larger one as a head and its own bytes. */
 const JOINED_BYTES_MAX = 4096;
 
-export interface AppendConnectionOptions {
-  readonly socket: Socket;
+export interface AppendConnectionOptions extends LanePlace<AppendConnection> {
   readonly route: AppendRoute;
-  readonly heads: AnswerHeads;
   readonly httpMetrics: HttpMetrics;
-  /** Serves the socket from here on. Unread bytes have been put back. */
-  readonly handOver: (socket: Socket) => void;
-  /** Called once, when the socket is closed or handed over. */
-  readonly onLeft: (connection: AppendConnection) => void;
 }
 
 /** A request whose body is being read. */
@@ -37,7 +35,7 @@ interface Reading {
   bytesMissing: number;
 }
 
-export class AppendConnection {
+export class AppendConnection implements LaneConnection {
   readonly #options: AppendConnectionOptions;
   readonly #socket: Socket;
   #reading: Reading | null = null;
@@ -162,12 +160,12 @@ export class AppendConnection {
     );
   }
 
-  #answer({ admitted, startedAt }: Reading, { body, isReplay }: AppendAnswer): void {
-    const { bytes, release } = body;
+  #answer({ admitted, startedAt }: Reading, answer: AppendAnswer): void {
+    const { bytes, release } = answer.body;
     const head = this.#options.heads.head({
       status: 200,
       bodyBytes: bytes.length,
-      headers: isReplay ? 'Idempotent-Replayed: true\r\n' : '',
+      headers: answerHeaders(answer),
       isLast: this.#isClosing,
     });
     this.#write(head, bytes, release);
@@ -246,4 +244,9 @@ export class AppendConnection {
     this.#hasLeft = true;
     this.#options.onLeft(this);
   }
+}
+
+function answerHeaders({ isReplay, schemaWarnings }: AppendAnswer): string {
+  if (isReplay) return 'Idempotent-Replayed: true\r\n';
+  return schemaWarnings > 0 ? `Schema-Warnings: ${schemaWarnings}\r\n` : '';
 }

@@ -16,14 +16,17 @@ export class AnswerHeads {
   /** The head of an answer with this status and body. `headers` are whole lines, each with its end. */
   head(answer: {
     readonly status: number;
-    readonly bodyBytes: number;
+    /** Null: it is sent in chunks. */
+    readonly bodyBytes: number | null;
     readonly contentType?: string;
     readonly headers?: string;
     readonly isLast: boolean;
   }): string {
     const { status, bodyBytes, contentType = JSON_TYPE, headers = '', isLast } = answer;
     const connection = isLast ? 'Connection: close\r\n' : this.#keepAlive;
-    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\nContent-Length: ${bodyBytes}\r\n${headers}${this.#date()}${connection}\r\n`;
+    const length =
+      bodyBytes === null ? 'Transfer-Encoding: chunked' : `Content-Length: ${bodyBytes}`;
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\n${length}\r\n${headers}${this.#date()}${connection}\r\n`;
   }
 
   #date(): string {

@@ -1,0 +1,64 @@
+/**
+ * Point reads at a fixed rate, whatever the server does (open loop): the newest event of an entity. Latency is counted from when a read was due, so a server that stalls cannot hide the reads that it
+ * held up.
+ */
+import { summarize } from '../statistics.ts';
+import type { LoopClient } from './closed-loop.ts';
+import type { LoadResult, PointReadJob } from './job.ts';
+
+const TICK_MS = 1;
+
+/** Runs the job over connections that are open already. Reads that find none free wait for their turn. */
+export async function runPointReads(
+  job: PointReadJob,
+  clients: readonly LoopClient[],
+): Promise<LoadResult> {
+  const startAt = performance.now();
+  const measureFrom = startAt + job.warmupMs;
+  const endAt = measureFrom + job.durationMs;
+  const gapMs = 1000 / job.readsPerSecond;
+  const latenciesMs: number[] = [];
+  const idle = [...clients];
+  const running = new Set<Promise<void>>();
+  let due = 0;
+  let sent = 0;
+  let backlogMax = 0;
+  const faults: Error[] = [];
+
+  const serve = async (client: LoopClient): Promise<void> => {
+    while (sent < due) {
+      const dueAt = startAt + sent * gapMs;
+      sent += 1;
+      await client.call(() => false);
+      if (dueAt >= measureFrom) latenciesMs.push(performance.now() - dueAt);
+    }
+    idle.push(client);
+  };
+  for (let now = startAt; now < endAt && faults.length === 0; now = performance.now()) {
+    due = Math.floor((now - startAt) / gapMs) + 1;
+    backlogMax = Math.max(backlogMax, due - sent);
+    for (let free = Math.min(idle.length, due - sent); free > 0; free -= 1) {
+      const work = serve(idle.shift() as LoopClient).catch((error: unknown) => {
+        faults.push(error instanceof Error ? error : new Error(String(error)));
+      });
+      running.add(work);
+      void work.finally(() => running.delete(work));
+    }
+    await sleep(TICK_MS);
+  }
+  // What was due and not sent is not sent any more; what was sent is waited for.
+  due = sent;
+  await Promise.all(running);
+  await Promise.all(clients.map((client) => client.close()));
+  if (faults[0] !== undefined) throw faults[0];
+  const seconds = (performance.now() - measureFrom) / 1000;
+  const { length: calls } = latenciesMs;
+  const note = `asked for ${job.readsPerSecond}/s; at most ${backlogMax} reads waited for a connection`;
+  return { calls, events: calls, seconds, retries: 0, latency: summarize(latenciesMs), note };
+}
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
+}

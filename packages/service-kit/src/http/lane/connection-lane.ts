@@ -1,0 +1,98 @@
+/**
+ * A lean lane in front of Node's HTTP server. It takes each new connection first, gives it to a reader that serves some plain requests on the bare socket, and
+ * hands it over to Node's server when anything else comes; there it stays. A request on Node's server costs 70 us of processor time before anybody has looked at
+ * it, in a lane 20 (measured; docs/decisions/0010-append-lane.md).
+ *
+ * Connections that do nothing are closed by the times of the server whose socket it is.
+ */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { must } from '@allsource/shared/lang';
+import { AnswerHeads } from './answer-heads.ts';
+
+const SWEEP_MS = 1000;
+
+/** A connection while the lane serves it. */
+export interface LaneConnection {
+  /** When it last did anything, on the clock of `performance.now`. */
+  readonly activeAt: number;
+  /** No request is being read or answered. */
+  readonly isIdle: boolean;
+  /** No request has come yet. */
+  readonly isFresh: boolean;
+  /** A request is on its way; it will be answered. */
+  readonly isAnswering: boolean;
+  /** Ends the connection, after the answer that is due. */
+  close(): void;
+  destroy(): void;
+}
+
+/** What the lane gives to a connection. */
+export interface LanePlace<C extends LaneConnection> {
+  readonly socket: Socket;
+  readonly heads: AnswerHeads;
+  /** Serves the socket from here on. Unread bytes have been put back. */
+  readonly handOver: (socket: Socket) => void;
+  /** Called once, when the socket is closed or handed over. */
+  readonly onLeft: (connection: C) => void;
+}
+
+export interface ConnectionLaneOptions<C extends LaneConnection> {
+  /** Does not listen yet. */
+  readonly server: Server;
+  readonly serve: (place: LanePlace<C>) => C;
+}
+
+export class ConnectionLane<C extends LaneConnection> {
+  readonly #server: Server;
+  readonly #connections = new Set<C>();
+  readonly #sweep: NodeJS.Timeout;
+  #onEmpty: (() => void) | null = null;
+
+  /** Puts the lane in front of the server. */
+  constructor({ server, serve }: ConnectionLaneOptions<C>) {
+    this.#server = server;
+    const heads = new AnswerHeads(server.keepAliveTimeout);
+    const [serveHttp] = server.listeners('connection');
+    const handOver = (socket: Socket) => must(serveHttp, 'an HTTP server').call(server, socket);
+    const onLeft = (connection: C) => this.#left(connection);
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(serve({ socket, heads, handOver, onLeft }));
+    });
+    this.#sweep = setInterval(() => this.#closeStale(), SWEEP_MS).unref();
+  }
+
+  #left(connection: C): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  // As Node's server does: a first request may take its time, a kept connection is closed early, and no body may come in drops for ever.
+  #closeStale(): void {
+    const { headersTimeout, keepAliveTimeout, requestTimeout } = this.#server;
+    const now = performance.now();
+    for (const connection of this.#connections) {
+      const silentMs = now - connection.activeAt;
+      if (connection.isAnswering) continue;
+      if (!connection.isIdle) {
+        if (silentMs > requestTimeout) connection.destroy();
+      } else if (silentMs > (connection.isFresh ? headersTimeout : keepAliveTimeout))
+        connection.close();
+    }
+  }
+
+  /** Ends idle connections, lets the others have their answer, and destroys what is left after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.#sweep);
+    for (const connection of this.#connections) connection.close();
+    if (this.#connections.size === 0) return;
+    const timer = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, graceMs);
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,165 @@
+import type { Micros, Position } from '@allsource/shared/model';
+import { POSITION_ZERO } from '@allsource/shared/model';
+import { rawMembers } from '@allsource/shared/json';
+import { must } from '@allsource/shared/lang';
+import {
+  type CompatibilityMode,
+  type Frame,
+  parseSystemEvent,
+  type SchemaEnforcement,
+  type SchemaRegistered,
+} from '@allsource/shared/protocol';
+import type { LogFold } from '../append/journal.ts';
+
+/** One version of a schema. The object is the same for as long as the process lives. */
+export interface SchemaVersion {
+  readonly id: string;
+  readonly subject: string;
+  readonly version: number;
+  /** As it was sent. */
+  readonly text: string;
+  readonly description: string | null;
+  readonly tags: readonly string[];
+  readonly createdAt: Micros;
+}
+
+/** An event type with schemas. */
+export interface SchemaSubject {
+  readonly compatibility: CompatibilityMode;
+  /** Version 1 first; none while only the compatibility is set. */
+  readonly versions: readonly SchemaVersion[];
+}
+
+interface Subject {
+  compatibility: CompatibilityMode;
+  readonly versions: SchemaVersion[];
+}
+
+interface TenantSchemas {
+  readonly subjects: Map<string, Subject>;
+  bytes: number;
+}
+
+type SavedRow =
+  | { readonly tenant: string; readonly schema: SchemaVersion }
+  | { readonly tenant: string; readonly subject: string; readonly compatibility: CompatibilityMode }
+  | { readonly tenant: string; readonly enforcement: SchemaEnforcement };
+
+const COMPATIBILITY_DEFAULT: CompatibilityMode = 'BACKWARD';
+
+/** The fold of the schemas of all tenants, of the compatibility of their subjects, and of what the tenants enforce. */
+export class SchemaFold implements LogFold {
+  readonly sectionName = 'schemas/1';
+  readonly #tenants = new Map<string, TenantSchemas>();
+  readonly #enforcements = new Map<string, SchemaEnforcement>();
+  #appliedPosition: Position = POSITION_ZERO;
+
+  /** The position this fold is true at. */
+  get appliedPosition(): Position {
+    return this.#appliedPosition;
+  }
+
+  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
+  apply(frame: Frame): void {
+    if (frame.lastPosition <= this.#appliedPosition) return;
+    this.#appliedPosition = frame.lastPosition;
+    if (!frame.isSystem) return;
+    const { tenant } = frame;
+    for (const event of frame.events()) {
+      const parsed = parseSystemEvent(event);
+      if (parsed?.type === '_system.schema.registered') {
+        const text = must(rawMembers(event.payload)?.get('schema'), 'the text of the schema');
+        this.#add(tenant, versionOf(parsed.payload, { text, createdAt: frame.recordedAt }));
+      } else if (parsed?.type === '_system.schema.compatibility_set')
+        this.#subject(tenant, parsed.payload.subject).compatibility = parsed.payload.compatibility;
+      else if (parsed?.type === '_system.tenant.schema_enforcement_set')
+        this.#enforcements.set(parsed.payload.tenant_id, parsed.payload.schema_enforcement);
+    }
+  }
+
+  /** A part may know of what came after the moment of the call; folding that again changes nothing. */
+  save(): Iterable<Buffer> {
+    return this.#parts(this.#appliedPosition);
+  }
+
+  /** One part for each schema, so that none is large. */
+  *#parts(position: Position): Generator<Buffer> {
+    yield savedPart({ position });
+    for (const [tenant, enforcement] of this.#enforcements)
+      yield savedPart({ tenant, enforcement });
+    for (const [tenant, { subjects }] of this.#tenants)
+      for (const [subject, { compatibility, versions }] of subjects) {
+        yield savedPart({ tenant, subject, compatibility });
+        for (const schema of versions) yield savedPart({ tenant, schema });
+      }
+  }
+
+  load(part: Buffer): void {
+    const saved = JSON.parse(part.toString()) as { readonly position: Position } | SavedRow;
+    if ('position' in saved) this.#appliedPosition = saved.position;
+    else if ('schema' in saved) this.#add(saved.tenant, saved.schema);
+    else if ('subject' in saved)
+      this.#subject(saved.tenant, saved.subject).compatibility = saved.compatibility;
+    else this.#enforcements.set(saved.tenant, saved.enforcement);
+  }
+
+  #add(tenant: string, schema: SchemaVersion): void {
+    const { versions } = this.#subject(tenant, schema.subject);
+    if (schema.version <= versions.length) return;
+    versions.push(schema);
+    this.#schemasOf(tenant).bytes += Buffer.byteLength(schema.text);
+  }
+
+  #schemasOf(tenant: string): TenantSchemas {
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) return known;
+    const fresh = { subjects: new Map<string, Subject>(), bytes: 0 };
+    this.#tenants.set(tenant, fresh);
+    return fresh;
+  }
+
+  #subject(tenant: string, name: string): Subject {
+    const { subjects } = this.#schemasOf(tenant);
+    const known = subjects.get(name);
+    if (known !== undefined) return known;
+    const fresh = { compatibility: COMPATIBILITY_DEFAULT, versions: [] };
+    subjects.set(name, fresh);
+    return fresh;
+  }
+
+  /** What the tenant does about payloads that do not fit. */
+  enforcement(tenant: string): SchemaEnforcement {
+    return this.#enforcements.get(tenant) ?? 'permissive';
+  }
+
+  /** The subjects of a tenant by name, those without a version too. */
+  subjects(tenant: string): ReadonlyMap<string, SchemaSubject> {
+    return this.#tenants.get(tenant)?.subjects ?? new Map();
+  }
+
+  /** The newest version of a subject; null without one. */
+  latest(tenant: string, subject: string): SchemaVersion | null {
+    return this.#tenants.get(tenant)?.subjects.get(subject)?.versions.at(-1) ?? null;
+  }
+
+  /** Bytes of all schemas of a tenant. */
+  bytes(tenant: string): number {
+    return this.#tenants.get(tenant)?.bytes ?? 0;
+  }
+
+  /** The number of subjects of a tenant that have a schema. */
+  schemaCount(tenant: string): number {
+    return [...this.subjects(tenant).values()].filter(({ versions }) => versions.length > 0).length;
+  }
+}
+
+function savedPart(row: SavedRow | { readonly position: Position }): Buffer {
+  return Buffer.from(JSON.stringify(row));
+}
+
+function versionOf(
+  { id, subject, version, description, tags }: SchemaRegistered,
+  { text, createdAt }: Pick<SchemaVersion, 'text' | 'createdAt'>,
+): SchemaVersion {
+  return { id, subject, version, text, description, tags, createdAt };
+}

@@ -1,0 +1,130 @@
+import type { Turn } from './scan-turns.ts';
+
+const FIRST = 1024;
+const ENTITIES_A_STEP = 8_192;
+const TIMES_A_STEP = 131_072;
+const SORTED_AT_ONCE = 32_768;
+
+export interface TimedColumns {
+  /** The run's entity numbers to those of the scan. */
+  readonly numbers: Uint32Array;
+  readonly entities: Uint32Array;
+  readonly timestamps: Float64Array;
+}
+
+/** Times by entity: first collected in any order, then sorted, then asked for the nearest one. */
+export class EntityTimes {
+  #entities = new Uint32Array(FIRST);
+  #collected = new Float64Array(FIRST);
+  #size = 0;
+  /** Entity number to the end of its times in `#sorted`; they begin where those of the one before end. */
+  #ends = new Uint32Array(0);
+  #sorted = new Float64Array(0);
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(rows: Uint32Array, { numbers, entities, timestamps }: TimedColumns): void {
+    this.#reserve(this.#size + rows.length);
+    let size = this.#size;
+    for (const row of rows) {
+      this.#entities[size] = numbers[entities[row] as number] as number;
+      this.#collected[size++] = timestamps[row] as number;
+    }
+    this.#size = size;
+  }
+
+  #reserve(wanted: number): void {
+    if (wanted <= this.#collected.length) return;
+    const capacity = Math.max(wanted, this.#collected.length * 2);
+    const entities = new Uint32Array(capacity);
+    const collected = new Float64Array(capacity);
+    entities.set(this.#entities);
+    collected.set(this.#collected);
+    this.#entities = entities;
+    this.#collected = collected;
+  }
+
+  /** Groups the times by entity and sorts each group. `entityCount` is above all entity numbers. */
+  async sort(entityCount: number, turn: Turn): Promise<void> {
+    const next = await this.#starts(entityCount, turn);
+    const sorted = new Float64Array(this.#size);
+    for (let i = 0; i < this.#size; i++) {
+      const entity = this.#entities[i] as number;
+      const place = next[entity] as number;
+      sorted[place] = this.#collected[i] as number;
+      next[entity] = place + 1;
+      if (i % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
+    }
+    this.#sorted = sorted;
+    this.#ends = next;
+    this.#collected = new Float64Array(0);
+    for (let entity = 0; entity < entityCount; entity++) {
+      const [start, end] = this.#range(entity);
+      if (end - start > 1) await sortInTurns(sorted.subarray(start, end), turn);
+      if (entity % ENTITIES_A_STEP === 0 && turn.isSpent) await turn.next();
+    }
+  }
+
+  /** Entity number to where its times begin. */
+  async #starts(entityCount: number, turn: Turn): Promise<Uint32Array<ArrayBuffer>> {
+    const starts = new Uint32Array(entityCount);
+    for (let i = 0; i < this.#size; i++) {
+      const entity = (this.#entities[i] as number) + 1;
+      if (entity < entityCount) starts[entity] = (starts[entity] as number) + 1;
+      if (i % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
+    }
+    for (let entity = 1; entity < entityCount; entity++)
+      starts[entity] = (starts[entity] as number) + (starts[entity - 1] as number);
+    return starts;
+  }
+
+  #range(entity: number): [number, number] {
+    return [entity === 0 ? 0 : (this.#ends[entity - 1] as number), this.#ends[entity] as number];
+  }
+
+  /** The time of an entity that is nearest to `time`, of two as near the later one; infinite when it has none. */
+  nearest(entity: number, time: number): number {
+    // Entities that came after the sorting have no times here.
+    if (entity >= this.#ends.length) return Number.POSITIVE_INFINITY;
+    const [start, end] = this.#range(entity);
+    let low = start;
+    let high = end;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] as number) < time) low = middle + 1;
+      else high = middle;
+    }
+    const after = low < end ? (this.#sorted[low] as number) : Number.POSITIVE_INFINITY;
+    const before = low > start ? (this.#sorted[low - 1] as number) : Number.NEGATIVE_INFINITY;
+    return after - time <= time - before ? after : before;
+  }
+}
+
+/** Sorts times, most of which are in order already: a long list in pieces, which are then merged. */
+async function sortInTurns(times: Float64Array, turn: Turn): Promise<void> {
+  if (isAscending(times)) return;
+  if (times.length <= SORTED_AT_ONCE) {
+    times.sort();
+    return;
+  }
+  const middle = times.length >>> 1;
+  await sortInTurns(times.subarray(0, middle), turn);
+  if (turn.isSpent) await turn.next();
+  await sortInTurns(times.subarray(middle), turn);
+  const left = times.slice(0, middle);
+  let from = 0;
+  let right = middle;
+  for (let place = 0; from < left.length; place++) {
+    const isLeft = right === times.length || (left[from] as number) <= (times[right] as number);
+    times[place] = (isLeft ? left[from++] : times[right++]) as number;
+    if (place % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
+  }
+}
+
+function isAscending(times: Float64Array): boolean {
+  for (let i = 1; i < times.length; i++)
+    if ((times[i] as number) < (times[i - 1] as number)) return false;
+  return true;
+}

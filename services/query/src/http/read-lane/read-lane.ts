@@ -1,0 +1,30 @@
+/**
+ * The lean lane of the reads that come most: queries over events, and one event by its id. Plain requests for them are served on the bare socket; a connection on which
+ * anything else comes goes to Node's HTTP server, with every unanswered byte, and stays there (docs/decisions/0014-read-lane.md).
+ *
+ * It has no rules of its own: who may read, which tenant, the gate and the answers are those of the routes (event-routes.ts). Whoever is not admitted at once is
+ * handed over, so refusals and keys that are not known yet are Node's on both ways.
+ */
+import type { Server } from 'node:http';
+import { ConnectionLane } from '@allsource/service-kit/http';
+import { Admission, type AdmissionOptions } from './admission.ts';
+import { type AnsweredRead, ReadConnection } from './read-connection.ts';
+
+export interface ReadLaneOptions extends AdmissionOptions {
+  /** Does not listen yet. */
+  readonly server: Server;
+  /** Called when an answer has ended. */
+  readonly onAnswered: (answered: AnsweredRead) => void;
+}
+
+export type ReadLane = ConnectionLane<ReadConnection>;
+
+/** Puts the lane in front of a server. */
+export function openReadLane(options: ReadLaneOptions): ReadLane {
+  const admission = new Admission(options);
+  const { onAnswered } = options;
+  return new ConnectionLane({
+    server: options.server,
+    serve: (place) => new ReadConnection({ ...place, admission, onAnswered }),
+  });
+}
