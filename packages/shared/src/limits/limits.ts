@@ -129,7 +129,7 @@ export const LIMITS = {
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */
   replaysWaitingMax: 100,
-  /** Threads of one replay; at most as many as the machine has processors are used. */
+  /** Processes of one replay; at most as many as the machine has processors are used. */
   replayWorkersMax: 16,
   /** Events of one batch of a replay. */
   replayBatchEventsMax: 100_000,

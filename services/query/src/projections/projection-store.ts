@@ -7,7 +7,7 @@
  * replaced by an empty one, and the error is thrown on.
  *
  * Generations: the states of a projection and tenant carry the number of a generation, of which one is live: what is read and folded into. A replay
- * builds another one beside it, from a thread with its own connection; a switch makes that one live in one transaction, and only when that is
+ * builds another one beside it, from a process with its own connection; a switch makes that one live in one transaction, and only when that is
  * committed does anybody read it. Where nothing was ever switched, the live generation is 0.
  *
  * Two connections write: this one and that of a replay. SQLite lets one at a time. This one does not wait inside of a call but tries again in a

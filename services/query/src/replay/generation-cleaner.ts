@@ -1,5 +1,5 @@
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { ChildProcess } from 'node:child_process';
+import { startProgram } from './start-program.ts';
 
 export interface GenerationCleanerOptions {
   /** The file of the projections. */
@@ -7,10 +7,11 @@ export interface GenerationCleanerOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-/** Removes dropped generations in the background, in a thread that lives as long as there is something to remove. */
+/** Removes dropped generations in the background, in a process that lives as long as there is something to remove. */
 export class GenerationCleaner {
   readonly #options: GenerationCleanerOptions;
-  #worker: Worker | null = null;
+  #child: ChildProcess | null = null;
+  #ended: Promise<void> = Promise.resolve();
   #isWanted = false;
   #isClosed = false;
 
@@ -21,30 +22,32 @@ export class GenerationCleaner {
   /** Says that there is something to remove. */
   clean(): void {
     this.#isWanted = true;
-    if (this.#worker === null && !this.#isClosed) this.#start();
+    if (this.#child === null && !this.#isClosed) this.#start();
   }
 
-  /** Ends the thread; what it has not removed the next start does. */
+  /** Ends the process; what it has not removed the next start does. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#worker?.terminate();
+    this.#child?.kill('SIGKILL');
+    await this.#ended;
   }
 
   #start(): void {
     this.#isWanted = false;
-    const worker = new Worker(workerFile(), { workerData: { file: this.#options.file } });
-    this.#worker = worker;
-    worker.on('error', (error) => {
-      if (!this.#isClosed) this.#options.onFailed(error);
-    });
-    worker.once('exit', () => {
-      this.#worker = null;
-      if (this.#isWanted && !this.#isClosed) this.#start();
+    const child = startProgram('clean', [this.#options.file]);
+    this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.once('error', (error) => {
+        this.#options.onFailed(error);
+        if (child.pid === undefined) resolve();
+      });
+      child.once('exit', (code) => {
+        this.#child = null;
+        if (code !== 0 && !this.#isClosed)
+          this.#options.onFailed(new RangeError(`the process ended with ${code}`));
+        resolve();
+        if (this.#isWanted && !this.#isClosed) this.#start();
+      });
     });
   }
-}
-
-function workerFile(): string {
-  const isSource = import.meta.filename.endsWith('.ts');
-  return join(import.meta.dirname, isSource ? 'clean.worker.ts' : 'clean.worker.js');
 }

@@ -1,6 +1,6 @@
 /**
- * Writes a generation that nobody reads yet into the file of the projections, from a thread beside the event loop. Transactions are short, and
- * after each one the thread rests, so that the saves of the live projections come in between. States and checkpoint of a share move in one
+ * Writes a generation that nobody reads yet into the file of the projections, from a process beside the service. Transactions are short, and
+ * after each one the process rests, so that the saves of the live projections come in between. States and checkpoint of a share move in one
  * transaction: killed at any point, the share goes on from its checkpoint, or copies the same rows over those of the first try.
  */
 import Database, { type Database as Connection, type Statement } from 'better-sqlite3';

@@ -1,11 +1,11 @@
 /**
  * Folds the log into a target that nobody reads, up to the position that it is told, and there waits until it is told another one.
  *
- * Promise: the target holds exactly the matching events up to its position, each once, whatever happens to the connection to core or to the thread.
+ * Promise: the target holds exactly the matching events up to its position, each once, whatever happens to the connection to core or to the process.
  * The follower brings whole frames in order from the sink's own position, which after a restart is that of the target.
  *
  * Ordering: frames are folded in memory, key by key, and saved with their position in one transaction when enough has come together or the limit is
- * reached. Between batches the thread looks at its commands.
+ * reached. Between batches the process looks at its commands.
  *
  * Failure: an error of the target ends the replay; nothing is tried again on half of a batch.
  */
@@ -244,7 +244,7 @@ export class ReplayFold implements FrameSink {
   }
 }
 
-/** A sink that has stopped takes no more frames and refuses none: the thread ends. */
+/** A sink that has stopped takes no more frames and refuses none: the process ends. */
 function never(): Promise<never> {
   return new Promise(() => {});
 }

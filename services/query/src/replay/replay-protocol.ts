@@ -1,6 +1,6 @@
 import type { ReplayFilter } from './replay-filter.ts';
 
-/** One share of a replay, which one thread carries out. */
+/** One share of a replay, which one process carries out. */
 export interface ReplayJob {
   readonly shadowFile: string;
   /** The file of the projections. */
@@ -23,8 +23,10 @@ export interface ReplayJob {
   readonly progressEvents: number;
 }
 
-/** What the thread is told. One at a time: the next when the answer to the one before has come. `stop` may come at any time. */
+/** What the process is told. One at a time: the next when the answer to the one before has come. `stop` may come at any time. */
 export type ReplayCommand =
+  /** The first one. */
+  | { readonly kind: 'begin'; readonly job: ReplayJob }
   /** Fold up to a position, save, and answer `reached`. */
   | { readonly kind: 'fold'; readonly limit: number }
   /** Copy what was folded into the generation, fold into it from now on, and answer `copied`. */
@@ -45,7 +47,7 @@ export interface ComputedStates {
 export type ReplayReport =
   | { readonly kind: 'progress'; readonly processed: number; readonly position: number }
   | { readonly kind: 'reached'; readonly processed: number; readonly position: number }
-  /** Keys by projection; null when they were copied before the thread began. */
+  /** Keys by projection; null when they were copied before the process began. */
   | { readonly kind: 'copied'; readonly keyCounts: Readonly<Record<string, number>> | null }
   | { readonly kind: 'computed'; readonly computed: readonly ComputedStates[] }
   /** Why it makes no progress at the moment; null when it does again. */

@@ -7,7 +7,7 @@ export type ReplayStatus = 'pending' | 'running' | 'completed' | 'failed' | 'can
 export interface ReplayConfig {
   /** Events folded between two looks at whether it was cancelled. */
   readonly batchEvents: number;
-  /** Threads, among which the keys are dealt out. */
+  /** Processes, among which the keys are dealt out. */
   readonly workers: number;
   /** Events between two reports of progress; null: only at its stages. */
   readonly progressEvents: number | null;

@@ -1,18 +1,18 @@
 /**
- * Carries out one replay: threads fold the log beside everything that is read, and what they have built is put in place at once.
+ * Carries out one replay: processes fold the log beside everything that is read, and what they have built is put in place at once.
  *
  * Promise: readers see the old states until the new ones are whole and true at the same position, and from then on the new ones. Killed at any point
  * it is one or the other, and what was folded so far is gone on from.
  *
- * The stages. (1) The threads fold into files of their own until they are near the live projections. (2) They copy that into a generation of the
+ * The stages. (1) The processes fold into files of their own until they are near the live projections. (2) They copy that into a generation of the
  * file of the projections that nobody reads, and fold on into it. (3) The live side begins to keep the frames of the tenant that it folds, and the
- * threads fold up to the position where that began. (4) While the live side folds nothing, the kept frames are folded into the generation and it
- * is made live, in one transaction. Frames of (3) are bounded; when they were too many, the threads catch up further and (3) is tried again.
+ * processes fold up to the position where that began. (4) While the live side folds nothing, the kept frames are folded into the generation and it
+ * is made live, in one transaction. Frames of (3) are bounded; when they were too many, the processes catch up further and (3) is tried again.
  *
  * A filtered replay has no generation: where its filter means whole keys, step 4 replaces the states of those keys; otherwise it replaces nothing and only
  * says what it has computed (replay-filter.ts).
  *
- * Failure: an error of a thread or of the file ends the replay; what readers see is untouched.
+ * Failure: an error of a process or of the file ends the replay; what readers see is untouched.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, must } from '@allsource/shared/lang';
@@ -24,7 +24,7 @@ import { foldDelta } from './replay-delta.ts';
 import { replayScope } from './replay-filter.ts';
 import type { ComputedStates } from './replay-protocol.ts';
 import type { ReplayOutcome } from './replay-record.ts';
-import { ReplayThreads, type ReplayThreadsOptions } from './replay-threads.ts';
+import { ReplayProcesses, type ReplayProcessesOptions } from './replay-processes.ts';
 
 /** How near to the live projections, in events, a stage ends. */
 const SLACK_EVENTS = { beforeCopy: 20_000, beforeSwitch: 1_000 } as const;
@@ -34,18 +34,18 @@ const SWITCHES_MAX = 20;
 /** How long is waited at a time for the live projections to come as far as the replay, which may be ahead after a crash. */
 const BEHIND_WAIT_MS = 10;
 
-export interface ReplayRunOptions extends ReplayThreadsOptions {
+export interface ReplayRunOptions extends ReplayProcessesOptions {
   readonly folds: ProjectionFolds;
 }
 
 export class ReplayRun {
   readonly #options: ReplayRunOptions;
-  readonly #threads: ReplayThreads;
+  readonly #processes: ReplayProcesses;
   #isStopped = false;
 
   constructor(options: ReplayRunOptions) {
     this.#options = options;
-    this.#threads = new ReplayThreads(options);
+    this.#processes = new ReplayProcesses(options);
   }
 
   /** Carries it out; throws why it cannot be. */
@@ -53,24 +53,24 @@ export class ReplayRun {
     const { generation, projections } = this.#options;
     await this.#catchUp(SLACK_EVENTS.beforeCopy);
     if (generation === null) return await this.#finished((kept, at) => this.#replace(kept, at));
-    const keyCounts = await this.#threads.copy();
+    const keyCounts = await this.#processes.copy();
     return await this.#finished(async (kept, at) => {
       const isSwitched = await this.#switch(generation, kept, at);
       return isSwitched ? switchedOutcomes(projections, keyCounts) : null;
     });
   }
 
-  /** Ends the threads. What they have saved stays for the next start. */
+  /** Ends the processes. What they have saved stays for the next start. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#threads.stop();
+    await this.#processes.stop();
   }
 
   async #catchUp(slackEvents: number): Promise<void> {
     const { folds } = this.#options;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const limit = folds.appliedPosition;
-      await this.#threads.foldTo(limit);
+      await this.#processes.foldTo(limit);
       if (folds.appliedPosition - limit <= slackEvents) return;
     }
   }
@@ -83,7 +83,7 @@ export class ReplayRun {
       await this.#catchUp(SLACK_EVENTS.beforeSwitch);
       const kept = await folds.keepFrames(request.tenant);
       try {
-        const at = await this.#threads.foldTo(kept.after);
+        const at = await this.#processes.foldTo(kept.after);
         while (folds.appliedPosition < at && !this.#isStopped) await sleep(BEHIND_WAIT_MS);
         const outcomes = await finish(kept, at);
         if (outcomes !== null) return outcomes;
@@ -121,7 +121,7 @@ export class ReplayRun {
     const keys = Object.fromEntries(
       this.#replacedKeys().map(({ projection, keys: ofIt }) => [projection.name, ofIt]),
     );
-    const computed = await this.#threads.compute(keys);
+    const computed = await this.#processes.compute(keys);
     const isDone = await folds.exclusively(async (store) => {
       this.#requireGoingOn();
       const { frames } = kept;

@@ -25,14 +25,14 @@ import { ReplayGenerations } from './replay-generations.ts';
 import { isEnded, type ReplayRecord, type ReplayRequest } from './replay-record.ts';
 import { ReplayRecords } from './replay-records.ts';
 import { ReplayRun, switchedOutcomes } from './replay-run.ts';
-import type { CoreAccess } from './replay-threads.ts';
+import type { CoreAccess } from './replay-processes.ts';
 import { wantedProjections } from './wanted-projections.ts';
 
 export interface ReplayRunsOptions {
   /** Of the service. */
   readonly folder: string;
   readonly projectionsFile: string;
-  /** Events that a thread folds in a second, at most. Setting ALLSOURCE_REPLAY_EVENTS_PER_S. */
+  /** Events that a process folds in a second, at most. Setting ALLSOURCE_REPLAY_EVENTS_PER_S. */
   readonly eventsPerSecond: number;
   readonly folds: ProjectionFolds;
   readonly clock: Clock;

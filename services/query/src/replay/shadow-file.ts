@@ -12,6 +12,8 @@ import type { FoldedStates, FoldTarget } from './fold-target.ts';
 
 const FORMAT = 1;
 const CACHE_KIB = 64 * 1024;
+/** How long is waited for a process before this one to end. */
+const LOCK_WAIT_MS = 30_000;
 const SUFFIXES = ['', '-wal', '-shm'];
 const TABLES = `
   CREATE TABLE progress (
@@ -54,6 +56,8 @@ export class ShadowFile implements FoldTarget {
 
   private constructor(database: Connection) {
     this.#database = database;
+    // Nobody else opens it as long as this one is open: not the process that goes on with a replay whose last one has not ended yet.
+    database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma(`cache_size = -${CACHE_KIB}`);
@@ -78,10 +82,10 @@ export class ShadowFile implements FoldTarget {
   /** Opens the file, or makes it. */
   static open(path: string): ShadowFile {
     mkdirSync(dirname(path), { recursive: true });
-    if (!existsSync(path)) return new ShadowFile(new Database(path));
+    if (!existsSync(path)) return new ShadowFile(new Database(path, { timeout: LOCK_WAIT_MS }));
     let database: Connection | null = null;
     try {
-      database = new Database(path);
+      database = new Database(path, { timeout: LOCK_WAIT_MS });
       const check = database.pragma('quick_check(1)', { simple: true });
       if (check === 'ok') return new ShadowFile(database);
       database.close();
@@ -90,7 +94,7 @@ export class ShadowFile implements FoldTarget {
       if (!isDamage(error)) throw error;
     }
     removeShadow(path);
-    return new ShadowFile(new Database(path));
+    return new ShadowFile(new Database(path, { timeout: LOCK_WAIT_MS }));
   }
 
   get position(): number {

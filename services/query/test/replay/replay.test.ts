@@ -44,8 +44,9 @@ function randomEvents(random: SeededRandom): WrittenEvent[] {
   }));
 }
 
-/** A linearizable read: after it, the projections hold everything. */
+/** Linearizable reads: after them, the projections and the history hold everything. */
 async function untilSeen({ ask }: GatewayWorld): Promise<void> {
+  expect((await ask('/api/v1/events/query?limit=1', { key: ACME })).status).toBe(200);
   expect((await ask('/api/v1/projections/event_counters/state', { key: ACME })).status).toBe(200);
 }
 
@@ -253,7 +254,7 @@ describe('a replay with filters', () => {
     });
   });
 
-  it('of a time range changes nothing that is read, and computes the same digest in any number of threads', async () => {
+  it('of a time range changes nothing that is read, and computes the same digest in any number of processes', async () => {
     const at = await filledWorld();
     const before = [
       await states(at, 'entity_snapshots', ACME),

@@ -1,9 +1,9 @@
-/** The threads of one replay, each with its share of the keys, told and asked as one. */
+/** The processes of one replay, each with its share of the keys, told and asked as one. */
 import { join } from 'node:path';
 import type { Projection } from '../projections/projection.ts';
 import type { ComputedStates } from './replay-protocol.ts';
 import type { ReplayRequest } from './replay-record.ts';
-import { ReplayThread } from './replay-thread.ts';
+import { ReplayProcess } from './replay-process.ts';
 
 /** How core's log is reached. */
 export interface CoreAccess {
@@ -11,7 +11,7 @@ export interface CoreAccess {
   readonly internalToken: string;
 }
 
-export interface ReplayThreadsOptions {
+export interface ReplayProcessesOptions {
   readonly id: string;
   readonly request: ReplayRequest;
   readonly projections: readonly Projection[];
@@ -21,40 +21,40 @@ export interface ReplayThreadsOptions {
   /** The folder of the files that replays are built in. */
   readonly folder: string;
   readonly projectionsFile: string;
-  /** Events that a thread folds in a second, at most. */
+  /** Events that a process folds in a second, at most. */
   readonly eventsPerSecond: number;
-  /** Matching events folded by all threads together. */
+  /** Matching events folded by all processes together. */
   readonly onProgress: (processed: number) => void;
   readonly onWaiting: (reason: string | null) => void;
 }
 
-export class ReplayThreads {
-  readonly #options: ReplayThreadsOptions;
-  readonly #threads: readonly ReplayThread[];
+export class ReplayProcesses {
+  readonly #options: ReplayProcessesOptions;
+  readonly #processes: readonly ReplayProcess[];
   readonly #processed: number[];
 
-  constructor(options: ReplayThreadsOptions) {
+  constructor(options: ReplayProcessesOptions) {
     this.#options = options;
     const { workers } = options.request.config;
     this.#processed = Array.from({ length: workers }, () => 0);
-    this.#threads = this.#processed.map((_, index) => this.#start(index));
+    this.#processes = this.#processed.map((_, index) => this.#start(index));
   }
 
-  /** Folds up to a position, which all threads then stand at. */
+  /** Folds up to a position, which all processes then stand at. */
   async foldTo(limit: number): Promise<number> {
     const answers = await Promise.all(
-      this.#threads.map((thread) => thread.tell({ kind: 'fold', limit })),
+      this.#processes.map((one) => one.tell({ kind: 'fold', limit })),
     );
     const positions = answers.map((answer) => (answer.kind === 'reached' ? answer.position : 0));
     const reached = Math.max(...positions);
-    // After a crash one thread may be ahead of the others and of the live projections.
+    // After a crash one process may be ahead of the others and of the live projections.
     if (positions.every((position) => position === reached)) return reached;
     return await this.foldTo(reached);
   }
 
   /** Copies what was folded into the generation. Returns the keys by projection; null when that was done before a restart. */
   async copy(): Promise<ReadonlyMap<string, number> | null> {
-    const answers = await Promise.all(this.#threads.map((thread) => thread.tell({ kind: 'copy' })));
+    const answers = await Promise.all(this.#processes.map((one) => one.tell({ kind: 'copy' })));
     const counts = new Map<string, number>();
     for (const answer of answers) {
       if (answer.kind !== 'copied' || answer.keyCounts === null) return null;
@@ -64,12 +64,12 @@ export class ReplayThreads {
     return counts;
   }
 
-  /** What the threads have computed, put together. */
+  /** What the processes have computed, put together. */
   async compute(
     keys: Readonly<Record<string, readonly string[]>>,
   ): Promise<ReadonlyMap<string, ComputedStates>> {
     const answers = await Promise.all(
-      this.#threads.map((thread) => thread.tell({ kind: 'compute', keys })),
+      this.#processes.map((one) => one.tell({ kind: 'compute', keys })),
     );
     const sums = new Map<string, ComputedStates>();
     for (const answer of answers) {
@@ -82,20 +82,20 @@ export class ReplayThreads {
     return sums;
   }
 
-  /** Ends the threads. What they have saved stays for the next start. */
+  /** Ends the processes. What they have saved stays for the next start. */
   async stop(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.stop()));
+    await Promise.all(this.#processes.map((one) => one.stop()));
   }
 
   #shadowFile(share: number): string {
     return join(this.#options.folder, `${this.#options.id}-${share}.sqlite`);
   }
 
-  #start(index: number): ReplayThread {
+  #start(index: number): ReplayProcess {
     const { request, projections, generation, core, projectionsFile, eventsPerSecond } =
       this.#options;
     const { workers, batchEvents, progressEvents } = request.config;
-    return new ReplayThread({
+    return new ReplayProcess({
       job: {
         shadowFile: this.#shadowFile(index),
         projectionsFile,

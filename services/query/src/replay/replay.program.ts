@@ -1,13 +1,12 @@
 /**
- * The thread that carries out one share of a replay, at a low priority, so that the reads come first. It reads the log from core by
- * itself, holds the states in files of its own, and does what it is told (replay-protocol.ts). It opens the file of the projections only to write
- * a generation that nobody reads.
+ * The process that carries out one share of a replay, at a low priority, so that the reads come first. It reads the log from core by itself, holds the
+ * states in a file of its own, and does what it is told (replay-protocol.ts). It opens the file of the projections only to write a generation that nobody
+ * reads. It is a process and not a thread, so that nothing that goes wrong in it, not even its end, takes the reads with it. When the service is gone it ends by
+ * itself; until then it holds the lock of its file, so that a replay is never carried on by two.
  */
 import { createHash } from 'node:crypto';
 import { constants, setPriority } from 'node:os';
-import { platform } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
 import { assert, must, unreachable } from '@allsource/shared/lang';
 import { createLogFollower } from '@allsource/service-kit/feed';
 import { builtInProjection } from '../projections/built-in.ts';
@@ -24,10 +23,18 @@ const DIGEST_BYTES = 32;
 /** What is wrong is reported to the service, which writes it down. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
-const job = workerData as ReplayJob;
-const port = must(parentPort, 'a worker has a parent');
-// On Linux a priority belongs to a thread; elsewhere this would slow the whole process down.
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+process.once('disconnect', () => process.exit(0));
+
+/** Commands that come before the job is set up wait for it. */
+const early: ReplayCommand[] = [];
+let take = (command: ReplayCommand): void => void early.push(command);
+const job = await new Promise<ReplayJob>((resolve) => {
+  process.on('message', (message: ReplayCommand) => {
+    if (message.kind === 'begin') resolve(message.job);
+    else take(message);
+  });
+});
 
 const projections = job.projections.map((name) => must(builtInProjection(name), 'a projection'));
 const shadow = ShadowFile.open(job.shadowFile);
@@ -67,7 +74,10 @@ const follower = createLogFollower({
 const faultCheck = setInterval(reportFault, FAULT_CHECK_MS);
 
 function report(message: ReplayReport): void {
-  port.postMessage(message);
+  // Who cannot be told has gone.
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error !== null) process.exit(0);
+  });
 }
 
 function reportProgress(): void {
@@ -165,7 +175,7 @@ function stop(): never {
   fold.stop();
   writer?.close();
   shadow.close();
-  // The follower waits for a sink that takes no more frames; the thread ends with its connections.
+  // The follower waits for a sink that takes no more frames; the process ends with its connections.
   process.exit(0);
 }
 
@@ -181,13 +191,16 @@ async function obey(command: ReplayCommand): Promise<void> {
       return await compute(command.keys);
     case 'stop':
       return stop();
+    case 'begin':
+      return unreachable(command as never);
     default:
       unreachable(command);
   }
 }
 
-port.on('message', (command: ReplayCommand) => {
+take = (command) => {
   void obey(command).catch((error: unknown) => {
     if (!isStopping) report({ kind: 'failed', message: String(error) });
   });
-});
+};
+for (const command of early.splice(0)) take(command);

@@ -1,14 +1,13 @@
 /**
- * The thread that removes the rows of generations that nobody reads any more, at a low priority and in short transactions with rests between, so
+ * The process that removes the rows of generations that nobody reads any more, at a low priority and in short transactions with rests between, so
  * that the saves of the live projections come first. Killed at any point, the next one goes on.
  */
 import { constants, setPriority } from 'node:os';
-import { platform } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { workerData } from 'node:worker_threads';
+import { must } from '@allsource/shared/lang';
 import Database from 'better-sqlite3';
 
-const { file } = workerData as { readonly file: string };
+const file = must(process.argv[2], 'the file of the projections');
 const ROWS_A_TRANSACTION = 1_000;
 const REST_MS = 10;
 const BUSY_TIMEOUT_MS = 60_000;
@@ -19,7 +18,8 @@ interface Dropped {
   readonly generation: number;
 }
 
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+process.once('disconnect', () => process.exit(0));
 
 const database = new Database(file, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
 database.pragma('synchronous = NORMAL');
@@ -64,4 +64,5 @@ try {
   }
 } finally {
   database.close();
+  process.disconnect();
 }

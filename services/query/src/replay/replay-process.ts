@@ -1,10 +1,9 @@
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { ChildProcess } from 'node:child_process';
 import { assert, type Deferred, deferred } from '@allsource/shared/lang';
 import type { ReplayCommand, ReplayJob, ReplayReport } from './replay-protocol.ts';
+import { startProgram } from './start-program.ts';
 
-const HEAP_MIB_MAX = 512;
-/** How long a thread may take to close its files before it is ended where it is, which leaves what a crash leaves. */
+/** How long a process may take to close its files before it is killed where it is, which leaves what a crash leaves. */
 const STOP_WAIT_MS = 5_000;
 
 export type ReplayAnswer = Exclude<
@@ -12,36 +11,34 @@ export type ReplayAnswer = Exclude<
   { readonly kind: 'progress' | 'waiting' | 'failed' }
 >;
 
-export interface ReplayThreadOptions {
+export interface ReplayProcessOptions {
   readonly job: ReplayJob;
   readonly onProgress: (processed: number) => void;
   readonly onWaiting: (reason: string | null) => void;
 }
 
-/** One share of a replay in its thread, which is told what to do next and answers when it is done. */
-export class ReplayThread {
-  readonly #options: ReplayThreadOptions;
-  readonly #worker: Worker;
+/** One share of a replay in its process, which is told what to do next and answers when it is done. */
+export class ReplayProcess {
+  readonly #options: ReplayProcessOptions;
+  readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #answer: Deferred<ReplayAnswer> | null = null;
   #failure: Error | null = null;
 
-  constructor(options: ReplayThreadOptions) {
+  constructor(options: ReplayProcessOptions) {
     this.#options = options;
-    this.#worker = new Worker(workerFile(), {
-      workerData: options.job,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
-    });
-    this.#worker.on('message', (report: ReplayReport) => this.#take(report));
-    this.#worker.on('error', (error) => {
-      this.#fail(error instanceof Error ? error : new TypeError(String(error)));
-    });
+    this.#child = startProgram('replay');
+    this.#child.on('message', (report: ReplayReport) => this.#take(report));
+    this.#child.on('error', (error) => this.#fail(error));
     this.#ended = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
-        this.#fail(new RangeError('the thread of the replay has ended'));
+      this.#child.once('exit', (code, signal) => {
+        this.#fail(new RangeError(`the process of the replay has ended (${signal ?? code})`));
         resolve();
       });
+      // One that could not be started does not exit.
+      this.#child.once('error', () => this.#child.pid === undefined && resolve());
     });
+    this.#send({ kind: 'begin', job: options.job });
   }
 
   /** Carries out a command; throws why it cannot be. One call at a time. */
@@ -49,17 +46,21 @@ export class ReplayThread {
     assert(this.#answer === null, 'one command at a time');
     if (this.#failure !== null) return Promise.reject(this.#failure);
     this.#answer = deferred<ReplayAnswer>();
-    this.#worker.postMessage(command);
+    this.#send(command);
     return this.#answer.promise;
   }
 
-  /** Ends the thread. What it has saved stays; a command under way fails. */
+  /** Ends the process. What it has saved stays; a command under way fails. */
   async stop(): Promise<void> {
-    const stop: ReplayCommand = { kind: 'stop' };
-    this.#worker.postMessage(stop);
-    const timer = setTimeout(() => void this.#worker.terminate(), STOP_WAIT_MS);
+    this.#send({ kind: 'stop' });
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_WAIT_MS);
     await this.#ended;
     clearTimeout(timer);
+  }
+
+  #send(command: ReplayCommand): void {
+    // A process that has gone says so by its exit.
+    if (this.#child.connected) this.#child.send(command, () => {});
   }
 
   #take(report: ReplayReport): void {
@@ -78,10 +79,4 @@ export class ReplayThread {
     this.#answer?.reject(this.#failure);
     this.#answer = null;
   }
-}
-
-/** The bundle lies beside that of the service; a service that runs from its sources starts the source. */
-function workerFile(): string {
-  const isSource = import.meta.filename.endsWith('.ts');
-  return join(import.meta.dirname, isSource ? 'replay.worker.ts' : 'replay.worker.js');
 }
