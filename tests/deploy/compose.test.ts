@@ -188,7 +188,9 @@ describe.each(OURS)('services/%s/Dockerfile', (name) => {
     expect(argumentsOf(image, 'VOLUME')).toEqual(['["/data"]']);
     expect(argumentsOf(image, 'EXPOSE')).toEqual([String(PORTS[name].defaultValue)]);
     expect(argumentsOf(image, 'STOPSIGNAL')).toEqual(['SIGTERM']);
-    expect(argumentsOf(image, 'CMD')).toEqual(['["node", "--enable-source-maps", "dist/main.js"]']);
+    expect(argumentsOf(image, 'CMD')).toEqual([
+      '["node", "--enable-source-maps", "--no-memory-protection-keys", "dist/main.js"]',
+    ]);
     const environment = environmentOf(image);
     expect(unknownNames(Object.keys(environment))).toEqual([]);
     expect(environment).toMatchObject({ ALLSOURCE_HOST: '0.0.0.0', ALLSOURCE_DATA_DIR: '/data' });
