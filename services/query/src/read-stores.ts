@@ -18,6 +18,7 @@ import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
 import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
+import { GivingWay, isFarBehind } from './feed/giving-way.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
@@ -35,8 +36,6 @@ import { Snapshotting } from './snapshots/snapshotting.ts';
 const TOKEN_MISSING = 'The internal token is not there yet: core makes it at its first start.';
 /** How long one look for the internal token takes; a stop waits no longer than this. */
 const TOKEN_WAIT_MS = 500;
-/** Events of the log that the history may lack before snapshots wait for it. */
-const BEHIND_EVENTS = 10_000;
 
 export interface ReadStoresOptions {
   readonly config: QueryConfig;
@@ -128,7 +127,11 @@ export class ReadStores {
     this.#followed = [
       { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
       { name: 'history', sink: this.history, follower: this.historyFollower },
-      { name: 'projections', sink: this.projections, follower: this.projectionFollower },
+      {
+        name: 'projections',
+        sink: new GivingWay({ sink: this.projections, first: historyFollower }),
+        follower: this.projectionFollower,
+      },
     ];
   }
 
@@ -245,6 +248,6 @@ function followFault({ status }: PendingFollower): string | null {
   return `at position ${status.appliedPosition} of ${status.knownHead}`;
 }
 
-function isBehind({ status }: PendingFollower): boolean {
-  return !status.hasCaughtUp || status.knownHead - status.appliedPosition > BEHIND_EVENTS;
+function isBehind(follower: PendingFollower): boolean {
+  return !follower.status.hasCaughtUp || isFarBehind(follower);
 }
