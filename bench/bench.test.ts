@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { bytesUsed } from './cases/disk-per-event.ts';
 import { generatedLines, loggedEvents } from './cases/logged-events.ts';
@@ -129,12 +130,21 @@ describe('the size on the disk', () => {
     }
   });
 
-  it('is taken of real logs, or of the same generated events every time', () => {
-    const { source, events } = loggedEvents(10);
-    console.info(`events of the size on the disk: ${source}`);
-    expect(source).toMatch(/^(real logs|generated, seed \d+)$/);
-    expect(events).toHaveLength(10);
+  it('is taken of the logs of a folder, or of the same generated events every time', () => {
+    const generated = loggedEvents(10, null);
+    expect(generated.source).toMatch(/^generated, seed \d+$/);
+    expect(generated.events).toHaveLength(10);
     expect(generatedLines().slice(0, 100)).toEqual(generatedLines().slice(0, 100));
+    const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+    try {
+      expect(() => loggedEvents(10, folder)).toThrow(/no events in/);
+      const line = '{"event_type":"a","entity_id":"b","payload":{"c":1},"timestamp":"2026-01-01"}';
+      writeFileSync(join(folder, 'log.ndjson.gz'), gzipSync(`${line}\n${line}\n`));
+      const logged = loggedEvents(10, folder);
+      expect(logged).toMatchObject({ source: 'real logs', events: [{ line }, { entity: 'b' }] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

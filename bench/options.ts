@@ -28,6 +28,8 @@ export interface BenchOptions {
   /** false: wrk takes only the headline case, for it knows no run below a second. */
   readonly runsWrkEverywhere: boolean;
   readonly isQuick: boolean;
+  /** Where real logs lie, for P17; null = generated events. */
+  readonly logsFolder: string | null;
   readonly runFolder: string;
   readonly resultsFolder: string;
 }
@@ -38,7 +40,7 @@ export const CASES = 'P1 P3 P4 P5 lanes P12 lag follow P10 P15 P11 P16 P17 P18 P
 
 /** How to call it. */
 export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS]
-  [--event-bytes=N] [--events=N] [--restart-events=N] [--entities=N] [--run-folder=PATH] [--results=PATH]
+  [--event-bytes=N] [--events=N] [--restart-events=N] [--entities=N] [--logs=FOLDER] [--run-folder=PATH] [--results=PATH]
 Cases: ${CASES.join(' ')}`;
 
 const MIB = 1024 * 1024;
@@ -80,6 +82,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       events: { type: 'string' },
       'restart-events': { type: 'string' },
       entities: { type: 'string' },
+      logs: { type: 'string' },
       'run-folder': { type: 'string', default: resolve(import.meta.dirname, '.run') },
       results: { type: 'string', default: resolve(import.meta.dirname, 'results') },
     },
@@ -104,6 +107,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     clientsMax: values.quick ? 16 : Number.POSITIVE_INFINITY,
     runsWrkEverywhere: !values.quick,
     isQuick: values.quick,
+    logsFolder: values.logs === undefined ? null : resolve(values.logs),
     runFolder: resolve(values['run-folder']),
     resultsFolder: resolve(values.results),
   };

@@ -21,8 +21,9 @@ const SETTLE_TIMEOUT_MS = 60_000;
 const CHUNK_BYTES = 1024 * 1024;
 
 export async function runDiskPerEvent(bench: Bench): Promise<Measurement[]> {
-  const { isQuick, measuresPeers } = bench.options;
-  const { source, events } = loggedEvents(isQuick ? EVENTS_MAX_QUICK : Number.POSITIVE_INFINITY);
+  const { isQuick, measuresPeers, logsFolder } = bench.options;
+  const eventsMax = isQuick ? EVENTS_MAX_QUICK : Number.POSITIVE_INFINITY;
+  const { source, events } = loggedEvents(eventsMax, logsFolder);
   const title = `disk per event, ${events.length.toLocaleString('en')} events (${source})`;
   bench.announce(`P17 ${title}`);
   const measure = async (subject: string, bytes: () => Promise<number>): Promise<Measurement> => {

@@ -1,9 +1,8 @@
 /** Events as real systems log them, for the size on the disk: made-up events of one shape compress as no real log does. */
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-const DATA_FOLDER = resolve(import.meta.dirname, '../../../shared/data');
 const GENERATED_EVENTS = 50_000;
 const GENERATED_ENTITIES = 5000;
 const SEED = 20_240_229;
@@ -23,19 +22,24 @@ export interface LoggedEvents {
   readonly events: readonly LoggedEvent[];
 }
 
-/** The first `eventsMax` events of the real logs beside the repository, or generated ones where there are none; the source says which. */
-export function loggedEvents(eventsMax: number): LoggedEvents {
-  const files = existsSync(DATA_FOLDER) ? globSync('*.ndjson.gz', { cwd: DATA_FOLDER }) : [];
-  const lines = files
+/** The first `eventsMax` events of the logs (`*.ndjson.gz`) in a folder, or generated ones without a folder; the source says which. Throws where the folder holds none. */
+export function loggedEvents(eventsMax: number, folder: string | null): LoggedEvents {
+  if (folder === null)
+    return { source: `generated, seed ${SEED}`, events: firstOf(generatedLines(), eventsMax) };
+  const lines = linesIn(folder);
+  if (lines.length === 0) throw new TypeError(`There are no events in ${folder}/*.ndjson.gz.`);
+  return { source: 'real logs', events: firstOf(lines, eventsMax) };
+}
+
+function linesIn(folder: string): string[] {
+  return globSync('*.ndjson.gz', { cwd: folder })
     .toSorted()
     .flatMap((file) =>
-      gunzipSync(readFileSync(resolve(DATA_FOLDER, file)))
+      gunzipSync(readFileSync(resolve(folder, file)))
         .toString()
         .split('\n'),
     )
     .filter((line) => line !== '');
-  if (lines.length > 0) return { source: 'real logs', events: firstOf(lines, eventsMax) };
-  return { source: `generated, seed ${SEED}`, events: firstOf(generatedLines(), eventsMax) };
 }
 
 function firstOf(lines: readonly string[], eventsMax: number): LoggedEvent[] {
