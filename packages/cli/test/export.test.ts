@@ -44,6 +44,17 @@ function run(...args: string[]) {
 
 const drafts = () => readdirSync(folder).filter((name) => name.endsWith('.part'));
 
+describe('the command', () => {
+  it('imports nothing by a name that Node 20 does not have, so that it starts there', () => {
+    const bundle = readFileSync(join(import.meta.dirname, '../dist/main.js'), 'utf8');
+    const names = [...bundle.matchAll(/import \{([^}]*)\} from "node:zlib"/g)].map(
+      ([, list]) => list,
+    );
+    expect(bundle).toContain('from "node:zlib"');
+    expect(names.join()).not.toMatch(/zstd/i);
+  });
+});
+
 describe('allsource export', () => {
   it('leaves nothing behind when it is interrupted', async () => {
     answer = (response) => {

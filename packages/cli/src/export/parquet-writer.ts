@@ -1,10 +1,11 @@
-import { zstdCompressSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import type {
   ByteWriter,
   ColumnSource,
   ParquetWriter as LibraryWriter,
   SchemaElement,
 } from 'hyparquet-writer';
+import { CliError, EXIT } from '../exit-code.ts';
 import { type ArrowPart, longsOf, namesOf, TextValues } from './arrow-parts.ts';
 import type { ByteTarget, ExportWriter } from './export-writer.ts';
 
@@ -30,6 +31,13 @@ export class ParquetWriter implements ExportWriter<ArrowPart> {
   }
 
   static async open(target: ByteTarget): Promise<ParquetWriter> {
+    // Not imported by its name: Node 20 does not have it, and runs the other commands.
+    const { zstdCompressSync } = zlib;
+    if (zstdCompressSync === undefined)
+      throw new CliError(
+        `Parquet needs zstd, which Node ${process.versions.node} does not have. Use Node 22.15 or later, or another --format.`,
+        EXIT.usage,
+      );
     const library = await import('hyparquet-writer');
     const bytes = new library.ByteWriter();
     const compressors = { ZSTD: (plain: Uint8Array) => new Uint8Array(zstdCompressSync(plain)) };
