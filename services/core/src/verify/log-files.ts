@@ -58,18 +58,17 @@ export interface LogFiles {
   readonly durablePosition: number;
 }
 
-/** Looks at every segment's header, the marker and the newest segment. Reads files only. */
+/**
+ * Looks at every segment's header, the marker and the newest segment. Reads files only.
+ *
+ * The order matters in the folder of a running node: what says that a position was durable (the marker) is read before the segments are listed, so that no position
+ * counts as durable that lies in a segment made after the listing.
+ */
 export async function readLogFiles(disk: Disk): Promise<LogFiles> {
-  const files: InspectedFile[] = [];
-  const strangers: string[] = [];
-  for (const name of await segmentNames(disk)) {
-    const firstPosition = firstPositionOf(name);
-    if (firstPosition === null) strangers.push(name);
-    else files.push(await readFile(disk, { name, firstPosition }));
-  }
+  const marker = await readHeadMarker(disk);
+  const { files, strangers } = await readSegmentFiles(disk);
   const header = files.find((file) => file.header !== null)?.header ?? null;
   const logId = header?.logId ?? (await logIdOfFrames(disk, files));
-  const marker = await readHeadMarker(disk);
   // Where no segment is left, the marker alone knows of the log.
   const ownMarker = logId === null || marker?.logId.equals(logId) === true ? marker : null;
   const told = await durableToldBy(disk, files.at(-1), logId);
@@ -78,6 +77,37 @@ export async function readLogFiles(disk: Disk): Promise<LogFiles> {
   const durablePosition = Math.max(told, ownMarker?.position ?? 0, beforeLast);
   const partitionCount = header?.partitionCount ?? null;
   return { files, strangers, logId, partitionCount, marker: ownMarker, durablePosition };
+}
+
+interface SegmentFiles {
+  readonly files: readonly InspectedFile[];
+  readonly strangers: readonly string[];
+}
+
+/**
+ * Every segment's file. A sealed segment has another one behind it, so a sealed one at the end was sealed after the listing, and the folder is listed again;
+ * one that is still the last then has lost what was behind it.
+ */
+async function readSegmentFiles(disk: Disk): Promise<SegmentFiles> {
+  let listed = await readListedFiles(disk);
+  for (;;) {
+    const last = listed.files.at(-1);
+    if (last === undefined || !isSealedFile(last)) return listed;
+    const again = await readListedFiles(disk);
+    if (again.files.at(-1)?.name === last.name) return again;
+    listed = again;
+  }
+}
+
+async function readListedFiles(disk: Disk): Promise<SegmentFiles> {
+  const files: InspectedFile[] = [];
+  const strangers: string[] = [];
+  for (const name of await segmentNames(disk)) {
+    const firstPosition = firstPositionOf(name);
+    if (firstPosition === null) strangers.push(name);
+    else files.push(await readFile(disk, { name, firstPosition }));
+  }
+  return { files, strangers };
 }
 
 /**
@@ -195,17 +225,13 @@ async function durableToldBy(
   // A segment is sealed when one behind it holds a durable frame.
   if (last.sealed !== null) return positionAfter(last.sealed.lastPosition, 1);
   if (isSealedFile(last)) return POSITION_ZERO;
-  const file = await disk.open(last.name, 'read');
+  const bytes = await openSegmentBytes(disk, last);
   try {
-    const survey = await surveyTail({
-      source: new TolerantSource(file),
-      logId,
-      offset: SEGMENT_HEADER_BYTES,
-      end: last.fileBytes,
-      position: last.firstPosition,
-    });
+    const { source, end } = bytes;
+    const place = { offset: SEGMENT_HEADER_BYTES, position: last.firstPosition };
+    const survey = await surveyTail({ source, logId, end, ...place });
     return survey.durablePosition;
   } finally {
-    await file.close();
+    await bytes.close();
   }
 }

@@ -103,7 +103,7 @@ export interface Verified {
 /** Verifies a folder and gathers what is said. */
 export async function verifyFolder(
   folder: string,
-  options: Partial<Pick<VerifyOptions, 'upTo' | 'owner' | 'onlyNewest'>> = {},
+  options: Partial<Pick<VerifyOptions, 'disk' | 'upTo' | 'owner' | 'onlyNewest'>> = {},
 ): Promise<Verified> {
   const findings: InspectionFinding[] = [];
   const summary = await verifyLog({
