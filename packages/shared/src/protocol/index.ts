@@ -66,6 +66,17 @@ export {
   VERIFY_PATH,
 } from './inspection.ts';
 export {
+  FAULT_POLICIES,
+  type FaultHandling,
+  type FaultPolicy,
+  PROJECTION_TYPES,
+  type ProjectionConfig,
+  type ProjectionDefinition,
+  type ProjectionType,
+  WANTED_STATUSES,
+  type WantedStatus,
+} from './projection-definition.ts';
+export {
   isStoreProjection,
   STORE_PROJECTIONS,
   type StoreProjection,
