@@ -77,3 +77,17 @@ export {
   UnavailableError,
   VersionConflictError,
 } from './http/allsource-error.ts';
+
+// Live events and read models.
+export { EventStreamClient, type EventStreamOptions } from './stream/event-stream-client.ts';
+export type { SubscribeOptions } from './stream/subscription.ts';
+export type { StreamItem } from './stream/stream-item.ts';
+export type { WebSocketFactory, WebSocketLike } from './stream/web-socket.ts';
+export {
+  type EntityStateOf,
+  ProjectionWorker,
+  type ProjectionWorkerOptions,
+  type WorkerStatus,
+} from './worker/projection-worker.ts';
+export type { Checkpoint, CheckpointStore } from './worker/checkpoint-store.ts';
+export { coreCheckpoints } from './worker/core-checkpoints.ts';

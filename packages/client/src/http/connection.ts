@@ -2,6 +2,7 @@
  * What all clients share: one transport, and around each call the retries and, inside them, the circuit breaker, so that every try counts. What comes here may
  * be repeated: reads, saves that replace, and appends under an idempotency key.
  */
+import type { WebSocketFactory } from '../stream/web-socket.ts';
 import { BREAKER_DEFAULT, type BreakerPolicy, CircuitBreaker } from './circuit-breaker.ts';
 import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
 import {
@@ -29,6 +30,8 @@ export interface ClientOptions {
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
   /** Used in place of the platform's `fetch`. */
   readonly fetch?: FetchFunction | undefined;
+  /** Opens WebSockets where the platform's own cannot carry the key (Node 20, browsers); see {@link WebSocketFactory}. */
+  readonly webSocket?: WebSocketFactory | undefined;
 }
 
 /** What every call takes. */
