@@ -71,6 +71,7 @@ export {
   InvalidArgumentError,
   InvalidRequestError,
   NotFoundError,
+  QuotaExceededError,
   RateLimitedError,
   TimeoutError,
   UnauthenticatedError,

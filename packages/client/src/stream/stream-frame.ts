@@ -36,6 +36,12 @@ export function parseStreamFrame(data: unknown): StreamFrame {
 /** What stands around the event in a replay frame of this store. */
 const REPLAY_HEAD = /^\{"type":"replay","position":\d+,"event":(?=\{)/;
 
+/** The position of a replay frame of this store, without parsing it; null for any other message. */
+export function replayedPosition(text: string): number | null {
+  const digits = /^\{"type":"replay","position":(\d{1,16}),/.exec(text)?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
 function replayFrame(frame: WireObject, text: string): StreamFrame {
   if (!isRecord(frame['event'])) throw badAnswer('a replayed event is missing');
   const head = REPLAY_HEAD.exec(text)?.[0];

@@ -293,11 +293,11 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
     item: StreamItem<EventOf<Events>>,
     progress: WorkerProgress<State, Events>,
   ): Promise<void> {
-    const { reducer, checkpointInterval = CHECKPOINT_EVENTS, onError } = this.#options;
+    const { checkpointInterval = CHECKPOINT_EVENTS, onError } = this.#options;
     switch (item.kind) {
       case 'event':
         if (!this.#isNew(item, progress)) return;
-        progress.advance(applied(reducer, progress.state, item.event), item.position);
+        progress.advance(this.#reduced(progress, item.event), item.position);
         if (progress.unsavedEvents >= checkpointInterval) await this.#save(progress);
         break;
       case 'caught_up':
@@ -306,12 +306,22 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
         break;
       case 'reconnecting':
         this.#isCaughtUp = false;
-        onError?.(item.error);
+        if (item.error !== null) onError?.(item.error);
         break;
       case 'lagged':
         break;
     }
     this.#wake();
+  }
+
+  // Between the throw and the worker's end a save on time may come.
+  #reduced(progress: WorkerProgress<State, Events>, event: EventOf<Events>): State {
+    try {
+      return applied(this.#options.reducer, progress.state, event);
+    } catch (error) {
+      progress.abandon();
+      throw error;
+    }
   }
 
   #isNew(
