@@ -15,20 +15,13 @@ import type { StoredEvent } from '../events/stored-event.ts';
 import { AllSourceError, unreachable } from '../http/allsource-error.ts';
 import type { Connection } from '../http/connection.ts';
 import { pause, reasonOf } from '../http/pause.ts';
-import { Backoff, type RetryPolicy } from '../http/retry.ts';
+import { Backoff, RECONNECT } from '../http/retry.ts';
 import { MessageQueue, type QueueLimits } from './message-queue.ts';
 import { SilenceWatch, STREAM_PATH, streamFault } from './silence-watch.ts';
 import { parseStreamFrame, replayedPosition, type StreamFrame } from './stream-frame.ts';
 import type { StreamItem } from './stream-item.ts';
 import { openWebSocket, type WebSocketFactory, type WebSocketLike } from './web-socket.ts';
 
-/** A stream is to come back whenever the store does. */
-const RECONNECT: RetryPolicy = {
-  retriesMax: Number.POSITIVE_INFINITY,
-  forMs: Number.POSITIVE_INFINITY,
-  delayMsMin: 100,
-  delayMsMax: 30_000,
-};
 /** A connection that lasted this long counts as recovered: the next outage begins with short delays. */
 const STABLE_MS = 1_000;
 const OPENING_MS_MAX = 30_000;
@@ -109,8 +102,13 @@ export class Subscription {
     const limits = { ...QUEUE, messagesMax: this.#settings.queueMessagesMax ?? messagesMax };
     const queue = new MessageQueue(socket, limits);
     const watch = new SilenceWatch(this.#connection, socket, () => queue.end());
-    const abort = () => queue.end();
-    signal.addEventListener('abort', abort);
+    // An abort must not wait for a reader who has stopped reading.
+    const end = () => {
+      queue.end();
+      watch.stop();
+      socket.close(1000);
+    };
+    signal.addEventListener('abort', end);
     socket.addEventListener('message', ({ data }) => {
       watch.heard();
       if (!this.#isRepeated(data)) queue.push(data);
@@ -124,9 +122,8 @@ export class Subscription {
       this.#wasConnected = true;
       return yield* this.#framesOf(queue);
     } finally {
-      signal.removeEventListener('abort', abort);
-      watch.stop();
-      socket.close(1000);
+      signal.removeEventListener('abort', end);
+      end();
     }
   }
 

@@ -12,7 +12,7 @@ import { CoreClient } from '../core/core-client.ts';
 import type { AnyEvents, EventOf, EventTypeOf } from '../events/event-map.ts';
 import { AllSourceError, InvalidArgumentError } from '../http/allsource-error.ts';
 import { pause, reasonOf } from '../http/pause.ts';
-import { Backoff, type RetryPolicy } from '../http/retry.ts';
+import { Backoff, RECONNECT } from '../http/retry.ts';
 import { applied } from '../query/event-folder.ts';
 import { EventStreamClient } from '../stream/event-stream-client.ts';
 import type { StreamItem } from '../stream/stream-item.ts';
@@ -24,12 +24,6 @@ import { WorkerProgress } from './worker-progress.ts';
 
 const CHECKPOINT_EVENTS = 100;
 const CHECKPOINT_MS = 5_000;
-const SAVE_AGAIN: RetryPolicy = {
-  retriesMax: Number.POSITIVE_INFINITY,
-  forMs: Number.POSITIVE_INFINITY,
-  delayMsMin: 100,
-  delayMsMax: 30_000,
-};
 
 export interface ProjectionWorkerOptions<State, Events extends object = AnyEvents> {
   /** The store. The worker opens its stream to the same address, with the same key. */
@@ -334,7 +328,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
 
   /** Saves, again and again while the failure is one that passes and the worker is wanted. */
   async #save(progress: WorkerProgress<State, Events>): Promise<void> {
-    const backoff = new Backoff(SAVE_AGAIN);
+    const backoff = new Backoff(RECONNECT);
     const { signal } = this.#stopping;
     for (;;) {
       try {
@@ -342,7 +336,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
       } catch (error) {
         if (!(error instanceof AllSourceError) || !error.retryable || signal.aborted) throw error;
         this.#options.onError?.(error);
-        const delayMs = backoff.nextDelayMs(error.retryAfterMs) ?? SAVE_AGAIN.delayMsMax;
+        const delayMs = backoff.nextDelayMs(error.retryAfterMs) ?? RECONNECT.delayMsMax;
         await pause(delayMs, signal).catch(() => undefined);
       }
     }
