@@ -14,6 +14,8 @@ import { REPOSITORY } from '../support/running-store.ts';
 import { numbersIn, WORKER } from '../support/worker-state.ts';
 
 const KILLS = isLong ? 100 : 6;
+/** Each kill costs the start of a process. */
+const KILL_MS_MAX = 60_000;
 const PROGRAM = join(REPOSITORY, 'tests/support/worker-program.ts');
 const core = new CoreProcess();
 let client: CoreClient;
@@ -111,4 +113,4 @@ it('a worker killed many times has each event in its saved state once, at every 
   expect(numbersIn(checkpoint?.state)).toEqual(upTo(counts.events));
   expect(await client.loadCheckpoint(WORKER)).toBe(checkpoint?.position);
   report('projection worker killed', counts);
-});
+}, KILLS * KILL_MS_MAX);
