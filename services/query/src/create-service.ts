@@ -17,6 +17,7 @@ import {
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   listen,
@@ -30,7 +31,7 @@ import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/o
 import type { QueryConfig } from './config/query-config.ts';
 import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
-import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
+import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
@@ -193,7 +194,7 @@ class Query {
     };
   }
 
-  #lane(server: Server, routes: readonly EventRoute[]): ReadLane {
+  #lane(server: Server, routes: readonly EventRoute[]): ConnectionLane {
     const { stores, httpMetrics, metrics } = this.#options;
     const { directory } = stores.access;
     return openReadLane({
@@ -238,7 +239,7 @@ class Query {
     return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
   }
 
-  async #close(server: Server, lane: ReadLane): Promise<void> {
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
     const { config, stores, parquet, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
