@@ -201,11 +201,14 @@ class Core {
         fold: parts.definitions,
         appender: journal,
         hasTenant: (tenantId) => directory.hasTenant(tenantId),
+        hasSavedStates: (tenant, name) => parts.states.count(tenant, name) > 0,
       }),
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
         bodyBytesMax: config.bodyBytesMax,
+        isComputed: ({ tenant, projection: name }) =>
+          parts.definitions.changedPosition({ tenant, kind: 'projection', name }) > 0,
         forward,
       },
       sse: { log: journal, connections, authenticate: this.#authenticate, logger },
