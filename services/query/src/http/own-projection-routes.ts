@@ -164,7 +164,7 @@ async function update(call: Call, { own }: OwnProjectionRoutesOptions): Promise<
   const body = await readJsonObject(call.request, BODY_BYTES_MAX);
   const expectedPosition = whole(body, 'expected_position', POSITION);
   const change = parseProjectionUpdate.bind(null, body);
-  const changed = await own.change(tenant, name, change, { expectedPosition });
+  const changed = await own.change({ tenant, name, expectedPosition }, change);
   answer(call, changed);
 }
 
@@ -188,7 +188,7 @@ function commandRoute(word: string, command: Command, summary: string): OwnRoute
         call.json(200, { projection: name, status: 'running' });
         return;
       }
-      const commanded = await own.command(tenant, ownName(call), command);
+      const commanded = await own.command({ tenant, name: ownName(call) }, command);
       answer(call, commanded, commanded.definition.wanted);
     },
   };
@@ -202,7 +202,7 @@ async function reset(call: Call, options: OwnProjectionRoutesOptions): Promise<v
     call.json(200, { projection: name, reset: true, events_reprocessed, replay_id });
     return;
   }
-  const projection = await options.own.command(tenant, name, rebuild);
+  const projection = await options.own.command({ tenant, name }, rebuild);
   const { event_types } = projection.definition;
   const events_reprocessed = options.eventsToFold(tenant, event_types);
   const data = projectionDetails(projection);
@@ -218,7 +218,7 @@ async function rebuildOne(call: Call, options: OwnProjectionRoutesOptions): Prom
     call.json(202, { projection: name, status: 'rebuilding', replay_id, data });
     return;
   }
-  const projection = await options.own.command(tenant, name, rebuild);
+  const projection = await options.own.command({ tenant, name }, rebuild);
   const data = projectionDetails(projection);
   call.json(202, { projection: name, status: 'rebuilding', build: data.version, data });
 }
@@ -227,7 +227,7 @@ async function rollBack(call: Call, { own }: OwnProjectionRoutesOptions): Promis
   const tenant = call.tenant();
   const name = ownName(call);
   const build = whole(await optionalBody(call.request), 'build', POSITION);
-  answer(call, await own.command(tenant, name, rollback(build)));
+  answer(call, await own.command({ tenant, name }, rollback(build)));
 }
 
 function listParked(call: Call, { own }: OwnProjectionRoutesOptions): void {

@@ -116,12 +116,8 @@ export class InMemoryProjections implements ProjectionRuntime {
     return keys.filter((key) => key.startsWith(keyPrefix)).length;
   }
 
-  async waitFor(
-    tenant: string,
-    name: string,
-    position: Position,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async waitFor(...wait: [string, string, Position, AbortSignal]): Promise<boolean> {
+    const [tenant, name, position, signal] = wait;
     while (!signal.aborted) {
       this.#folded(tenant, name);
       const live = this.#live(tenant, name);

@@ -33,10 +33,16 @@ export interface OwnProjection {
   readonly state: ProjectionState | null;
 }
 
-/** What a change is computed from, and whether the caller has named it. */
-export interface ChangeOptions {
-  /** The position of the last change that the caller knows of; null: any. */
-  readonly expectedPosition: number | null;
+/** Which projection of which tenant. */
+export interface OwnName {
+  readonly tenant: string;
+  readonly name: string;
+}
+
+/** A projection that is to be changed. */
+export interface ChangeTarget extends OwnName {
+  /** The position of the last change that the caller knows of; null or left out: any. */
+  readonly expectedPosition?: number | null;
 }
 
 const TRIES = 5;
@@ -106,12 +112,10 @@ export class OwnProjections {
 
   /** Changes a definition; what it says of the computation is checked before it is kept. */
   change(
-    tenant: string,
-    name: string,
+    target: ChangeTarget,
     change: (before: ProjectionDefinition) => ProjectionDocument,
-    options: ChangeOptions = { expectedPosition: null },
   ): Promise<OwnProjection> {
-    return this.#again(tenant, name, options, async ({ definition }) => {
+    return this.#again(target, async ({ definition }) => {
       const after = change(definition);
       if (after.build !== definition.build) await this.#options.check(after);
       return after;
@@ -119,9 +123,8 @@ export class OwnProjections {
   }
 
   /** Commands a projection. Throws `wrong_status` where what it does does not allow that. */
-  command(tenant: string, name: string, command: Command): Promise<OwnProjection> {
-    const options = { expectedPosition: null };
-    return this.#again(tenant, name, options, async (projection) => command(projection));
+  command(target: OwnName, command: Command): Promise<OwnProjection> {
+    return this.#again(target, async (projection) => command(projection));
   }
 
   /** Deletes a projection with its states. Throws `not_found`. */
@@ -139,9 +142,7 @@ export class OwnProjections {
   }
 
   async #again(
-    tenant: string,
-    name: string,
-    { expectedPosition }: ChangeOptions,
+    { tenant, name, expectedPosition = null }: ChangeTarget,
     changed: (projection: OwnProjection) => Promise<ProjectionDocument | null>,
   ): Promise<OwnProjection> {
     for (let tries = 1; ; tries++) {
