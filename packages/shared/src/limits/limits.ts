@@ -147,6 +147,18 @@ export const LIMITS = {
   snapshotRunsMax: 100,
   /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
   parquetFilesMax: 10_000,
+  /** Memory of one sandboxed function, of which its interpreter takes six MiB. */
+  sandboxMemoryBytes: 40 * MIB,
+  /** Steps of one call of a sandboxed function beyond those that its arguments' length gives; a step is a round of a loop or a call and takes about 10 ns. */
+  sandboxStepsBase: 5_000_000,
+  /** Steps for each character of the arguments. To parse one takes about four. */
+  sandboxStepsPerCharacter: 16,
+  /** Bytes of the source of a sandboxed function. */
+  sandboxSourceBytesMax: 64 * KIB,
+  /** Characters of the JSON that a sandboxed function gives back. */
+  sandboxResultLengthMax: 1 * MIB,
+  /** Characters of an error of a sandboxed function that are told to its owner. */
+  sandboxMessageLengthMax: 500,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;
