@@ -167,24 +167,22 @@ export class BuildsOfProjection {
       this.#note(target, null, `not compared: build ${live.spec.build} ${why}`);
       return this.#choose();
     }
+    void this.#compareBoth(live, target);
+  }
+
+  async #compareBoth(live: Build, target: Build): Promise<void> {
     const stop = new AbortController();
     this.#comparing = { id: target.id, stop };
-    void compareBuilds(live, target, stop.signal)
-      .then((compared) => {
-        if (!stop.signal.aborted)
-          this.#note(
-            target,
-            compared,
-            compared === null ? 'not compared: the builds could not be met at one position' : null,
-          );
-      })
-      .catch((error: unknown) =>
-        this.#options.logger.error({ err: error }, 'builds of a projection were not compared'),
-      )
-      .finally(() => {
-        this.#comparing = null;
-        this.#options.onReport();
-      });
+    try {
+      const compared = await compareBuilds(live, target, stop.signal);
+      const note = compared === null ? 'not compared: the builds did not meet' : null;
+      if (!stop.signal.aborted) this.#note(target, compared, note);
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'builds of a projection were not compared');
+    } finally {
+      this.#comparing = null;
+      this.#options.onReport();
+    }
   }
 
   #note(build: Build, compared: BuildComparison | null, note: string | null): void {

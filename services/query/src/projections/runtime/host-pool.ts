@@ -57,7 +57,7 @@ export class HostPool {
     const task = `task-${++this.#opened}`;
     host.tasks.set(task, options);
     host.process.send({ kind: 'open', task, job: options.job });
-    return { send: (command) => host.process.send({ ...command, task } as HostCommand) };
+    return { send: (command) => host.process.send({ ...command, task }) };
   }
 
   /** Ends all processes, which save first. */

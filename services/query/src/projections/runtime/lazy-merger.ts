@@ -13,13 +13,7 @@ class LazyMerger implements Merger {
   #compiled: Merger | null = null;
 
   constructor(spec: BuildSpec) {
-    // What cannot be compiled is refused by its workers, with the reason.
-    compileProjection(spec.computed).then(
-      (compiled) => {
-        this.#compiled = compiled;
-      },
-      () => {},
-    );
+    void this.#compile(spec);
   }
 
   merge(key: string, states: readonly JsonValue[]): JsonValue {
@@ -28,6 +22,14 @@ class LazyMerger implements Merger {
 
   present(key: string, state: JsonValue): JsonValue | null {
     return this.#ready.present(key, state);
+  }
+
+  async #compile({ computed }: BuildSpec): Promise<void> {
+    try {
+      this.#compiled = await compileProjection(computed);
+    } catch {
+      // Its workers refuse it too, with the reason.
+    }
   }
 
   get #ready(): Merger {

@@ -44,15 +44,18 @@ export class ProjectionHost {
       this.#tasks.set(task, this.#open(task, command.job));
       return;
     }
-    void this.#tasks.get(task)?.then(async (opened) => {
-      if (opened !== null) await this.#obey(opened, command);
-    });
+    void this.#pass(command);
   }
 
   /** Saves and closes everything. */
   async close(): Promise<void> {
     const tasks = await Promise.all(this.#tasks.values());
-    await Promise.all(tasks.map((task) => task?.close()));
+    await Promise.all(tasks.flatMap((task) => (task === null ? [] : task.close())));
+  }
+
+  async #pass(command: TaskCommand): Promise<void> {
+    const task = await this.#tasks.get(command.task);
+    if (task !== undefined && task !== null) await this.#obey(task, command);
   }
 
   async #open(task: string, job: TaskJob): Promise<ProjectionTask | null> {

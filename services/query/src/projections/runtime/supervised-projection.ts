@@ -179,7 +179,7 @@ export class SupervisedProjection {
 
   /** True when nothing is being done that could bring it forward. */
   get #isIdle(): boolean {
-    return this.#definition.wanted !== 'running' || this.#builds.live?.progress.failure != null;
+    return this.#definition.wanted !== 'running' || (this.#builds.live?.progress.failure ?? null) !== null;
   }
 
   get #followed(): Build[] {
