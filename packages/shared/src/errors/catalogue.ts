@@ -70,6 +70,7 @@ export const ERROR_CATALOGUE = {
   operation_running: kind(409, 'The operation is running already', ''),
   operation_ended: kind(409, 'The operation has ended', ''),
   not_available: kind(501, 'This is not available', ''),
+  projection_fault: kind(422, 'An event cannot be folded into a projection', 'Validation error: '),
   query_budget_exceeded: kind(422, 'The query needs more than it may cost', 'Invalid query: '),
   read_behind: kind(503, 'The read store has not caught up', '', true),
   writer_poisoned: kind(503, 'The writer has stopped after a disk error', 'Storage error: '),

@@ -154,6 +154,36 @@ export const LIMITS = {
   snapshotRunsMax: 100,
   /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
   parquetFilesMax: 10_000,
+  /** Characters of a name that the definition of a projection gives to a member of its states. */
+  projectionNameLengthMax: 128,
+  /** Characters of the path of a field. */
+  projectionPathLengthMax: 256,
+  /** Characters of a value that a projection takes for a key. */
+  projectionKeyLengthMax: 256,
+  /** Groups of one time series, for each of its workers. */
+  projectionGroupsMax: 10_000,
+  /** Steps of a funnel. */
+  funnelStepsMax: 20,
+  /** The window of a funnel: ten years. */
+  funnelWindowSecondsMax: 315_576_000,
+  /** Conditions of one step or aggregate, and values of one that are compared with. */
+  projectionConditionsMax: 20,
+  /** Members of the states of a declarative projection. */
+  declarativeMembersMax: 100,
+  /** Values that a `set` of a declarative projection holds. */
+  declarativeSetMax: 1_000,
+  /** Memory of one sandboxed function, of which its interpreter takes six MiB. */
+  sandboxMemoryBytes: 40 * MIB,
+  /** Steps of one call of a sandboxed function beyond those that its arguments' length gives; a step is a round of a loop or a call and takes about 10 ns. */
+  sandboxStepsBase: 5_000_000,
+  /** Steps for each character of the arguments. To parse one takes about four. */
+  sandboxStepsPerCharacter: 16,
+  /** Bytes of the source of a sandboxed function. */
+  sandboxSourceBytesMax: 64 * KIB,
+  /** Characters of the JSON that a sandboxed function gives back. */
+  sandboxResultLengthMax: 1 * MIB,
+  /** Characters of an error of a sandboxed function that are told to its owner. */
+  sandboxMessageLengthMax: 500,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;
