@@ -101,6 +101,13 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Workers that one projection is dealt out to. Each reads the log and has a file of its own. */
+  projectionWorkersMax: 8,
+  /** Entities of one worker of a projection whose events wait because one of them could not be folded; with more it fails. */
+  parkedEntitiesMax: 1_000,
+  /** Their events, and the bytes of these. */
+  parkedEventsMax: 100_000,
+  parkedBytesMax: 64 * MIB,
   /** Bytes of a JSON Schema as sent. Schemas of real events have a few thousand. */
   schemaBytesMax: 64 * KIB,
   /** Schemas within one schema: members, items, branches, definitions. */
