@@ -4,7 +4,9 @@
  * running requests finish, the followers stop, the stores are closed, the lock goes.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
+import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { FreshAccess } from '@allsource/service-kit/access';
@@ -37,9 +39,11 @@ import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
-import { NoProjectionRuntime } from './projections/definitions/no-projection-runtime.ts';
+import { DefinitionCheck } from './projections/definitions/definition-check.ts';
+import { LateRuntime } from './projections/definitions/late-runtime.ts';
 import { OwnProjections } from './projections/definitions/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
+import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
@@ -62,7 +66,7 @@ export interface QueryServiceParts {
 /** Starts the query service. Throws a ConfigError that says why it cannot start. */
 export async function createQueryService(
   config: QueryConfig,
-  { projectionRuntime = new NoProjectionRuntime() }: QueryServiceParts = {},
+  { projectionRuntime }: QueryServiceParts = {},
 ): Promise<QueryService> {
   const lock = await lockFolder(config.folder, 'query');
   try {
@@ -93,7 +97,8 @@ export async function createQueryService(
       ingestRates,
       stores,
       parquet,
-      projectionRuntime,
+      projectionRuntime:
+        projectionRuntime ?? new LateRuntime(() => openProjectionRuns({ config, logger, stores })),
       releaseLock,
     };
     return await new Query(parts).start();
@@ -101,6 +106,22 @@ export async function createQueryService(
     await lock.release();
     throw error;
   }
+}
+
+function openProjectionRuns({
+  config,
+  logger,
+  stores,
+}: Pick<QueryOptions, 'config' | 'logger' | 'stores'>): ProjectionRuntime {
+  const { coreUrl, folder, projectionHosts } = config;
+  const { historyFollower } = stores;
+  return new ProjectionRuns({
+    folder: join(folder, 'projections'),
+    core: { coreUrl, internalToken: must(stores.internalToken, 'definitions come from core') },
+    hosts: projectionHosts,
+    head: () => historyFollower.status.knownHead,
+    logger,
+  });
 }
 
 interface QueryOptions {
@@ -123,6 +144,7 @@ class Query {
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
   readonly #definitionWriter: DefinitionWriter;
+  readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
@@ -145,7 +167,7 @@ class Query {
       isSettled: () => stores.settledDefinitions.isSettled,
       writer: this.#definitionWriter,
       runtime: options.projectionRuntime,
-      check: () => Promise.resolve(),
+      check: (definition) => this.#definitionCheck.check(definition),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
     this.#authenticator = new Authenticator({
@@ -274,6 +296,7 @@ class Query {
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
     await projectionRuntime.close();
+    await this.#definitionCheck.close();
     this.#core.close();
     this.#controlPlane?.close();
     await releaseLock();

@@ -142,10 +142,10 @@ export const LIMITS = {
   projectionBatchEventsMax: 100_000,
   /** Events between two saves of a projection's states. A crash folds at most so many again. */
   checkpointIntervalMax: 1_000_000,
-  /** Workers of one projection. Each is a share of a process and a file of its own. */
-  projectionWorkersMax: 16,
   /** Tries of an event after the first one, each after a longer pause. */
   projectionRetriesMax: 20,
+  /** Definitions with code of their author that wait to be checked. */
+  definitionChecksWaitingMax: 20,
   /** Parked entities on one page of a list. */
   parkedPageMax: 1_000,
   /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */

@@ -14,6 +14,11 @@ import {
 
 const COUNTER = { name: 'orders', type: 'event_counter', event_types: ['order.*'] };
 
+const FUNNEL = {
+  steps: [{ event_type: 'order.placed' }, { event_type: 'order.paid' }],
+  window_seconds: 60,
+};
+
 describe('projections of a tenant over HTTP', () => {
   let world: GatewayWorld;
   let runtime: InMemoryProjections;
@@ -301,7 +306,7 @@ describe('projections of a tenant over HTTP', () => {
     const older = {
       name: 'older',
       version: 1,
-      definition: 'export default (state, event) => state',
+      definition: '(state, event) => ({ n: state.n + 1 })',
       initial_state: { n: 0 },
     };
     const { body } = await ask('POST /api/projections', older);
@@ -311,14 +316,14 @@ describe('projections of a tenant over HTTP', () => {
       wanted_status: 'running',
       definition: {
         language: 'javascript',
-        source: 'export default (state, event) => state',
+        source: '(state, event) => ({ n: state.n + 1 })',
         initial_state: { n: 0 },
       },
     });
-    const object = { name: 'o', definition: { type: 'funnel', steps: [] }, initial_state: {} };
+    const object = { name: 'o', definition: { type: 'funnel', ...FUNNEL }, initial_state: {} };
     expect((await ask('POST /api/projections', object)).body.data).toMatchObject({
       type: 'funnel',
-      definition: { steps: [] },
+      definition: FUNNEL,
     });
   });
 
@@ -343,6 +348,15 @@ describe('projections of a tenant over HTTP', () => {
       ['/on_fault/policy', { ...COUNTER, on_fault: { policy: 'ignore' } }],
       ['/on_fault/retries', { ...COUNTER, on_fault: { retries: -1 } }],
       ['/definition', { ...COUNTER, definition: [] }],
+      ['/definition/by', { ...COUNTER, definition: { by: 'colour' } }],
+      [
+        '/definition/source',
+        { ...COUNTER, type: 'custom', definition: { language: 'javascript', source: '(state' } },
+      ],
+      [
+        '/definition/source',
+        { ...COUNTER, type: 'custom', definition: { language: 'javascript', source: 'for(;;);' } },
+      ],
       ['/definition/type', { name: 'p', definition: {} }],
       ['/version', { name: 'p', definition: 'x', version: 2 }],
       ['/initial_state', { name: 'p', definition: { type: 'funnel' }, initial_state: { n: 1 } }],

@@ -101,6 +101,7 @@ export class OwnProjections {
   async create(tenant: string, { name, document }: ProjectionDraft): Promise<OwnProjection> {
     this.#requireSettled();
     if (this.#options.directory.find(KIND, tenant, name) !== null) throw exists(name);
+    documentText(document);
     await this.#options.check(document);
     try {
       await this.#write({ tenant, name, expectedPosition: 0 }, document);
@@ -166,17 +167,7 @@ export class OwnProjections {
     target: { readonly tenant: string; readonly name: string; readonly expectedPosition: number },
     document: ProjectionDocument,
   ): Promise<void> {
-    const text = JSON.stringify(document);
-    const bytes = Buffer.byteLength(text);
-    const limit = LIMITS.definitionBytesMax;
-    if (bytes > limit)
-      throw problem(
-        'body_too_large',
-        `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
-        {
-          limit_bytes: limit,
-        },
-      );
+    const text = documentText(document);
     await this.#options.writer.set({ kind: KIND, ...target }, text);
     // The answer says what has become of the change.
     this.reconcile();
@@ -201,6 +192,19 @@ export function eventsToFold(
 ): number {
   const filter = new TypeFilter(eventTypes);
   return catalog.eventCountOf((type) => filter.matches(type));
+}
+
+/** A document as it is kept. Throws `body_too_large`. */
+function documentText(document: ProjectionDocument): string {
+  const text = JSON.stringify(document);
+  const bytes = Buffer.byteLength(text);
+  const limit = LIMITS.definitionBytesMax;
+  if (bytes <= limit) return text;
+  throw problem(
+    'body_too_large',
+    `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
+    { limit_bytes: limit },
+  );
 }
 
 function isConflict(error: unknown): boolean {
