@@ -35,6 +35,7 @@ import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
+import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
@@ -179,8 +180,9 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: BUILT_IN_PROJECTIONS.length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.all().length,
     });
+    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.all());
   }
 
   async start(): Promise<QueryService> {
@@ -211,7 +213,12 @@ class Query {
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
     return {
-      health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
+      health: {
+        service: 'allsource-query',
+        version: VERSION,
+        checks: this.#readinessChecks(),
+        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.all()) }),
+      },
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),

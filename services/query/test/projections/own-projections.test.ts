@@ -140,6 +140,15 @@ describe('projections of a tenant over HTTP', () => {
     const shown = (await ask('GET /api/v1/projections/orders')).body;
     expect(shown).toMatchObject({ found: true, is_stalled: true, lag_events: 1, lag_seconds: 1 });
     expect(shown.stalled_reason).toBe('The test holds it.');
+    const label = `projection="${shown.metrics_label}"`;
+    const { text } = await world.ask('/metrics');
+    expect(text).toContain(`allsource_projection_lag_events{${label}} 1`);
+    expect(text).toContain(`allsource_projection_stalled{${label}} 1`);
+    expect(text).toContain('allsource_projections{status="running"} 1');
+    expect(text).not.toContain('orders');
+    const ready = await world.ask('/readyz');
+    expect(ready.status).toBe(200);
+    expect(ready.body['projections']).toMatchObject({ stalled: 1, lag_events_max: 1 });
     runtime.foldLimit = Number.POSITIVE_INFINITY;
     expect((await ask(path)).body.state).toEqual({ count: 2 });
   });

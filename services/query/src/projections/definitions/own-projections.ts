@@ -6,7 +6,6 @@
  * times; a caller who has named the change that he knows of is refused instead (`definition_conflict`).
  */
 import { Problem, problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { type ProjectionDefinition, TypeFilter } from '@allsource/shared/protocol';
 import type { TenantCatalog } from '../../catalog/tenant-catalog.ts';
@@ -15,7 +14,12 @@ import type { DefinitionWriter } from '../../definitions/definition-writer.ts';
 import type { ProjectionRuntime, ProjectionState } from '../projection-runtime.ts';
 import type { Command } from './lifecycle.ts';
 import type { ProjectionDraft } from './parse-projection.ts';
-import { definitionOf, documentOf, type ProjectionDocument } from './projection-document.ts';
+import {
+  definitionOf,
+  documentOf,
+  documentText,
+  type ProjectionDocument,
+} from './projection-document.ts';
 
 export interface OwnProjectionsOptions {
   readonly directory: Pick<DefinitionDirectory, 'find' | 'ofTenant' | 'all'>;
@@ -192,19 +196,6 @@ export function eventsToFold(
 ): number {
   const filter = new TypeFilter(eventTypes);
   return catalog.eventCountOf((type) => filter.matches(type));
-}
-
-/** A document as it is kept. Throws `body_too_large`. */
-function documentText(document: ProjectionDocument): string {
-  const text = JSON.stringify(document);
-  const bytes = Buffer.byteLength(text);
-  const limit = LIMITS.definitionBytesMax;
-  if (bytes <= limit) return text;
-  throw problem(
-    'body_too_large',
-    `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
-    { limit_bytes: limit },
-  );
 }
 
 function isConflict(error: unknown): boolean {
