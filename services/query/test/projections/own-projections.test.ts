@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
@@ -171,7 +172,7 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask(`POST ${name}/stop`)).body.status).toBe('stopped');
     expect((await ask(`POST ${name}/pause`)).status).toBe(409);
     world = await world.restart();
-    while ((await ask(`GET ${name}`)).status === 503) continue;
+    while ((await ask(`GET ${name}`)).status === 503) await sleep(10);
     expect(await status()).toBe('stopped');
     await ask(`POST ${name}/start`);
     expect(await status()).toBe('running');
