@@ -131,3 +131,19 @@ export function eventsOf(drafts: readonly Draft[]): FoldedEvent[] {
     };
   });
 }
+
+/** The states after many events: values as they are, without going through text. */
+export async function quicklyFolded(
+  type: ProjectionType,
+  definition: Definition,
+  events: readonly FoldedEvent[],
+): Promise<Map<string, unknown>> {
+  const one = await compiled(type, definition);
+  const states = new Map<string, JsonValue>();
+  for (const event of events) one.fold(event, states);
+  const shown = [...states].flatMap(([key, state]) => {
+    const value = one.present(key, state);
+    return value === null ? [] : [[key, value] as const];
+  });
+  return new Map<string, unknown>(shown);
+}
