@@ -101,6 +101,13 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Workers that one projection is dealt out to. Each reads the log and has a file of its own. */
+  projectionWorkersMax: 8,
+  /** Entities of one worker of a projection whose events wait because one of them could not be folded; with more it fails. */
+  parkedEntitiesMax: 1_000,
+  /** Their events, and the bytes of these. */
+  parkedEventsMax: 100_000,
+  parkedBytesMax: 64 * MIB,
   /** Bytes of a JSON Schema as sent. Schemas of real events have a few thousand. */
   schemaBytesMax: 64 * KIB,
   /** Schemas within one schema: members, items, branches, definitions. */
@@ -125,6 +132,28 @@ export const LIMITS = {
   schemaAppendStepsPerByte: 2,
   /** Bytes of payloads that are parsed and validated before others have their turn. */
   schemaTurnBytes: 1 * MIB,
+  /** Bytes of the definition of a projection or pipeline as it is kept, with its reducers or operators. */
+  definitionBytesMax: 256 * KIB,
+  /** Projections of a tenant's own. Each has its own process time and its own files. */
+  projectionsMax: 100,
+  /** Characters of the description of a projection, and of other texts of its definition but for those inside `definition`. */
+  projectionTextMax: 10_000,
+  /** Events that a projection folds between two looks at what its owner wants. */
+  projectionBatchEventsMax: 100_000,
+  /** Events between two saves of a projection's states. A crash folds at most so many again. */
+  checkpointIntervalMax: 1_000_000,
+  /** Tries of an event after the first one, each after a longer pause. */
+  projectionRetriesMax: 20,
+  /** Definitions with code of their author that wait to be checked. */
+  definitionChecksWaitingMax: 20,
+  /** Parked entities on one page of a list. */
+  parkedPageMax: 1_000,
+  /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
+  statesPageCharactersMax: 16 * MIB,
+  /** Projections that the metrics show one by one, those that are furthest behind. */
+  projectionsMeasuredMax: 200,
+  /** Pipelines of a tenant. */
+  pipelinesMax: 100,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */
