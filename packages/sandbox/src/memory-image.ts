@@ -3,6 +3,7 @@ import type { WasmGlobal, WasmMemory } from './web-assembly.ts';
 /** Zeros between two stretches that are copied along rather than told apart. */
 const GAP_BYTES = 4096;
 const PAGE_BYTES = 1024;
+const BLOCK_BYTES = 64 * 1024;
 
 interface Stretch {
   readonly at: number;
@@ -35,9 +36,7 @@ export class MemoryImage {
 
 function stretchesOf(memory: Uint8Array): Stretch[] {
   const ranges: { start: number; end: number }[] = [];
-  const words = new Int32Array(memory.buffer);
-  for (let start = 0; start < memory.length; start += PAGE_BYTES) {
-    if (isZero(words, start / 4, (start + PAGE_BYTES) / 4)) continue;
+  for (const start of usedPages(Buffer.from(memory.buffer))) {
     const last = ranges.at(-1);
     if (last !== undefined && start - last.end <= GAP_BYTES) last.end = start + PAGE_BYTES;
     else ranges.push({ start, end: start + PAGE_BYTES });
@@ -45,8 +44,16 @@ function stretchesOf(memory: Uint8Array): Stretch[] {
   return ranges.map(({ start, end }) => ({ at: start, bytes: memory.slice(start, end) }));
 }
 
-function isZero(words: Int32Array, start: number, end: number): boolean {
-  let bits = 0;
-  for (let at = start; at < end; at++) bits |= words[at] as number;
-  return bits === 0;
+/** Where the pages begin that are not all zeros. Most of the memory is, and passed over in large blocks. */
+function* usedPages(memory: Buffer): Generator<number> {
+  const zeros = Buffer.alloc(BLOCK_BYTES);
+  for (let block = 0; block < memory.length; block += BLOCK_BYTES) {
+    if (isZero(memory, block, block + BLOCK_BYTES)) continue;
+    for (let page = block; page < block + BLOCK_BYTES; page += PAGE_BYTES)
+      if (!isZero(memory, page, page + PAGE_BYTES)) yield page;
+  }
+
+  function isZero(bytes: Buffer, start: number, end: number): boolean {
+    return zeros.compare(bytes, start, end, 0, end - start) === 0;
+  }
 }
