@@ -56,6 +56,7 @@ export class StandInCore {
   readonly #followers = new Set<LiveFeed>();
   readonly #heartbeat: NodeJS.Timeout;
   #keys = 0;
+  #refusesFeeds = false;
 
   constructor() {
     this.server = createServer((request, response) => void this.#serve(request, response));
@@ -111,6 +112,12 @@ export class StandInCore {
     for (const follower of this.#followers) this.#send(follower);
   }
 
+  /** Ends the feeds and gives no more, or gives them again. */
+  refuseFeeds(isRefusing: boolean): void {
+    this.#refusesFeeds = isRefusing;
+    if (isRefusing) for (const { response } of this.#followers) response.destroy();
+  }
+
   /** Goes away, all connections at once. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
@@ -141,6 +148,8 @@ export class StandInCore {
       response.writeHead(401).end();
     } else if (url.pathname === HEAD_PATH) {
       response.end(JSON.stringify({ head: this.log.head, log_id: this.log.logIdHex }));
+    } else if (url.pathname === FEED_PATH && this.#refusesFeeds) {
+      response.writeHead(503).end('no feed');
     } else if (url.pathname === FEED_PATH) {
       this.#follow(url.searchParams, response);
     } else response.writeHead(404).end();

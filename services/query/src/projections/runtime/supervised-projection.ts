@@ -179,7 +179,10 @@ export class SupervisedProjection {
 
   /** True when nothing is being done that could bring it forward. */
   get #isIdle(): boolean {
-    return this.#definition.wanted !== 'running' || (this.#builds.live?.progress.failure ?? null) !== null;
+    return (
+      this.#definition.wanted !== 'running' ||
+      (this.#builds.live?.progress.failure ?? null) !== null
+    );
   }
 
   get #followed(): Build[] {
