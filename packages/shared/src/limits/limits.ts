@@ -132,6 +132,30 @@ export const LIMITS = {
   schemaAppendStepsPerByte: 2,
   /** Bytes of payloads that are parsed and validated before others have their turn. */
   schemaTurnBytes: 1 * MIB,
+  /** Bytes of the definition of a projection or pipeline as it is kept, with its reducers or operators. */
+  definitionBytesMax: 256 * KIB,
+  /** Projections of a tenant's own. Each has its own process time and its own files. */
+  projectionsMax: 100,
+  /** Builds of a projection before the newest one whose definitions are kept, so that a rollback may name them. */
+  earlierBuildsMax: 3,
+  /** Characters of the description of a projection, and of other texts of its definition but for those inside `definition`. */
+  projectionTextMax: 10_000,
+  /** Events that a projection folds between two looks at what its owner wants. */
+  projectionBatchEventsMax: 100_000,
+  /** Events between two saves of a projection's states. A crash folds at most so many again. */
+  checkpointIntervalMax: 1_000_000,
+  /** Tries of an event after the first one, each after a longer pause. */
+  projectionRetriesMax: 20,
+  /** Definitions with code of their author that wait to be checked. */
+  definitionChecksWaitingMax: 20,
+  /** Parked entities on one page of a list. */
+  parkedPageMax: 1_000,
+  /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
+  statesPageCharactersMax: 16 * MIB,
+  /** Projections that the metrics show one by one, those that are furthest behind. */
+  projectionsMeasuredMax: 200,
+  /** Pipelines of a tenant. */
+  pipelinesMax: 100,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */

@@ -104,7 +104,7 @@ export function shownAggregate({ fn }: Aggregate, state: JsonValue | undefined):
     }
     case 'first':
     case 'last':
-      return exactJson(String(state));
+      return exactJson(state as string);
     case 'set':
       return (state as readonly string[]).map(exactJson);
     case 'count':

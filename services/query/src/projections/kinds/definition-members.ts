@@ -23,7 +23,9 @@ export function shownValue(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+  if (typeof value === 'object' && value !== null) return 'an object';
+  // What is left of JSON: numbers, true, false and null.
+  return JSON.stringify(value);
 }
 
 /** The members of an object of a definition. Members that are not known are refused, because a misspelt one would silently mean nothing. */
@@ -33,9 +35,7 @@ export class DefinitionMembers {
 
   constructor({ value, pointer }: DefinitionValue, known: readonly string[]) {
     this.pointer = pointer;
-    this.#members = membersOf({ value, pointer });
-    for (const name of Object.keys(this.#members))
-      if (!known.includes(name)) throw unknownMember(pointer, name, known);
+    this.#members = requireKnownMembers({ value, pointer }, known);
   }
 
   has(name: string): boolean {
@@ -109,6 +109,17 @@ export class DefinitionMembers {
       return [member, { value: one, pointer: `${pointer}/${escaped(member)}` }];
     });
   }
+}
+
+/** The members of an object that has no others than those known. */
+export function requireKnownMembers(
+  wanted: DefinitionValue,
+  known: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const members = membersOf(wanted);
+  for (const name of Object.keys(members))
+    if (!known.includes(name)) throw unknownMember(wanted.pointer, name, known);
+  return members;
 }
 
 function membersOf({ value, pointer }: DefinitionValue): Readonly<Record<string, unknown>> {

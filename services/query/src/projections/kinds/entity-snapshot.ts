@@ -6,7 +6,7 @@ import type {
   JsonValue,
   StateTable,
 } from './compiled-projection.ts';
-import { DefinitionMembers, type DefinitionValue } from './definition-members.ts';
+import { type DefinitionValue, requireKnownMembers } from './definition-members.ts';
 import { exactJson } from './exact-json.ts';
 import { projectionFault } from './projection-fault.ts';
 
@@ -33,18 +33,18 @@ class EntitySnapshot implements CompiledProjection {
   }
 
   present(_key: string, state: JsonValue): JsonValue {
-    return exactJson(String(state));
+    return exactJson(state as string);
   }
 
   close(): void {}
 }
 
 function membersOf(state: JsonValue): Map<string, string> {
-  return rawMembers(Buffer.from(String(state))) ?? new Map<string, string>();
+  return rawMembers(Buffer.from(state as string)) ?? new Map<string, string>();
 }
 
 /** `{}`. */
 export function compileEntitySnapshot(definition: DefinitionValue): CompiledProjection {
-  new DefinitionMembers(definition, []);
+  requireKnownMembers(definition, []);
   return new EntitySnapshot();
 }

@@ -31,9 +31,8 @@ export class EventFields {
     const value = this.get(path) ?? null;
     if (value === null) return null;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    throw projectionFault(`'${path.text}' is ${shownValue(value)}; a number is needed.`, {
-      field: path.text,
-    });
+    const shown = typeof value === 'number' ? 'a number beyond 1.8e308' : shownValue(value);
+    throw projectionFault(`'${path.text}' is ${shown}; a number is needed.`, { field: path.text });
   }
 
   /** The value at a path as the JSON text that was sent; null where there is none. */
