@@ -59,6 +59,7 @@ export class StandInCore {
   /** Positions of the last changes. */
   readonly #definitions = new Map<string, number>();
   #keys = 0;
+  #refusesFeeds = false;
 
   constructor() {
     this.server = createServer((request, response) => void this.#serve(request, response));
@@ -114,6 +115,12 @@ export class StandInCore {
     for (const follower of this.#followers) this.#send(follower);
   }
 
+  /** Ends the feeds and gives no more, or gives them again. */
+  refuseFeeds(isRefusing: boolean): void {
+    this.#refusesFeeds = isRefusing;
+    if (isRefusing) for (const { response } of this.#followers) response.destroy();
+  }
+
   /** Goes away, all connections at once. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
@@ -144,6 +151,8 @@ export class StandInCore {
       response.writeHead(401).end();
     } else if (url.pathname === HEAD_PATH) {
       response.end(JSON.stringify({ head: this.log.head, log_id: this.log.logIdHex }));
+    } else if (url.pathname === FEED_PATH && this.#refusesFeeds) {
+      response.writeHead(503).end('no feed');
     } else if (url.pathname === FEED_PATH) {
       this.#follow(url.searchParams, response);
     } else if (url.pathname.startsWith(DEFINITIONS_PATH)) {
