@@ -319,6 +319,50 @@ describe('workers', () => {
     expect(at.state('endless').position).toBeLessThan(at.core.log.head);
   });
 
+  it('of one process share a connection to core once they are near the end of the log', async () => {
+    const at = await opened();
+    fill(at, 20);
+    const names = Array.from({ length: 6 }, (_, i) => `count-${i}`);
+    for (const name of names) at.define(name, { definition: { by: 'entity' } });
+    for (const name of names) await at.caughtUp(name);
+    // Two hosts, and one connection each.
+    await until('two connections are left', () => at.core.openFeeds === 2);
+    for (let round = 0; round < 20; round++) {
+      fill(at, 2);
+      await sleep(5);
+    }
+    // One leaves and comes back, and finds what has come meanwhile.
+    at.define('count-0', { wanted: 'stopped' });
+    fill(at, 10);
+    at.define('count-0', { wanted: 'running' });
+    const counted = byEntity(eventsOf(at.core, TENANT), {
+      initial: { count: 0 },
+      fold: ({ count }) => ({ count: count + 1 }),
+    });
+    for (const name of names) {
+      await at.caughtUp(name);
+      expect(at.states(name)).toEqual(counted);
+    }
+    expect(at.core.openFeeds).toBeLessThan(4);
+  });
+
+  it('begin anew when the log behind core is another one', async () => {
+    const at = await opened();
+    fill(at, 20);
+    at.define('one', scripted(LIST_ALL));
+    at.define('other', scripted(LIST_ALL));
+    await at.caughtUp('one');
+    await at.caughtUp('other');
+    await at.replaceCore();
+    fill(at, 10);
+    const expected = listModel(eventsOf(at.core, TENANT));
+    for (const name of ['one', 'other']) {
+      await until('it stands in the other log', () => at.state(name).position === at.core.log.head);
+      await at.caughtUp(name);
+      expect(at.states(name)).toEqual(expected);
+    }
+  });
+
   it('whose files are damaged or gone build them again', async () => {
     const at = await opened();
     fill(at, 40);
