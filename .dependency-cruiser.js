@@ -138,7 +138,7 @@ const forbidden = [
     name: 'query-parquet-knows-nothing-of-the-other-read-stores',
     comment: 'The Parquet files are written from the log, in a thread of their own.',
     from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
-    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config|threads)/' },
   },
   {
     name: 'query-replay-imports-only-projections-and-what-counts-events',
@@ -153,6 +153,15 @@ const forbidden = [
     name: 'query-projections-stand-alone',
     from: { path: '^services/query/src/projections/', pathNot: TEST_FILE },
     to: { path: '^services/query/src/', pathNot: '^services/query/src/projections/' },
+  },
+  {
+    name: 'query-projection-kinds-are-pure',
+    comment: 'What a projection computes knows nothing of files, feeds, processes or routes.',
+    from: { path: '^services/query/src/projections/kinds/', pathNot: TEST_FILE },
+    to: {
+      path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
+      pathNot: '^services/query/src/projections/kinds/',
+    },
   },
   {
     name: 'observability-imports-nothing-of-its-service',

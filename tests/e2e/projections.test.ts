@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { run } from '../support/command.ts';
 import { type Answer, RunningStore } from '../support/running-store.ts';
@@ -40,6 +41,7 @@ async function read(path: string): Promise<Answer> {
     if (answer.status !== 503) return answer;
     if (answer.body.code !== 'read_behind' && answer.body.code !== 'starting')
       throw new TypeError(answer.text);
+    await sleep(20);
   }
 }
 
@@ -117,7 +119,7 @@ describe('a projection', () => {
     const patch = { method: 'PATCH', body: JSON.stringify({ definition }) };
     expect((await store.ask(`${BASE}/sums`, patch)).status).toBe(200);
     for (let live = 1; live === 1; live = (await store.ask(`${BASE}/sums`)).body.live_build)
-      continue;
+      await sleep(20);
     expect(await stateOf('sums', 'order-1')).toEqual({ sum: before.sum + 5 });
     expect((await store.ask(`${BASE}/sums`)).body.parked_entities).toBe(0);
   }, 60_000);

@@ -40,9 +40,9 @@ import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
-import { DefinitionCheck } from './projections/definitions/definition-check.ts';
-import { LateRuntime } from './projections/definitions/late-runtime.ts';
-import { OwnProjections } from './projections/definitions/own-projections.ts';
+import { DefinitionCheck } from './own-projections/definition-check.ts';
+import { LateRuntime } from './own-projections/late-runtime.ts';
+import { OwnProjections } from './own-projections/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
@@ -180,9 +180,9 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.all().length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.count(null),
     });
-    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.all());
+    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.measured());
   }
 
   async start(): Promise<QueryService> {
@@ -217,7 +217,7 @@ class Query {
         service: 'allsource-query',
         version: VERSION,
         checks: this.#readinessChecks(),
-        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.all()) }),
+        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.measured()) }),
       },
       stores,
       parquet,

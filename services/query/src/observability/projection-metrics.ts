@@ -3,10 +3,7 @@
  * (`metrics_label` in its own page); the number of labels is limited to those that are furthest behind.
  */
 import { LIMITS } from '@allsource/shared/limits';
-import { Gauge, type Registry } from 'prom-client';
-import { metricsLabel } from '../http/own-projection-json.ts';
-import type { OwnProjection } from '../projections/definitions/own-projections.ts';
-import type { ProjectionState } from '../projections/projection-runtime.ts';
+import { Gauge, type GaugeConfiguration, type Registry } from 'prom-client';
 
 const STATUSES = ['created', 'running', 'paused', 'failed', 'stopped', 'rebuilding'] as const;
 
@@ -20,99 +17,123 @@ export interface ProjectionTotals {
   readonly lag_seconds_max: number;
 }
 
-/** Adds up what the projections do at the moment. Only those that should move count as behind. */
-export function projectionTotals(projections: readonly OwnProjection[]): ProjectionTotals {
-  const by_status: Record<string, number> = Object.fromEntries(STATUSES.map((word) => [word, 0]));
-  let totals = { stalled: 0, parked_entities: 0, errors: 0, lag_events_max: 0, lag_seconds_max: 0 };
-  for (const { definition, state } of projections) {
-    const status = state?.status ?? definition.wanted;
-    by_status[status] = (by_status[status] ?? 0) + 1;
-    if (state === null) continue;
-    const isMoving = definition.wanted === 'running';
-    totals = {
-      stalled: totals.stalled + (state.is_stalled ? 1 : 0),
-      parked_entities: totals.parked_entities + state.parked_entities,
-      errors: totals.errors + state.stats.error_count,
-      lag_events_max: Math.max(totals.lag_events_max, isMoving ? state.lag_events : 0),
-      lag_seconds_max: Math.max(totals.lag_seconds_max, isMoving ? state.lag_seconds : 0),
-    };
-  }
-  return { by_status, ...totals };
+/** What is measured of one projection. */
+export interface MeasuredProjection {
+  readonly label: string;
+  readonly status: string;
+  /** False for one that its owner has not started, or has halted. */
+  readonly isWanted: boolean;
+  readonly isStalled: boolean;
+  readonly lagEvents: number;
+  readonly lagSeconds: number;
+  readonly parkedEntities: number;
+  readonly errors: number;
 }
 
+/** Adds up what the projections do at the moment. Only those that should move count as behind. */
+export function projectionTotals(projections: readonly MeasuredProjection[]): ProjectionTotals {
+  const by_status: Record<string, number> = Object.fromEntries(STATUSES.map((word) => [word, 0]));
+  for (const { status } of projections) by_status[status] = (by_status[status] ?? 0) + 1;
+  const moving = projections.filter(({ isWanted }) => isWanted);
+  const sum = (read: (one: MeasuredProjection) => number) =>
+    projections.reduce((total, one) => total + read(one), 0);
+  const most = (read: (one: MeasuredProjection) => number) =>
+    moving.reduce((max, one) => Math.max(max, read(one)), 0);
+  return {
+    by_status,
+    stalled: sum(({ isStalled }) => Number(isStalled)),
+    parked_entities: sum(({ parkedEntities }) => parkedEntities),
+    errors: sum(({ errors }) => errors),
+    lag_events_max: most(({ lagEvents }) => lagEvents),
+    lag_seconds_max: most(({ lagSeconds }) => lagSeconds),
+  };
+}
+
+interface MeasuredGauge<T> {
+  readonly name: string;
+  readonly help: string;
+  readonly read: (from: T) => number;
+}
+
+const OF_ALL: readonly MeasuredGauge<ProjectionTotals>[] = [
+  {
+    name: 'allsource_projections_stalled',
+    help: 'Projections that are behind and make no progress.',
+    read: ({ stalled }) => stalled,
+  },
+  {
+    name: 'allsource_projection_parked_entities',
+    help: 'Entities whose events wait because one of them cannot be folded.',
+    read: ({ parked_entities }) => parked_entities,
+  },
+  {
+    name: 'allsource_projection_errors',
+    help: 'Events that the projections could not fold.',
+    read: ({ errors }) => errors,
+  },
+  {
+    name: 'allsource_projection_lag_seconds_max',
+    help: 'How old what is read of the projection that is furthest behind may be.',
+    read: ({ lag_seconds_max }) => lag_seconds_max,
+  },
+];
+
+const OF_EACH: readonly MeasuredGauge<MeasuredProjection>[] = [
+  {
+    name: 'allsource_projection_lag_events',
+    help: 'Positions of the log that a projection lacks.',
+    read: ({ lagEvents }) => lagEvents,
+  },
+  {
+    name: 'allsource_projection_lag_seconds',
+    help: 'How old what is read of a projection may be.',
+    read: ({ lagSeconds }) => lagSeconds,
+  },
+  {
+    name: 'allsource_projection_stalled',
+    help: '1 while a projection is behind and makes no progress.',
+    read: ({ isStalled }) => Number(isStalled),
+  },
+];
+
 /** Adds the metrics of projections, read at the moment of a scrape. */
-export function watchProjections(registry: Registry, all: () => readonly OwnProjection[]): void {
-  const registers = [registry];
-  new Gauge({
+export function watchProjections(
+  registry: Registry,
+  measured: () => readonly MeasuredProjection[],
+): void {
+  const gauge = (configuration: GaugeConfiguration<string>) =>
+    registry.registerMetric(new Gauge({ ...configuration, registers: [] }));
+  gauge({
     name: 'allsource_projections',
     help: "The tenants' own projections, by what they do.",
     labelNames: ['status'],
-    registers,
     collect() {
-      const { by_status } = projectionTotals(all());
+      const { by_status } = projectionTotals(measured());
       for (const [status, count] of Object.entries(by_status)) this.set({ status }, count);
     },
   });
-  const total = (name: string, help: string, read: (totals: ProjectionTotals) => number) =>
-    new Gauge({
+  for (const { name, help, read } of OF_ALL)
+    gauge({
       name,
       help,
-      registers,
       collect() {
-        this.set(read(projectionTotals(all())));
+        this.set(read(projectionTotals(measured())));
       },
     });
-  total(
-    'allsource_projections_stalled',
-    'Projections that are behind and make no progress.',
-    (t) => t.stalled,
-  );
-  total(
-    'allsource_projection_parked_entities',
-    'Entities whose events wait.',
-    (t) => t.parked_entities,
-  );
-  total('allsource_projection_errors', 'Events that projections could not fold.', (t) => t.errors);
-  total(
-    'allsource_projection_lag_seconds_max',
-    'Age of what the projection that is furthest behind lacks.',
-    (t) => t.lag_seconds_max,
-  );
-  const each = (name: string, help: string, read: (state: ProjectionState) => number) =>
-    new Gauge({
+  for (const { name, help, read } of OF_EACH)
+    gauge({
       name,
       help,
       labelNames: ['projection'],
-      registers,
       collect() {
         this.reset();
-        for (const { label, state } of furthestBehind(all()))
-          this.set({ projection: label }, read(state));
+        for (const one of furthestBehind(measured()))
+          this.set({ projection: one.label }, read(one));
       },
     });
-  each(
-    'allsource_projection_lag_events',
-    'Positions of the log a projection lacks.',
-    (s) => s.lag_events,
-  );
-  each(
-    'allsource_projection_lag_seconds',
-    'How old what is read of a projection may be.',
-    (s) => s.lag_seconds,
-  );
-  each(
-    'allsource_projection_stalled',
-    '1 while a projection is behind and makes no progress.',
-    (s) => Number(s.is_stalled),
-  );
 }
 
-function furthestBehind(
-  projections: readonly OwnProjection[],
-): { readonly label: string; readonly state: ProjectionState }[] {
-  const known = projections.flatMap(({ definition: { tenant, name }, state }) =>
-    state === null ? [] : [{ label: metricsLabel(tenant, name), state }],
-  );
-  known.sort((a, b) => b.state.lag_events - a.state.lag_events);
-  return known.slice(0, LIMITS.projectionsMeasuredMax);
+function furthestBehind(projections: readonly MeasuredProjection[]): MeasuredProjection[] {
+  const sorted = projections.toSorted((a, b) => b.lagEvents - a.lagEvents);
+  return sorted.slice(0, LIMITS.projectionsMeasuredMax);
 }

@@ -2,7 +2,7 @@ import { formatTimestamp } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { EarlierBuild, ProjectionDefinition } from '@allsource/shared/protocol';
-import type { Definition } from '../../definitions/definition-directory.ts';
+import type { Definition } from '../definitions/definition-directory.ts';
 
 /** The members of a definition that the log does not know by itself. */
 type KnownByTheLog =

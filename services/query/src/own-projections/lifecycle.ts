@@ -5,7 +5,7 @@
 import { problem } from '@allsource/shared/errors';
 import { quoted } from '@allsource/shared/model';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
-import type { BuildInfo, ProjectionState } from '../projection-runtime.ts';
+import type { BuildInfo, ProjectionState } from '../projections/projection-runtime.ts';
 import { type ProjectionDocument, withNextBuild } from './projection-document.ts';
 
 /** What is known of a projection when a command comes: its definition, and what it does; null: not known yet. */
