@@ -136,6 +136,8 @@ export const LIMITS = {
   definitionBytesMax: 256 * KIB,
   /** Projections of a tenant's own. Each has its own process time and its own files. */
   projectionsMax: 100,
+  /** Builds of a projection before the newest one whose definitions are kept, so that a rollback may name them. */
+  earlierBuildsMax: 3,
   /** Characters of the description of a projection, and of other texts of its definition but for those inside `definition`. */
   projectionTextMax: 10_000,
   /** Events that a projection folds between two looks at what its owner wants. */

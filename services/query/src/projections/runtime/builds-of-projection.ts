@@ -93,6 +93,7 @@ export class BuildsOfProjection {
   settle(definition: ProjectionDefinition): void {
     if (definition !== this.#definition) this.#take(definition);
     if (definition.wanted !== 'created' && this.target === null) this.#begin(specOf(definition));
+    this.#beginPinned();
     this.#choose();
     this.#dropOthers();
     for (const build of this.#builds.values()) this.#direct(build);
@@ -122,6 +123,14 @@ export class BuildsOfProjection {
     const recorded = { ...spec, compared: null, note: null };
     this.#write({ builds: { ...this.#record.builds, [buildId(spec)]: recorded } });
     this.#open(recorded);
+  }
+
+  /** Builds again what a rollback reads, where it was lost. */
+  #beginPinned(): void {
+    const { earlier = [], pinned_build: wanted } = this.#definition;
+    const computed =
+      this.pinned === null ? earlier.find(({ build }) => build === wanted) : undefined;
+    if (computed !== undefined) this.#begin(specOf({ ...this.#definition, ...computed }));
   }
 
   #open(spec: BuildSpec): void {

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, problem, type ProblemMembers } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
-import { compileProjection } from '../kinds/compile-projection.ts';
+import { compileProjection } from '../projections/kinds/compile-projection.ts';
 
 /** The part of a definition that is checked. */
 export type Checked = Pick<ProjectionDefinition, 'type' | 'definition'>;

@@ -6,16 +6,22 @@
  * times; a caller who has named the change that he knows of is refused instead (`definition_conflict`).
  */
 import { Problem, problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { type ProjectionDefinition, TypeFilter } from '@allsource/shared/protocol';
-import type { TenantCatalog } from '../../catalog/tenant-catalog.ts';
-import type { Definition, DefinitionDirectory } from '../../definitions/definition-directory.ts';
-import type { DefinitionWriter } from '../../definitions/definition-writer.ts';
-import type { ProjectionRuntime, ProjectionState } from '../projection-runtime.ts';
+import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
+import type { Definition, DefinitionDirectory } from '../definitions/definition-directory.ts';
+import type { DefinitionWriter } from '../definitions/definition-writer.ts';
+import type { ProjectionRuntime, ProjectionState } from '../projections/projection-runtime.ts';
+import type { MeasuredProjection } from '../observability/projection-metrics.ts';
 import type { Command } from './lifecycle.ts';
+import { metricsLabel } from './metrics-label.ts';
 import type { ProjectionDraft } from './parse-projection.ts';
-import { definitionOf, documentOf, type ProjectionDocument } from './projection-document.ts';
+import {
+  definitionOf,
+  documentOf,
+  documentText,
+  type ProjectionDocument,
+} from './projection-document.ts';
 
 export interface OwnProjectionsOptions {
   readonly directory: Pick<DefinitionDirectory, 'find' | 'ofTenant' | 'all'>;
@@ -89,6 +95,20 @@ export class OwnProjections {
   /** How many projections a tenant has. */
   count(tenant: string): number {
     return this.#options.directory.ofTenant(KIND, tenant).length;
+  }
+
+  /** What the metrics show of all projections. */
+  measured(): MeasuredProjection[] {
+    return this.all().map(({ definition, state }) => ({
+      label: metricsLabel(definition.tenant, definition.name),
+      status: state?.status ?? definition.wanted,
+      isWanted: definition.wanted === 'running',
+      isStalled: state?.is_stalled ?? false,
+      lagEvents: state?.lag_events ?? 0,
+      lagSeconds: state?.lag_seconds ?? 0,
+      parkedEntities: state?.parked_entities ?? 0,
+      errors: state?.stats.error_count ?? 0,
+    }));
   }
 
   /** Hands all definitions in force to what carries them out; while they are not all read, nothing. */
@@ -192,19 +212,6 @@ export function eventsToFold(
 ): number {
   const filter = new TypeFilter(eventTypes);
   return catalog.eventCountOf((type) => filter.matches(type));
-}
-
-/** A document as it is kept. Throws `body_too_large`. */
-function documentText(document: ProjectionDocument): string {
-  const text = JSON.stringify(document);
-  const bytes = Buffer.byteLength(text);
-  const limit = LIMITS.definitionBytesMax;
-  if (bytes <= limit) return text;
-  throw problem(
-    'body_too_large',
-    `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
-    { limit_bytes: limit },
-  );
 }
 
 function isConflict(error: unknown): boolean {
