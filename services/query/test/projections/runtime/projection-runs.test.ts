@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { WrittenEvent } from '../log-writer.ts';
@@ -155,6 +156,20 @@ describe('a poison event', () => {
     await until('the mended build is read', () => at.state('lists').live_build === 2);
     expect(at.states('lists')).toEqual(listModel(eventsOf(at.core, TENANT)));
     expect(at.state('lists')).toMatchObject({ parked_entities: 0, parked_events: 0 });
+  });
+
+  it('fails the projection rather than lose an event when too many entities are parked', async () => {
+    const at = await opened();
+    const { parkedEntitiesMax: max } = LIMITS;
+    for (let i = 0; i <= max; i += 100)
+      at.core.append(
+        TENANT,
+        Array.from({ length: 100 }, (_, j) => event(`e-${i + j}`, { bad: true })),
+      );
+    at.define('lists', { ...scripted(LIST_UNLESS_BAD), on_fault: { policy: 'park', retries: 0 } });
+    await until('it has failed', () => at.state('lists').status === 'failed');
+    expect(at.state('lists').failure).toMatch(new RegExp(`More than ${max} entities are parked`));
+    expect(at.state('lists')).toMatchObject({ parked_entities: max + 1, position: max + 1 });
   });
 
   it('is skipped, counted and listed', async () => {
