@@ -43,7 +43,7 @@ export type Answerer = (request: IncomingMessage, response: ServerResponse) => P
  * core meets the gateway in tests/e2e.
  */
 export class StandInCore {
-  readonly log = new LogWriter();
+  readonly log: LogWriter;
   readonly arrivals: Arrival[] = [];
   /** Where each open feed of everything began. */
   readonly feedsFrom: number[] = [];
@@ -61,7 +61,8 @@ export class StandInCore {
   #keys = 0;
   #refusesFeeds = false;
 
-  constructor() {
+  constructor(log = new LogWriter()) {
+    this.log = log;
     this.server = createServer((request, response) => void this.#serve(request, response));
     this.#heartbeat = setInterval(() => {
       for (const { response } of this.#followers) this.#notice(response);
@@ -70,6 +71,11 @@ export class StandInCore {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Feeds of everything that are open. */
+  get openFeeds(): number {
+    return [...this.#followers].filter(({ isFiltered }) => !isFiltered).length;
   }
 
   listen(port = 0): Promise<void> {

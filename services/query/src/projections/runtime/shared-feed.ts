@@ -122,7 +122,8 @@ class Ride implements FollowedFeed {
   async #run(): Promise<void> {
     while (!this.#isClosed) {
       await this.#readAlone();
-      if (!this.#isClosed) await this.#readShared();
+      // Also when it is closed meanwhile: what was joined is left again.
+      await this.#readShared();
     }
   }
 

@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { WrittenEvent } from '../log-writer.ts';
@@ -155,6 +156,20 @@ describe('a poison event', () => {
     await until('the mended build is read', () => at.state('lists').live_build === 2);
     expect(at.states('lists')).toEqual(listModel(eventsOf(at.core, TENANT)));
     expect(at.state('lists')).toMatchObject({ parked_entities: 0, parked_events: 0 });
+  });
+
+  it('fails the projection rather than lose an event when too many entities are parked', async () => {
+    const at = await opened();
+    const { parkedEntitiesMax: max } = LIMITS;
+    for (let i = 0; i <= max; i += 100)
+      at.core.append(
+        TENANT,
+        Array.from({ length: 100 }, (_, j) => event(`e-${i + j}`, { bad: true })),
+      );
+    at.define('lists', { ...scripted(LIST_UNLESS_BAD), on_fault: { policy: 'park', retries: 0 } });
+    await until('it has failed', () => at.state('lists').status === 'failed');
+    expect(at.state('lists').failure).toMatch(new RegExp(`More than ${max} entities are parked`));
+    expect(at.state('lists')).toMatchObject({ parked_entities: max + 1, position: max + 1 });
   });
 
   it('is skipped, counted and listed', async () => {
@@ -317,6 +332,50 @@ describe('workers', () => {
     await at.caughtUp('count');
     expect(at.states('quick')).toEqual(listModel(eventsOf(at.core, TENANT)));
     expect(at.state('endless').position).toBeLessThan(at.core.log.head);
+  });
+
+  it('of one process share a connection to core once they are near the end of the log', async () => {
+    const at = await opened();
+    fill(at, 20);
+    const names = Array.from({ length: 6 }, (_, i) => `count-${i}`);
+    for (const name of names) at.define(name, { definition: { by: 'entity' } });
+    for (const name of names) await at.caughtUp(name);
+    // Two hosts, and one connection each.
+    await until('two connections are left', () => at.core.openFeeds === 2);
+    for (let round = 0; round < 20; round++) {
+      fill(at, 2);
+      await sleep(5);
+    }
+    // One leaves and comes back, and finds what has come meanwhile.
+    at.define('count-0', { wanted: 'stopped' });
+    fill(at, 10);
+    at.define('count-0', { wanted: 'running' });
+    const counted = byEntity(eventsOf(at.core, TENANT), {
+      initial: { count: 0 },
+      fold: ({ count }) => ({ count: count + 1 }),
+    });
+    for (const name of names) {
+      await at.caughtUp(name);
+      expect(at.states(name)).toEqual(counted);
+    }
+    expect(at.core.openFeeds).toBeLessThan(4);
+  });
+
+  it('begin anew when the log behind core is another one', async () => {
+    const at = await opened();
+    fill(at, 20);
+    at.define('one', scripted(LIST_ALL));
+    at.define('other', scripted(LIST_ALL));
+    await at.caughtUp('one');
+    await at.caughtUp('other');
+    await at.replaceCore();
+    fill(at, 10);
+    const expected = listModel(eventsOf(at.core, TENANT));
+    for (const name of ['one', 'other']) {
+      await until('it stands in the other log', () => at.state(name).position === at.core.log.head);
+      await at.caughtUp(name);
+      expect(at.states(name)).toEqual(expected);
+    }
   });
 
   it('whose files are damaged or gone build them again', async () => {

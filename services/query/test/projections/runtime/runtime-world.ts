@@ -10,6 +10,7 @@ import type { Host, HostOptions } from '../../../src/projections/runtime/host-pr
 import type { HostCommand, HostReport } from '../../../src/projections/runtime/host-protocol.ts';
 import { ProjectionHost } from '../../../src/projections/runtime/projection-host.ts';
 import type { ProjectionState } from '../../../src/projections/projection-runtime.ts';
+import { LogWriter } from '../log-writer.ts';
 import { INTERNAL_TOKEN, StandInCore } from '../../gateway/stand-in-core.ts';
 
 export const TENANT = 'acme';
@@ -26,7 +27,7 @@ export interface WorldOptions {
 
 /** A runtime over a stand-in core, and the definitions that it is to carry out. */
 export class RuntimeWorld {
-  readonly core: StandInCore;
+  core: StandInCore;
   readonly folder: string;
   readonly stalledAfterMs: number;
   runs: ProjectionRuns;
@@ -97,6 +98,14 @@ export class RuntimeWorld {
     between();
     this.runs = this.#start();
     this.reconcile();
+  }
+
+  /** Puts a core with another log, still empty, in the place of this one. */
+  async replaceCore(): Promise<void> {
+    const port = Number(new URL(this.core.url).port);
+    await this.core.close();
+    this.core = new StandInCore(new LogWriter('another'));
+    await this.core.listen(port);
   }
 
   async close(): Promise<void> {
