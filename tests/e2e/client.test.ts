@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   CoreClient,
   EventStreamClient,
+  NotFoundError,
   ProjectionWorker,
   QueryClient,
   UnauthenticatedError,
@@ -53,6 +54,31 @@ describe('a real store', () => {
     expect(await query.getProjectionState('entity_snapshots', 'figures')).toEqual({ n: 1, m: 2 });
     expect((await query.health()).status).toBe('healthy');
     expect((await core.health()).service).toBe('allsource-core');
+  });
+
+  it('manages projections of its own, from the creation to the end', async () => {
+    const { core, query } = clients();
+    await core.ingestEvent({ eventType: 'managed.once', entityId: 'm', payload: {} });
+    const name = 'managed-by-the-client';
+    const created = await query.createProjection({
+      name,
+      type: 'event_counter',
+      eventTypes: ['managed.*'],
+      config: { batchSize: 100 },
+      start: true,
+    });
+    expect([created.name, created.type]).toEqual([name, 'event_counter']);
+    expect(await query.getProjectionState(name, 'managed.once')).toEqual({ count: 1 });
+    expect((await query.updateProjection(name, { description: 'of a test' })).description).toBe(
+      'of a test',
+    );
+    await query.commandProjection(name, 'pause');
+    expect((await query.getProjection(name)).status).toBe('paused');
+    await query.commandProjection(name, 'start');
+    await query.commandProjection(name, 'rebuild');
+    expect(await query.getProjectionState(name, 'managed.once')).toEqual({ count: 1 });
+    await query.deleteProjection(name);
+    await expect(query.getProjection(name)).rejects.toThrow(NotFoundError);
   });
 
   it('refuses a wrong key by class, on calls and on streams, which do not try again', async () => {

@@ -70,47 +70,54 @@ function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n);
 }
 
-it('a worker killed many times has each event in its saved state once, at every moment and in the end', async () => {
-  const random = new SeededRandom(seed);
-  const counts = { kills: 0, events: 0, liveKills: 0, appliedAgain: 0 };
-  const append = async () => {
-    const count = 1 + random.below(7);
-    const events = Array.from({ length: count }, (_, i) => ({
-      eventType: 'number.counted',
-      entityId: `entity-${(counts.events + i) % 11}`,
-      payload: { n: counts.events + i },
-    }));
-    await client.ingestBatch(events);
-    counts.events += count;
-  };
-  let saved = 0;
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    for (let i = 0; i < 5; i += 1) await append();
-    const worker = new WorkerProcess(Number.MAX_SAFE_INTEGER);
-    const isLive = random.below(3) > 0;
-    await worker.until(() => worker.applied > saved);
-    if (isLive) {
-      // Appends of which it hears live; some of them before it has saved what it replayed.
-      for (let i = random.below(12); i >= 0; i -= 1) await append();
-      const wanted = counts.events - random.below(8);
-      await worker.until(() => worker.applied >= wanted);
-      counts.liveKills += 1;
+it(
+  'a worker killed many times has each event in its saved state once, at every moment and in the end',
+  async () => {
+    const random = new SeededRandom(seed);
+    const counts = { kills: 0, events: 0, liveKills: 0, appliedAgain: 0 };
+    const append = async () => {
+      const count = 1 + random.below(7);
+      const events = Array.from({ length: count }, (_, i) => ({
+        eventType: 'number.counted',
+        entityId: `entity-${(counts.events + i) % 11}`,
+        payload: { n: counts.events + i },
+      }));
+      await client.ingestBatch(events);
+      counts.events += count;
+    };
+    let saved = 0;
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      for (let i = 0; i < 5; i += 1) await append();
+      const worker = new WorkerProcess(Number.MAX_SAFE_INTEGER);
+      const isLive = random.below(3) > 0;
+      await worker.until(() => worker.applied > saved);
+      if (isLive) {
+        // Appends of which it hears live; some of them before it has saved what it replayed.
+        for (let i = random.below(12); i >= 0; i -= 1) await append();
+        const wanted = counts.events - random.below(8);
+        await worker.until(() => worker.applied >= wanted);
+        counts.liveKills += 1;
+      }
+      await pause(random.below(25));
+      await worker.kill();
+      counts.kills += 1;
+      const checkpoint = await coreCheckpoints(client).load(WORKER);
+      const numbers = checkpoint === null ? [] : numbersIn(checkpoint.state);
+      expect(numbers).toEqual(upTo(numbers.length));
+      expect(numbers.length).toBeGreaterThanOrEqual(saved);
+      expect(await client.loadCheckpoint(WORKER)).toBeLessThanOrEqual(checkpoint?.position ?? 0);
+      counts.appliedAgain += worker.applied - numbers.length;
+      saved = numbers.length;
     }
-    await pause(random.below(25));
-    await worker.kill();
-    counts.kills += 1;
+    const last = new WorkerProcess(counts.events);
+    expect([await last.ended(), last.output.includes(`began behind ${saved}\n`)]).toEqual([
+      0,
+      true,
+    ]);
     const checkpoint = await coreCheckpoints(client).load(WORKER);
-    const numbers = checkpoint === null ? [] : numbersIn(checkpoint.state);
-    expect(numbers).toEqual(upTo(numbers.length));
-    expect(numbers.length).toBeGreaterThanOrEqual(saved);
-    expect(await client.loadCheckpoint(WORKER)).toBeLessThanOrEqual(checkpoint?.position ?? 0);
-    counts.appliedAgain += worker.applied - numbers.length;
-    saved = numbers.length;
-  }
-  const last = new WorkerProcess(counts.events);
-  expect([await last.ended(), last.output.includes(`began behind ${saved}\n`)]).toEqual([0, true]);
-  const checkpoint = await coreCheckpoints(client).load(WORKER);
-  expect(numbersIn(checkpoint?.state)).toEqual(upTo(counts.events));
-  expect(await client.loadCheckpoint(WORKER)).toBe(checkpoint?.position);
-  report('projection worker killed', counts);
-}, KILLS * KILL_MS_MAX);
+    expect(numbersIn(checkpoint?.state)).toEqual(upTo(counts.events));
+    expect(await client.loadCheckpoint(WORKER)).toBe(checkpoint?.position);
+    report('projection worker killed', counts);
+  },
+  KILLS * KILL_MS_MAX,
+);

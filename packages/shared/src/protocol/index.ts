@@ -65,7 +65,9 @@ export {
   parseInspectionRecord,
   VERIFY_PATH,
 } from './inspection.ts';
+export { DEFINITIONS_PATH } from './definitions-path.ts';
 export {
+  type EarlierBuild,
   FAULT_POLICIES,
   type FaultHandling,
   type FaultPolicy,
@@ -88,6 +90,10 @@ export {
   type CompatibilityMode,
   type ConsumerAcknowledged,
   type ConsumerRegistered,
+  DEFINITION_KINDS,
+  type DefinitionKind,
+  type DefinitionRemoved,
+  type DefinitionSet,
   parseSystemEvent,
   type ProjectionStateSaved,
   ROLES,
