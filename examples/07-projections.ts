@@ -2,6 +2,7 @@
  * Prints:
  *     the store keeps: entity_snapshots
  *     merged: {"total":42,"by":"card"}
+ *     counted for you: true
  *     yours: {"status":"open"}, of 2
  */
 import { core, fresh, query } from './connect.ts';
@@ -18,6 +19,18 @@ console.log(`the store keeps: ${kept.filter((name) => name === 'entity_snapshots
 console.log(
   `merged: ${JSON.stringify(await query.getProjectionState('entity_snapshots', entityId))}`,
 );
+
+// One that you define and the store keeps: built from the first event on, read as soon as it is there.
+const counter = fresh('orders-by-type');
+await query.createProjection({
+  name: counter,
+  type: 'event_counter',
+  eventTypes: ['order.*'],
+  start: true,
+});
+const counted = await query.getProjectionState(counter, 'order.placed');
+console.log(`counted for you: ${(counted as { count: number }).count > 0}`);
+await query.deleteProjection(counter);
 
 // States that you work out and keep in the store: durable, all or none of a bulk save.
 const projection = fresh('order-status');
