@@ -88,15 +88,17 @@ export interface EventPage<Event = StoredEvent> {
   readonly position: number | null;
 }
 
-// The depth of a payload's limit, below the event, the list and the answer.
-const ANSWER_DEPTH_MAX = LIMITS.jsonDepthMax + 3;
+/** The depth of a payload's limit, below the event, the list and the answer. */
+function answerDepthMax(): number {
+  return LIMITS.jsonDepthMax + 3;
+}
 
 /** Reads one page of `GET /api/v1/events/query`. The text of each event is kept as it came. */
 export function parseEventPage(bytes: Uint8Array): EventPage {
   const jsons: string[] = [];
   const others: Record<string, unknown> = {};
   try {
-    const scanner = new JsonScanner(bytes, ANSWER_DEPTH_MAX);
+    const scanner = new JsonScanner(bytes, answerDepthMax());
     scanner.skipWhitespace();
     scanner.visitObject(0, (key) => {
       const start = scanner.at;
