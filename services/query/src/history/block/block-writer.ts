@@ -8,6 +8,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { syncFolder } from '@allsource/service-kit/files';
 import { sortedOrder } from '../entity-hash.ts';
 import type { Tail } from '../tail/tail.ts';
 import { Turns } from '../turns.ts';
@@ -55,15 +56,6 @@ async function writeSynced(path: string, bytes: Buffer): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 
