@@ -125,7 +125,7 @@ describe.each(ADDRESSINGS)('the Rust SDK through %s', (addressing) => {
 
   it('finds events by their type', async () => {
     const entityId = unique('sdk-type');
-    const eventType = `sdk.test.typed.${entityId.replaceAll('-', '_')}`;
+    const eventType = `sdk.test.typed.${entityId.replaceAll('-', '_')}.done`;
     for (let seq = 0; seq < 3; seq++)
       await core.ingestEvent({ eventType, entityId, payload: { seq } });
     const { events, count } = await query.queryEvents({ event_type: eventType });
@@ -365,7 +365,7 @@ describe.each(ADDRESSINGS)('the Rust SDK through %s', (addressing) => {
     });
   });
 
-  it('previews and runs a replay where the gateway reads', async () => {
+  it('previews and runs a replay', async () => {
     const preview = await query.previewReplay('event_counters');
     expect(preview).toMatchObject({ projection_name: 'event_counters', ready_to_replay: true });
     let run = await query.startReplay('event_counters');

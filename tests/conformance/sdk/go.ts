@@ -47,6 +47,11 @@ export interface GoAck {
   readonly timestamp: string;
 }
 
+export interface GoReplay {
+  readonly id: string;
+  readonly status: string;
+}
+
 export interface GoQuery {
   readonly eventType?: string;
   readonly entityId?: string;
@@ -134,11 +139,11 @@ export class GoClient {
   /** Starts a replay and returns its id; the answer stands in `data`. */
   async startProjectionReplay(projection: string): Promise<string> {
     const body = { projection_name: projection };
-    return replayId(await this.#call('POST', '/api/replay', body));
+    return goReplay(await this.#call('POST', '/api/replay', body)).id;
   }
 
-  async projectionReplay(id: string): Promise<string> {
-    return replayId(await this.#call('GET', `/api/replay/${id}`));
+  async projectionReplay(id: string): Promise<GoReplay> {
+    return goReplay(await this.#call('GET', `/api/replay/${id}`));
   }
 
   async health(): Promise<Members> {
@@ -187,11 +192,11 @@ function goAck(value: unknown): GoAck {
   return { eventId: string(ack, 'event_id'), timestamp: string(ack, 'timestamp') };
 }
 
-function replayId(value: unknown): string {
+function goReplay(value: unknown): GoReplay {
   const run = struct(struct(value)['data']);
-  for (const name of ['projection_name', 'status', 'started_at', 'updated_at']) string(run, name);
+  for (const name of ['projection_name', 'started_at', 'updated_at']) string(run, name);
   for (const name of ['total_events', 'processed_events', 'failed_events']) int(run, name);
-  return string(run, 'replay_id');
+  return { id: string(run, 'replay_id'), status: string(run, 'status') };
 }
 
 // The rules of encoding/json for the types that the SDK declares: null and a missing member leave the zero value.

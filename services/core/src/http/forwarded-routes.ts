@@ -12,11 +12,13 @@ export type QueryForward = (call: Call) => Promise<void>;
 interface QueryRoute {
   /** GET unless said otherwise. */
   readonly method?: Method;
-  /** Below /api/v1. */
+  /** Below /api/v1, and below /api for clients that write no version; the query service tells the two apart. */
   readonly path: string;
   readonly needs: RouteNeed;
   readonly summary: string;
 }
+
+const API_BASES = ['/api/v1', '/api'] as const;
 
 /** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
 const OWNED_BY_QUERY: readonly QueryRoute[] = [
@@ -112,13 +114,15 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
 
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
-    method,
-    path: `/api/v1${path}`,
-    needs,
-    summary,
-    handle: forward,
-  }));
+  return API_BASES.flatMap((base) =>
+    OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
+      method,
+      path: base + path,
+      needs,
+      summary,
+      handle: forward,
+    })),
+  );
 }
 
 /** How core forwards to the query service; null where it does not know one. */
