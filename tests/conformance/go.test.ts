@@ -1,7 +1,13 @@
 /** The integration test of the Go SDK, and its errors, against the three addressings. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunningStore } from '../support/running-store.ts';
-import { ADDRESSINGS, addressesOf, startConformanceStore, TEST_KEY, unique } from './addressings.ts';
+import {
+  ADDRESSINGS,
+  addressesOf,
+  startConformanceStore,
+  TEST_KEY,
+  unique,
+} from './addressings.ts';
 import { GoApiError, GoClient } from './sdk/go.ts';
 
 let store: RunningStore;

@@ -4,8 +4,14 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunningStore } from '../support/running-store.ts';
-import { ADDRESSINGS, addressesOf, startConformanceStore, TEST_KEY, unique } from './addressings.ts';
-import { PythonAllSourceError, PythonAttributeError, PythonClient } from './sdk/python.ts';
+import {
+  ADDRESSINGS,
+  addressesOf,
+  startConformanceStore,
+  TEST_KEY,
+  unique,
+} from './addressings.ts';
+import { PythonAllSourceError, PythonClient } from './sdk/python.ts';
 
 let store: RunningStore;
 
@@ -90,10 +96,11 @@ describe.each(ADDRESSINGS)('the Python SDK through %s', (addressing) => {
 
   it('reads the errors of the gateway, and falls over those of core', async () => {
     const error = await writer.ingest('Upper', 'e', {}).catch((reason: unknown) => reason);
-    if (addressing !== 'the gateway alone')
-      return expect(error).toBeInstanceOf(PythonAttributeError);
-    expect(error).toBeInstanceOf(PythonAllSourceError);
-    expect(error).toMatchObject({ statusCode: 400, code: 'invalid_event_type' });
+    const wanted =
+      addressing === 'the gateway alone'
+        ? { name: 'PythonAllSourceError', statusCode: 400, code: 'invalid_event_type' }
+        : { name: 'PythonAttributeError' };
+    expect(error).toMatchObject(wanted);
   });
 });
 

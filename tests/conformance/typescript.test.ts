@@ -1,7 +1,13 @@
 /** The integration test of the older TypeScript SDK and the smoke script of the newer one, each against the three addressings. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunningStore } from '../support/running-store.ts';
-import { ADDRESSINGS, addressesOf, startConformanceStore, TEST_KEY, unique } from './addressings.ts';
+import {
+  ADDRESSINGS,
+  addressesOf,
+  startConformanceStore,
+  TEST_KEY,
+  unique,
+} from './addressings.ts';
 import { SdkConnectionError, SdkHttpError } from './sdk/transport.ts';
 import { TypeScriptNewClient, TypeScriptOldClient } from './sdk/typescript.ts';
 

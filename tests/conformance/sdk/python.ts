@@ -3,7 +3,13 @@
  * breaks when `error` is a text.
  */
 import { type Members, membersOf, queryString, text } from './shape.ts';
-import { parsedJson, SdkDecodeError, SdkHttpError, SdkTransport, type SdkTry } from './transport.ts';
+import {
+  parsedJson,
+  SdkDecodeError,
+  SdkHttpError,
+  SdkTransport,
+  type SdkTry,
+} from './transport.ts';
 
 export interface PythonClientOptions {
   readonly apiKey: string;

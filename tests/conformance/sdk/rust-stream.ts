@@ -26,8 +26,8 @@ export class RustEventStream {
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.on('message', (data, isBinary) => {
-      if (!isBinary) this.#take(String(data));
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (!isBinary) this.#take(data.toString('utf8'));
     });
     socket.on('error', () => {});
     socket.on('close', () => {

@@ -1,5 +1,14 @@
 /** What the Rust SDK decodes: the members it requires, and those it takes when they are there. */
-import { boolean, integer, list, type Members, membersOf, optional, present, text } from './shape.ts';
+import {
+  boolean,
+  integer,
+  list,
+  type Members,
+  membersOf,
+  optional,
+  present,
+  text,
+} from './shape.ts';
 import { SdkDecodeError } from './transport.ts';
 
 export interface RustEvent {

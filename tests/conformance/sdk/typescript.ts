@@ -61,7 +61,9 @@ class TypeScriptBase {
     return this.#transport.tries;
   }
 
-  queryEvents(parameters: Readonly<Record<string, string | number>> = {}): Promise<TypeScriptEvents> {
+  queryEvents(
+    parameters: Readonly<Record<string, string | number>> = {},
+  ): Promise<TypeScriptEvents> {
     return this.request('GET', `/api/v1/events/query${queryString(parameters)}`);
   }
 
