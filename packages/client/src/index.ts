@@ -22,6 +22,7 @@ export type {
   NewEvent,
   RawEvent,
 } from './events/append.ts';
+export { positionOfEventId } from './events/event-position.ts';
 export type { EventPage, StoredEvent } from './events/stored-event.ts';
 export { type EventQuery, type Instant, QueryEventsParams } from './query/event-query.ts';
 export {
