@@ -356,3 +356,27 @@ describe('a permission that is missing', () => {
     expect([plane.status, plane.body.error]).toEqual([403, 'forbidden']);
   });
 });
+
+/** What SDKs ask for and this store does not serve. A 404 would be read as "there is none". */
+const NOT_SERVED = [
+  ['POST', '/api/v1/query'],
+  ['GET', '/api/v1/prime/projections'],
+  ['POST', '/api/v1/prime/projections'],
+  ['POST', '/api/v1/prime/nodes/node:contact:1/project'],
+  ['GET', '/api/v1/prime/nodes/node:contact:1/fields/email/provenance'],
+  ['GET', '/api/webhooks'],
+  ['POST', '/api/webhooks'],
+  ['DELETE', '/api/webhooks/w-1'],
+  ['GET', '/api/webhooks/w-1/deliveries'],
+] as const;
+
+describe('what is not served', () => {
+  it.each(NOT_SERVED)('is 501 on both ports: %s %s', async (method, path) => {
+    console.info(`not served, and said so: ${method} ${path}`);
+    const init = method === 'POST' ? { method, body: '{}' } : { method };
+    const core = await store.ask(store.coreUrl + path, init);
+    expect([core.status, typeof core.body.error]).toEqual([501, 'string']);
+    const gateway = await store.ask(path, init);
+    expect([gateway.status, gateway.body.error.code]).toEqual([501, 'not_available']);
+  });
+});

@@ -107,11 +107,6 @@ export class PythonClient {
     return pythonProjection(inData(await this.#request('GET', `/api/projections/${name}`)));
   }
 
-  createProjection(name: string, definition: string): Promise<unknown> {
-    const body = { name, definition, version: 1, initial_state: {} };
-    return this.#request('POST', '/api/projections', body);
-  }
-
   async startProjectionReplay(projection: string): Promise<string> {
     const body = { projection_name: projection };
     const run = membersOf(inData(await this.#request('POST', '/api/replay', body)), 'the run');
@@ -121,14 +116,6 @@ export class PythonClient {
   async projectionReplayStatus(replayId: string): Promise<string> {
     const run = inData(await this.#request('GET', `/api/replay/${replayId}`));
     return text(membersOf(run, 'the run'), 'status');
-  }
-
-  listWebhooks(): Promise<unknown> {
-    return this.#request('GET', '/api/webhooks');
-  }
-
-  listPrimeProjections(): Promise<unknown> {
-    return this.#request('GET', '/api/v1/prime/projections');
   }
 
   async health(): Promise<Members> {

@@ -110,6 +110,52 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'write',
     summary: 'Rebuilds a projection beside the one that is read.',
   },
+  // What this version does not serve: the query service says so, so that nobody takes a 404 for a missing thing.
+  { method: 'POST', path: '/query', needs: 'authenticated', summary: 'The query language.' },
+  {
+    method: 'POST',
+    path: '/query/projected',
+    needs: 'authenticated',
+    summary: 'The query language over projections.',
+  },
+  { path: '/webhooks', needs: 'authenticated', summary: 'Webhooks.' },
+  { method: 'POST', path: '/webhooks', needs: 'authenticated', summary: 'Makes a webhook.' },
+  { path: '/webhooks/:webhookId', needs: 'authenticated', summary: 'A webhook.' },
+  {
+    method: 'PUT',
+    path: '/webhooks/:webhookId',
+    needs: 'authenticated',
+    summary: 'Changes a webhook.',
+  },
+  {
+    method: 'DELETE',
+    path: '/webhooks/:webhookId',
+    needs: 'authenticated',
+    summary: 'Deletes a webhook.',
+  },
+  {
+    path: '/webhooks/:webhookId/deliveries',
+    needs: 'authenticated',
+    summary: 'The deliveries of a webhook.',
+  },
+  { path: '/prime/projections', needs: 'authenticated', summary: 'Prime projections.' },
+  {
+    method: 'POST',
+    path: '/prime/projections',
+    needs: 'authenticated',
+    summary: 'Defines a Prime projection.',
+  },
+  {
+    method: 'POST',
+    path: '/prime/nodes/:nodeId/project',
+    needs: 'authenticated',
+    summary: 'Projects a Prime node.',
+  },
+  {
+    path: '/prime/nodes/:nodeId/fields/:field/provenance',
+    needs: 'authenticated',
+    summary: 'Where a field of a Prime node comes from.',
+  },
 ];
 
 /** The routes that core hands to the query service. */
