@@ -13,6 +13,7 @@ const PACKAGE_IMPORTS = {
   client: ['shared'],
   testkit: ['shared', 'client'],
   cli: ['client', 'shared'],
+  emmett: ['client'],
   launcher: ['service-kit', 'shared'],
 };
 
