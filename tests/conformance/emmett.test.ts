@@ -17,7 +17,9 @@ import {
   type Event,
   type EventStore,
   ExpectedVersionConflictError,
+  forwardToMessageBus,
   getInMemoryEventStore,
+  getInMemoryMessageBus,
   IllegalStateError,
   isExpectedVersionConflictError,
   MessageProcessor,
@@ -343,6 +345,23 @@ describe('the event store', () => {
   });
 });
 
+it('what was committed can be forwarded to the message bus of Emmett', async () => {
+  const bus = getInMemoryMessageBus();
+  const seen: unknown[] = [];
+  bus.subscribe<CartConfirmed>(
+    ({ data }: CartConfirmed) => void seen.push(data),
+    'ShoppingCartConfirmed',
+  );
+  const publishing = getAllSourceEventStore({
+    url: store.url,
+    apiKey: TEST_KEY,
+    hooks: { onAfterCommit: forwardToMessageBus(bus) },
+  });
+  await publishing.appendToStream<CartEvent>(unique('bus'), [ADDED, CONFIRMED]);
+  expect(seen).toEqual([CONFIRMED.data]);
+  await publishing.close();
+});
+
 describe("Emmett's command handlers on the event store", () => {
   const handle = CommandHandler<Cart, CartEvent>({ evolve, initialState });
   const decideOn = DeciderCommandHandler<Cart, CartCommand, CartEvent>({
@@ -416,10 +435,7 @@ describe("Emmett's processors on the event store", () => {
       consumer.reactor({
         processorId,
         eachMessage: ({ metadata }) => {
-          const { streamName, streamPosition } = metadata as unknown as {
-            streamName: string;
-            streamPosition: bigint;
-          };
+          const { streamName, streamPosition } = metadata;
           if (streamName !== stream) return undefined;
           seen.push(`${streamPosition}`);
           return seen.length === until ? MessageProcessor.result.stop() : undefined;
@@ -449,7 +465,7 @@ describe("Emmett's processors on the event store", () => {
         canHandle: ['ProductItemAdded'],
         handle: (messages) => {
           for (const { data, metadata } of messages) {
-            const { streamName } = metadata as unknown as { streamName: string };
+            const { streamName } = metadata;
             const { item } = data as ItemAdded['data'];
             totals.set(streamName, (totals.get(streamName) ?? 0) + item.price * item.quantity);
           }
@@ -484,10 +500,9 @@ describe("Emmett's processors on the event store", () => {
       consumer.reactor({
         processorId,
         stopAfter: ({ metadata, type }) =>
-          type === 'ShoppingCartConfirmed' &&
-          (metadata as unknown as { streamName: string }).streamName === stream,
+          type === 'ShoppingCartConfirmed' && metadata.streamName === stream,
         eachMessage: ({ type, metadata }) => {
-          if ((metadata as unknown as { streamName: string }).streamName !== stream) return;
+          if (metadata.streamName !== stream) return;
           seen.push(type);
           if (fails && type === 'DiscountApplied') throw new IllegalStateError('no discounts');
         },
