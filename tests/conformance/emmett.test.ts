@@ -10,7 +10,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AllSourceEventStore, getAllSourceEventStore } from '@allsource/emmett';
 import {
   assertMatches,
-  type Command,
   CommandHandler,
   DeciderCommandHandler,
   DeciderSpecification,
@@ -29,58 +28,24 @@ import {
   ValidationError,
   WrapEventStore,
 } from '@event-driven-io/emmett';
+import {
+  ADDED,
+  type AddItem,
+  type Cart,
+  type CartCommand,
+  type CartConfirmed,
+  type CartEvent,
+  CONFIRMED,
+  type Confirm,
+  decide,
+  DISCOUNT,
+  evolve,
+  initialState,
+  ITEM,
+  type ItemAdded,
+} from './emmett-cart.ts';
 import { REPOSITORY, type RunningStore } from '../support/running-store.ts';
 import { startConformanceStore, TEST_KEY, unique } from './addressings.ts';
-
-interface Item extends Record<string, unknown> {
-  readonly productId: string;
-  readonly quantity: number;
-  readonly price: number;
-}
-type ItemAdded = Event<'ProductItemAdded', { readonly item: Item }>;
-type DiscountApplied = Event<'DiscountApplied', { readonly percent: number }>;
-type CartConfirmed = Event<'ShoppingCartConfirmed', { readonly at: string }>;
-type CartEvent = ItemAdded | DiscountApplied | CartConfirmed;
-type AddItem = Command<'AddProductItem', { readonly item: Item }>;
-type Confirm = Command<'ConfirmShoppingCart', { readonly at: string }>;
-type CartCommand = AddItem | Confirm;
-
-interface Cart {
-  readonly items: readonly Item[];
-  readonly total: number;
-  readonly isConfirmed: boolean;
-}
-
-const initialState = (): Cart => ({ items: [], total: 0, isConfirmed: false });
-
-function evolve(cart: Cart, { type, data }: CartEvent): Cart {
-  switch (type) {
-    case 'ProductItemAdded': {
-      const { item } = data;
-      return {
-        ...cart,
-        items: [...cart.items, item],
-        total: cart.total + item.price * item.quantity,
-      };
-    }
-    case 'DiscountApplied':
-      return { ...cart, total: (cart.total * (100 - data.percent)) / 100 };
-    case 'ShoppingCartConfirmed':
-      return { ...cart, isConfirmed: true };
-  }
-}
-
-function decide({ type, data }: CartCommand, cart: Cart): CartEvent {
-  if (cart.isConfirmed) throw new IllegalStateError('the cart is confirmed');
-  return type === 'AddProductItem'
-    ? { type: 'ProductItemAdded', data: { item: data.item } }
-    : { type: 'ShoppingCartConfirmed', data: { at: data.at } };
-}
-
-const ITEM: Item = { productId: '123', quantity: 10, price: 3 };
-const ADDED: ItemAdded = { type: 'ProductItemAdded', data: { item: ITEM } };
-const DISCOUNT: DiscountApplied = { type: 'DiscountApplied', data: { percent: 10 } };
-const CONFIRMED: CartConfirmed = { type: 'ShoppingCartConfirmed', data: { at: '2026-01-01' } };
 
 let store: RunningStore;
 let events: AllSourceEventStore;

@@ -11,7 +11,7 @@ import {
   TEST_KEY,
   unique,
 } from './addressings.ts';
-import { RustCoreClient } from './sdk/rust.ts';
+import { RustCoreClient } from './sdk/rust-core-client.ts';
 import { RustProjectionWorker, type RustWorkerOptions } from './sdk/rust-worker.ts';
 import { RustEventStream } from './sdk/rust-stream.ts';
 import { SdkConnectionError } from './sdk/transport.ts';

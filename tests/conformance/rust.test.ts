@@ -8,7 +8,8 @@ import {
   TEST_KEY,
   unique,
 } from './addressings.ts';
-import { RustCoreClient, type RustFolder, RustQueryClient } from './sdk/rust.ts';
+import { RustCoreClient } from './sdk/rust-core-client.ts';
+import { type RustFolder, RustQueryClient } from './sdk/rust-query-client.ts';
 import type { RustEvent } from './sdk/rust-types.ts';
 import { SdkCircuitOpenError, SdkConnectionError } from './sdk/transport.ts';
 
@@ -338,6 +339,12 @@ describe.each(ADDRESSINGS)('the Rust SDK through %s', (addressing) => {
       more = page.hasMore;
     }
     expect(seen).toEqual(rows.map(([entityId]) => entityId));
+    const asked = ['tenant-009', 'nobody', 'tenant-000'];
+    expect(await core.bulkGetProjectionStates(projection, asked)).toEqual([
+      { entityId: 'tenant-009', state: { index: 9 }, found: true },
+      { entityId: 'nobody', state: null, found: false },
+      { entityId: 'tenant-000', state: { index: 0 }, found: true },
+    ]);
     const unwritten = await core.projectionStates(unique('unwritten'));
     expect([unwritten.states, unwritten.total]).toEqual([[], 0]);
   });
@@ -380,6 +387,10 @@ describe.each(ADDRESSINGS)('the Rust SDK through %s', (addressing) => {
     while (run.status === 'running' || run.status === 'pending')
       run = await query.getReplay(run.replayId);
     expect([run.status, run.processedEvents]).toEqual(['completed', run.totalEvents]);
+    const before = query.tries.length;
+    const refused = query.startReplay('no-such-projection');
+    await expect(refused).rejects.toMatchObject({ name: 'RustApiError' });
+    expect(query.tries.length - before).toBe(1);
   });
 });
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { RunningStore } from '../support/running-store.ts';
 import { startConformanceStore, TEST_KEY, unique } from './addressings.ts';
-import { RustCoreClient, RustQueryClient } from './sdk/rust.ts';
+import { RustCoreClient } from './sdk/rust-core-client.ts';
+import { RustQueryClient } from './sdk/rust-query-client.ts';
 
 let store: RunningStore;
 const sockets: WebSocket[] = [];

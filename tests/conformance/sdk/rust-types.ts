@@ -182,6 +182,25 @@ export function rustStatePage(value: unknown, limit: number | undefined): RustSt
   return { states, total: integer(answer, 'total'), hasMore: boolean(answer, 'has_more') };
 }
 
+export interface RustStateRow {
+  readonly entityId: string;
+  readonly state: unknown;
+  readonly found: boolean;
+}
+
+export function rustStateRows(value: unknown): RustStateRow[] {
+  const answer = membersOf(value, 'the answer');
+  integer(answer, 'total');
+  return list(answer, 'states', (item) => {
+    const row = membersOf(item, 'a state');
+    return {
+      entityId: text(row, 'entity_id'),
+      state: present(row, 'state'),
+      found: boolean(row, 'found'),
+    };
+  });
+}
+
 export interface RustReplayRun {
   readonly replayId: string;
   readonly projectionName: string;

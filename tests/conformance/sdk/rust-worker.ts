@@ -2,7 +2,7 @@
  * The ProjectionWorker of the Rust SDK, state by state: register, connect, replay with checkpoints, caught up, live, reconnect with growing delays. Only
  * replayed events move the cursor; versions per entity tell what was applied already.
  */
-import type { RustCoreClient } from './rust.ts';
+import type { RustCoreClient } from './rust-core-client.ts';
 import { RustEventStream, type RustStreamItem } from './rust-stream.ts';
 import type { RustEvent } from './rust-types.ts';
 
