@@ -102,6 +102,19 @@ describe.each(ADDRESSINGS)('the Go SDK through %s', (addressing) => {
     expect([names.toSorted(), total]).toEqual([['entity_snapshots', 'event_counters'], 2]);
   });
 
+  it('reads the list when the tenant has a projection of its own too', async () => {
+    const made = await store.post('/api/v1/projections', { template: 'event-count' });
+    const isServed = made.status !== 501;
+    if (!isServed) console.info("not served, and said so: projections of a tenant's own");
+    const own = isServed ? ['event-count'] : [];
+    expect((await reader.projections()).names).toEqual([
+      'entity_snapshots',
+      'event_counters',
+      ...own,
+    ]);
+    await store.ask('/api/v1/projections/event-count', { method: 'DELETE' });
+  });
+
   it('previews and starts a replay', async () => {
     const preview = await reader.analyzeProjectionReplay('event_counters');
     expect(preview).toEqual({ name: 'event_counters', events: expect.any(Number) });

@@ -88,6 +88,19 @@ describe.each(ADDRESSINGS)('the Python SDK through %s', (addressing) => {
     expect(one).toEqual({ id: 'entity_snapshots', name: 'entity_snapshots' });
   });
 
+  it('reads the list when the tenant has a projection of its own too', async () => {
+    const made = await store.post('/api/v1/projections', { template: 'event-count' });
+    const isServed = made.status !== 501;
+    if (!isServed) console.info("not served, and said so: projections of a tenant's own");
+    const own = isServed ? ['event-count'] : [];
+    expect((await reader.projections()).map(({ name }) => name)).toEqual([
+      'entity_snapshots',
+      'event_counters',
+      ...own,
+    ]);
+    await store.ask('/api/v1/projections/event-count', { method: 'DELETE' });
+  });
+
   it('runs a replay', async () => {
     const id = await reader.startProjectionReplay('event_counters');
     while (['pending', 'running'].includes(await reader.projectionReplayStatus(id))) continue;
@@ -108,17 +121,17 @@ describe('the Python SDK at the gateway', () => {
   it('gets every kind of error in the form that it reads', async () => {
     const client = new PythonClient({ apiKey: TEST_KEY, baseUrl: store.url });
     const stranger = new PythonClient({ apiKey: 'nobody', baseUrl: store.url });
-    const calls: [Promise<unknown>, number, string][] = [
-      [stranger.query(), 401, 'unauthenticated'],
-      [client.ingest('a.b', ' ', {}), 400, 'invalid_entity_id'],
-      [client.query({ limit: -1 }), 400, 'invalid_parameter'],
-      [client.projection('unknown'), 404, 'not_found'],
-      [client.projectionReplayStatus('none'), 404, 'not_found'],
+    const calls: [() => Promise<unknown>, number, string][] = [
+      [() => stranger.query(), 401, 'unauthenticated'],
+      [() => client.ingest('a.b', ' ', {}), 400, 'invalid_entity_id'],
+      [() => client.query({ limit: -1 }), 400, 'invalid_parameter'],
+      [() => client.projection('unknown'), 404, 'not_found'],
+      [() => client.projectionReplayStatus('none'), 404, 'not_found'],
     ];
     for (const [call, statusCode, code] of calls) {
-      const error = await call.catch((reason: unknown) => reason);
+      const error = await call().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(PythonAllSourceError);
-      expect(error).toMatchObject({ statusCode, code });
+      expect(error).toMatchObject({ statusCode, code: expect.stringContaining(code) });
     }
   });
 });

@@ -110,65 +110,45 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'write',
     summary: 'Rebuilds a projection beside the one that is read.',
   },
-  // What this version does not serve: the query service says so, so that nobody takes a 404 for a missing thing.
-  { method: 'POST', path: '/query', needs: 'authenticated', summary: 'The query language.' },
-  {
-    method: 'POST',
-    path: '/query/projected',
-    needs: 'authenticated',
-    summary: 'The query language over projections.',
-  },
-  { path: '/webhooks', needs: 'authenticated', summary: 'Webhooks.' },
-  { method: 'POST', path: '/webhooks', needs: 'authenticated', summary: 'Makes a webhook.' },
-  { path: '/webhooks/:webhookId', needs: 'authenticated', summary: 'A webhook.' },
-  {
-    method: 'PUT',
-    path: '/webhooks/:webhookId',
-    needs: 'authenticated',
-    summary: 'Changes a webhook.',
-  },
-  {
-    method: 'DELETE',
-    path: '/webhooks/:webhookId',
-    needs: 'authenticated',
-    summary: 'Deletes a webhook.',
-  },
-  {
-    path: '/webhooks/:webhookId/deliveries',
-    needs: 'authenticated',
-    summary: 'The deliveries of a webhook.',
-  },
-  { path: '/prime/projections', needs: 'authenticated', summary: 'Prime projections.' },
-  {
-    method: 'POST',
-    path: '/prime/projections',
-    needs: 'authenticated',
-    summary: 'Defines a Prime projection.',
-  },
-  {
-    method: 'POST',
-    path: '/prime/nodes/:nodeId/project',
-    needs: 'authenticated',
-    summary: 'Projects a Prime node.',
-  },
-  {
-    path: '/prime/nodes/:nodeId/fields/:field/provenance',
-    needs: 'authenticated',
-    summary: 'Where a field of a Prime node comes from.',
-  },
 ];
+
+/**
+ * "METHOD /path" of what AllSource has on core and this version serves nowhere: the query service says so, so that nobody takes a 404 for a missing
+ * thing. Fixed paths stand before paths with parameters.
+ */
+const SERVED_NOWHERE = [
+  'POST /query',
+  'POST /query/projected',
+  'POST /webhooks',
+  'GET /webhooks',
+  'GET /webhooks/:webhookId/deliveries',
+  'GET /webhooks/:webhookId',
+  'PUT /webhooks/:webhookId',
+  'DELETE /webhooks/:webhookId',
+  'GET /prime/projections',
+  'POST /prime/projections',
+  'POST /prime/nodes/:nodeId/project',
+  'GET /prime/nodes/:nodeId/fields/:field/provenance',
+] as const;
 
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return API_BASES.flatMap((base) =>
-    OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
-      method,
-      path: base + path,
-      needs,
-      summary,
-      handle: forward,
-    })),
-  );
+  return API_BASES.flatMap((base) => [
+    ...OWNED_BY_QUERY.map(
+      ({ method = 'GET', path, needs, summary }): Route => ({
+        method,
+        path: base + path,
+        needs,
+        summary,
+        handle: forward,
+      }),
+    ),
+    ...SERVED_NOWHERE.map((route): Route => {
+      const [method, path] = route.split(' ') as [Method, string];
+      const summary = 'Not available.';
+      return { method, path: base + path, needs: 'authenticated', summary, handle: forward };
+    }),
+  ]);
 }
 
 /** How core forwards to the query service; null where it does not know one. */
