@@ -59,7 +59,13 @@ export type {
   Share,
   SummaryParams,
 } from './query/analytics.ts';
-export type { ProjectionInfo } from './query/projections.ts';
+export type {
+  NewProjection,
+  ProjectionChange,
+  ProjectionCommand,
+  ProjectionInfo,
+  ProjectionType,
+} from './query/projections.ts';
 
 // Failures.
 export {
@@ -72,6 +78,7 @@ export {
   InvalidArgumentError,
   InvalidRequestError,
   NotFoundError,
+  QuotaExceededError,
   RateLimitedError,
   TimeoutError,
   UnauthenticatedError,

@@ -4,11 +4,11 @@ import { differenceOf } from './difference.ts';
 import { ExpectationError } from './expectation-error.ts';
 
 /** A decision as functions: which events a command leads to, and what they make of the state. */
-export interface Decider<State, Event, Command> {
+export interface Decider<State, Event, Command, Output extends Event = Event> {
   readonly initialState: () => State;
   readonly evolve: (state: State, event: Event) => State | void;
   /** Returns the events, or throws why not. */
-  readonly decide: (state: State, command: Command) => Event | readonly Event[];
+  readonly decide: (state: State, command: Command) => Output | readonly Output[];
 }
 
 /** What was decided. */
@@ -39,10 +39,10 @@ export interface Decided<Event> {
  * order.given({ eventType: 'order.paid' }).when('pay').thenThrows(RangeError);
  * ```
  */
-export function decider<State, Event, Command>(
-  subject: Decider<State, Event, Command>,
+export function decider<State, Event, Command, Output extends Event>(
+  subject: Decider<State, Event, Command, Output>,
 ): {
-  given(...events: readonly Event[]): { when(command: Command): Decided<Event> };
+  given(...events: readonly Event[]): { when(command: Command): Decided<Output> };
 } {
   return {
     given: (...events) => ({
