@@ -43,7 +43,7 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
-import { CompiledSchemas } from './schemas/compiled-schemas.ts';
+import { CompiledSchemas } from '@allsource/schemas/registry';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';

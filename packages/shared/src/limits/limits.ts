@@ -113,6 +113,20 @@ export const LIMITS = {
   schemaSubjectsMax: 10_000,
   /** Versions of one subject. */
   schemaVersionsMax: 10_000,
+  /** Bytes of the mappings, or of the function, of one upcaster. They count among the bytes of the tenant's schemas. */
+  upcasterBytesMax: 64 * KIB,
+  /** Mappings of one upcaster. */
+  upcasterMappingsMax: 200,
+  /** Tokens of a pointer in a mapping. Payloads nest no deeper. */
+  upcasterPointerTokensMax: 64,
+  /** Samples that an upcaster is tried with. */
+  upcasterSamplesMax: 20,
+  /** Steps from the version of an event to the one asked for. A step may pass over versions. */
+  upcastStepsMax: 100,
+  /** Bytes that an upcast may add to one payload. */
+  upcastGrowthBytesMax: 1 * MIB,
+  /** Places that the mappings of one upcast may look at, beyond one for each 4 bytes of the payload; a place is about 100 ns. */
+  upcastPlacesBase: 20_000,
   /** Bytes of the schemas whose compiled form core keeps. The others are compiled again when they are needed. */
   compiledSchemasBytesMax: 8 * MIB,
   /** Steps that the validation of one payload may take beyond those that its size gives; a step is about 10 ns. */

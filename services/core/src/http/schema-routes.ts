@@ -12,7 +12,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, quoted } from '@allsource/shared/model';
 import { COMPATIBILITY_MODES, SCHEMA_ENFORCEMENTS } from '@allsource/shared/protocol';
 import { parseSchemaDraft, textMember } from '../schemas/parse-schema-draft.ts';
-import type { SchemaVersion } from '../schemas/schema-fold.ts';
+import type { SchemaVersion } from '@allsource/schemas/registry';
 import type { SchemaService } from '../schemas/schema-service.ts';
 import { violationText } from '../schemas/violation-text.ts';
 

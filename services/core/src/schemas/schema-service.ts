@@ -11,12 +11,17 @@ import { LIMITS } from '@allsource/shared/limits';
 import { eventTypeFault, quoted, SYSTEM_TENANT } from '@allsource/shared/model';
 import type { CompatibilityMode, SchemaEnforcement } from '@allsource/shared/protocol';
 import type { SystemAppender } from '../append/append-port.ts';
-import { incompatibilities } from '../json-schema/compatibility.ts';
-import { CompiledSchema } from '../json-schema/compiled-schema.ts';
-import type { SchemaViolation } from '../json-schema/validation-run.ts';
-import type { CompiledSchemas } from './compiled-schemas.ts';
-import type { SchemaFold, SchemaVersion } from './schema-fold.ts';
-import { payloadSteps } from './validation-budget.ts';
+import {
+  CompiledSchema,
+  incompatibilities,
+  type SchemaViolation,
+} from '@allsource/schemas/json-schema';
+import {
+  type CompiledSchemas,
+  payloadSteps,
+  type SchemaFold,
+  type SchemaVersion,
+} from '@allsource/schemas/registry';
 
 export interface SchemaServiceOptions {
   readonly fold: SchemaFold;

@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
-import { SchemaFold } from '../../src/schemas/schema-fold.ts';
-import { CompiledSchemas } from '../../src/schemas/compiled-schemas.ts';
+import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 

@@ -9,7 +9,7 @@ import { textsOf } from '../../src/append/placement-texts.ts';
 import { ARROW_CONTENT_TYPE } from '../../src/http/arrow-routes.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
-import { CompiledSchemas } from '../../src/schemas/compiled-schemas.ts';
+import { CompiledSchemas } from '@allsource/schemas/registry';
 import { eventLine, LaneWorld, TENANT } from '../support/lane-world.ts';
 import { testKernel } from '../support/test-kernel.ts';
 

@@ -1,0 +1,4 @@
+export { incompatibilities, type SchemaVersions } from './compatibility.ts';
+export { CompiledSchema, type Verdict } from './compiled-schema.ts';
+export type { Incompatibility } from './implication.ts';
+export { escapeToken, type SchemaViolation, unescapeToken } from './validation-run.ts';

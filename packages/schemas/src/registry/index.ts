@@ -1,0 +1,9 @@
+export { CompiledSchemas } from './compiled-schemas.ts';
+export {
+  SchemaFold,
+  type SchemaSubject,
+  type SchemaUpcaster,
+  type SchemaVersion,
+  upcasterBytes,
+} from './schema-fold.ts';
+export { appendSteps, payloadSteps } from './validation-budget.ts';
