@@ -44,8 +44,10 @@ import { ProjectionStateService } from './projection-state/projection-state-serv
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
 import { CompiledSchemas } from '@allsource/schemas/registry';
+import { ChangeTurns } from './schemas/change-turns.ts';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
+import { UpcasterService } from './schemas/upcaster-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
@@ -98,6 +100,7 @@ class Core {
   readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
   readonly #schemas: SchemaService;
+  readonly #upcasters: UpcasterService;
   readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
@@ -126,11 +129,12 @@ class Core {
       head: () => journal.head,
     });
     const schemas = { fold: parts.schemas, compiled: new CompiledSchemas() };
+    const changing = { ...schemas, appender: journal, turns: new ChangeTurns() };
     this.#schemas = new SchemaService({
-      ...schemas,
-      appender: journal,
+      ...changing,
       hasTenant: (tenantId) => directory.hasTenant(tenantId),
     });
+    this.#upcasters = new UpcasterService(changing);
     this.#schemaGate = new SchemaGate({ ...schemas, counts: parts.metrics });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
@@ -195,6 +199,7 @@ class Core {
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
       schemas: this.#schemas,
+      upcasters: this.#upcasters,
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),

@@ -34,10 +34,8 @@ export interface SchemaUpcaster {
   readonly fromVersion: number;
   readonly toVersion: number;
   readonly description: string | null;
-  /** The JSON text of the mappings as it was sent; null when it is a function. */
-  readonly mappings: string | null;
-  /** The source of the function; null when it is a list of mappings. */
-  readonly function: string | null;
+  /** The JSON text of the mappings as it was sent. */
+  readonly mappings: string;
   readonly createdAt: Micros;
 }
 
@@ -90,7 +88,6 @@ export class SchemaFold {
     for (const event of frame.events()) this.#applyEvent(tenant, event, frame.recordedAt);
   }
 
-  // oxlint-disable-next-line eslint/max-params -- whose, what and when.
   #applyEvent(tenant: string, event: FrameEvent, createdAt: Micros): void {
     const parsed = parseSystemEvent(event);
     if (parsed?.type === '_system.schema.registered') {
@@ -99,7 +96,7 @@ export class SchemaFold {
       const { position } = event;
       this.#add(tenant, versionOf(parsed.payload, { text, createdAt, position, compatibility }));
     } else if (parsed?.type === '_system.schema.upcaster_set') {
-      const mappings = rawMembers(event.payload)?.get('mappings') ?? 'null';
+      const mappings = must(rawMembers(event.payload)?.get('mappings'), 'the text of the mappings');
       this.#setUpcaster(tenant, upcasterOf(parsed.payload, { mappings, createdAt }));
     } else if (parsed?.type === '_system.schema.upcaster_removed') {
       this.#removeUpcaster(tenant, parsed.payload.subject, parsed.payload.from_version);
@@ -162,7 +159,6 @@ export class SchemaFold {
     this.#schemasOf(tenant).bytes += upcasterBytes(upcaster);
   }
 
-  // oxlint-disable-next-line eslint/max-params -- whose, of what, which.
   #removeUpcaster(tenant: string, subject: string, fromVersion: number): void {
     const { upcasters } = this.#subject(tenant, subject);
     const known = upcasters.get(fromVersion);
@@ -239,13 +235,12 @@ function upcasterOf(
     fromVersion: set.from_version,
     toVersion: set.to_version,
     description: set.description,
-    mappings: mappings === 'null' ? null : mappings,
-    function: set.function,
+    mappings,
     createdAt,
   };
 }
 
 /** Bytes that an upcaster counts for. */
-export function upcasterBytes(upcaster: Pick<SchemaUpcaster, 'mappings' | 'function'>): number {
-  return Buffer.byteLength(upcaster.mappings ?? upcaster.function ?? '');
+export function upcasterBytes({ mappings }: Pick<SchemaUpcaster, 'mappings'>): number {
+  return Buffer.byteLength(mappings);
 }

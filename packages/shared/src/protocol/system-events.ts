@@ -64,14 +64,13 @@ export interface SchemaRegistered {
   readonly schema: unknown;
 }
 
-/** A step from one version of a schema to a later one. Either the mappings or the function; folds take the text of the mappings from the raw payload. */
+/** A step from one version of a schema to a later one. Folds take the text of the mappings from the raw payload. */
 export interface SchemaUpcasterSet {
   readonly subject: string;
   readonly from_version: number;
   readonly to_version: number;
   readonly description: string | null;
   readonly mappings: unknown;
-  readonly function: string | null;
 }
 
 export interface SchemaUpcasterRemoved {

@@ -3,6 +3,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
+import { ChangeTurns } from '../../src/schemas/change-turns.ts';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
@@ -15,9 +16,17 @@ function world() {
     compiled: new CompiledSchemas(),
     appender: log,
     hasTenant: () => true,
+    turns: new ChangeTurns(),
   });
   const register = (subject: string, text: string, tenant = 'acme') =>
-    service.register(tenant, { subject, text, description: 'd', tags: ['t'], version: null });
+    service.register(tenant, {
+      subject,
+      text,
+      description: 'd',
+      tags: ['t'],
+      version: null,
+      upcaster: null,
+    });
   return { log, fold, service, register };
 }
 

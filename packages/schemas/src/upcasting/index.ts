@@ -1,0 +1,14 @@
+export { VERSION_MEMBER, versionOfEvent } from './event-version.ts';
+export { UpcastFault } from './mapping-run.ts';
+export { invalidUpcaster } from './mapping-text.ts';
+export { Mappings } from './mappings.ts';
+export { samplePayloads } from './sample-payloads.ts';
+export { tryUpcaster, type UpcasterTrial } from './try-upcaster.ts';
+export { pathOf, versionsWithoutPath } from './upcast-path.ts';
+export {
+  type Upcast,
+  type UpcastEvent,
+  type UpcastFailure,
+  Upcasts,
+  type UpcastTarget,
+} from './upcasts.ts';
