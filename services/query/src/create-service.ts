@@ -7,6 +7,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { CompiledSchemas } from '@allsource/schemas/registry';
+import { Upcasts } from '@allsource/schemas/upcasting';
 import { FreshAccess } from '@allsource/service-kit/access';
 import {
   Forwarder,
@@ -38,6 +40,7 @@ import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
+import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
 
@@ -158,11 +161,16 @@ class Query {
     const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
+    const { schemas, schemaFollower } = stores;
+    const schemaGate = new ReadGate({ follower: schemaFollower, store: schemas, waitMs });
+    const upcasts = new Upcasts({ fold: schemas.fold, compiled: new CompiledSchemas() });
     return {
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
+      schemaGate,
+      upcasting: new Upcasting({ upcasts, gate: schemaGate }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
         store: projections,

@@ -29,6 +29,7 @@ import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
 import { AnswerCache } from './reads/answer-cache.ts';
 import { ReplayRuns } from './replay/replay-runs.ts';
+import { SchemaSink } from './schemas/schema-sink.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotting } from './snapshots/snapshotting.ts';
@@ -63,6 +64,7 @@ interface InternalToken {
 
 export class ReadStores {
   readonly access = new AccessSink();
+  readonly schemas = new SchemaSink();
   readonly catalog: Catalog;
   /** Answers kept of the history, which empties them when it is emptied. */
   readonly answers: EventAnswers;
@@ -71,6 +73,7 @@ export class ReadStores {
   readonly replays: ReplayRuns;
   readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
+  readonly schemaFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
@@ -111,6 +114,7 @@ export class ReadStores {
       onStep: options.onReplayStep,
     });
     this.accessFollower = pending(this.access);
+    this.schemaFollower = pending(this.schemas);
     this.historyFollower = pending(this.history);
     const { historyFollower } = this;
     this.snapshotting = new Snapshotting({
@@ -126,6 +130,7 @@ export class ReadStores {
     this.projectionFollower = pending(this.projections);
     this.#followed = [
       { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
+      { name: 'schemas', sink: this.schemas, follower: this.schemaFollower, only: 'system' },
       { name: 'history', sink: this.history, follower: this.historyFollower },
       {
         name: 'projections',

@@ -17,6 +17,8 @@ import { JsonWriter } from '../reads/json-writer.ts';
 import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/query-budget.ts';
 import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { beginUpcast, type Upcasting } from '../schemas/upcasting.ts';
+import { Turns } from '../snapshots/turns.ts';
 import { ArrowEncoder } from './arrow-encoder.ts';
 import { loadArrow } from './arrow-library.ts';
 import { type AskedStream, readAskedStream } from './asked-stream.ts';
@@ -33,6 +35,8 @@ export interface EventStreamsOptions {
   readonly gate: ReadGate;
   /** What finding the events of one answer may cost; the defaults when left out. */
   readonly limits?: QueryLimits;
+  /** Brings payloads into the form of newer schemas; not available when left out. */
+  readonly upcasting?: Upcasting;
 }
 
 /** Events found, and how many they are; null when only reading them tells. */
@@ -66,6 +70,8 @@ export class EventStreams {
     const asked = readAskedStream(call);
     const arrow = format === 'arrow' ? await loadArrow() : null;
     await gate.pass(asked.wish);
+    const reading = await beginUpcast(this.#options.upcasting, asked);
+    if (reading !== null && arrow !== null) throw upcastInArrow();
     // In the same turn, so that the types are those of this position.
     const applied = stampPosition(call, history.appliedPosition);
     const { rows: types } = catalog.tenant(tenant).types({ offset: 0, limit: null });
@@ -77,9 +83,10 @@ export class EventStreams {
     const writer = new JsonWriter(new StreamSink(call.response, headers));
     const encoder =
       arrow === null
-        ? new NdjsonEncoder(writer)
+        ? new NdjsonEncoder(writer, reading)
         : new ArrowEncoder(arrow, { writer, tenant, types: types.map(({ type }) => type) });
-    await write(found.rows, encoder, writer);
+    const turns = reading === null ? null : new Turns();
+    await write(found.rows, { encoder, writer, turns });
   }
 
   #find(
@@ -153,20 +160,32 @@ function windowOf(total: number, { offset, limit }: EventQuery): number {
   return Math.max(0, Math.min(total - offset, limit ?? Number.POSITIVE_INFINITY));
 }
 
-// oxlint-disable-next-line eslint/max-params -- what, how and where to.
+/** `turns` where writing an event is work of its own. */
 async function write(
   stretches: AsyncIterable<RunMatch>,
-  encoder: EventEncoder,
-  writer: JsonWriter,
+  {
+    encoder,
+    writer,
+    turns,
+  }: { readonly encoder: EventEncoder; readonly writer: JsonWriter; readonly turns: Turns | null },
 ): Promise<void> {
   for await (const { run, rows } of stretches) {
     for (const row of rows) {
       encoder.add(run, row);
       if (writer.isFull && !(await writer.flush())) return;
+      if (turns?.isOver === true) await turns.rest();
     }
   }
   encoder.end();
   writer.end();
+}
+
+function upcastInArrow(): Error {
+  return problem(
+    'invalid_parameter',
+    "'upcast' goes with answers as JSON or NDJSON; Arrow answers have payloads as they are stored.",
+    { parameter: 'upcast' },
+  );
 }
 
 function tooManyStreams(): Error {

@@ -1,6 +1,8 @@
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { EventRun } from '../history/event-run.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
+import { writeUpcastEvent } from '../schemas/upcast-output.ts';
+import type { UpcastReading } from '../schemas/upcasting.ts';
 import type { EventEncoder } from './event-encoder.ts';
 
 const NULL = Buffer.from('null');
@@ -14,14 +16,23 @@ const SPACE = 0x20;
  */
 export class NdjsonEncoder implements EventEncoder {
   readonly #writer: JsonWriter;
+  readonly #reading: UpcastReading | null;
 
-  constructor(writer: JsonWriter) {
+  /** `reading`: how payloads are brought into another form; null: they are written as they are stored. */
+  constructor(writer: JsonWriter, reading: UpcastReading | null = null) {
     this.#writer = writer;
+    this.#reading = reading;
   }
 
   add(run: EventRun, row: number): void {
     const writer = this.#writer;
     const event = run.event(row);
+    if (this.#reading !== null) {
+      const upcast = this.#reading.of(event);
+      writeUpcastEvent(writer, event, { upcast, shown: onOneLine });
+      writer.text('\n');
+      return;
+    }
     // Read before anything is written: what cannot be read leaves no half line.
     const payload = onOneLine(event.payload());
     const metadata = event.metadata();
