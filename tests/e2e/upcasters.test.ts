@@ -180,6 +180,42 @@ describe('upcasters', () => {
     expect((await query('upcast=yes')).status).toBe(400);
   });
 
+  it('show in the history of the schema, on both ports', async () => {
+    for (const base of [store.url, store.coreUrl]) {
+      const history = await send('GET', `${base}/api/v1/schema-evolution/history/${TYPE}`);
+      expect(history.body).toMatchObject({ event_type: TYPE, total: 3, has_more: false });
+      expect(history.body.versions.map((one: { version: number }) => one.version)).toEqual([
+        1, 2, 3,
+      ]);
+      expect(history.body.versions[0]).toMatchObject({ previous_version: null, changes: [] });
+      expect(history.body.versions[1]).toMatchObject({ compatibility: 'NONE', changes_cut: false });
+      expect(history.body.versions[1].changes).toEqual([
+        { change: 'removed', pointer: '/required', before: 'name' },
+        { change: 'added', pointer: '/required', after: 'first' },
+        { change: 'removed', pointer: '/properties/name', before: V1.properties.name },
+        { change: 'added', pointer: '/properties/first', after: { type: 'string' } },
+        { change: 'added', pointer: '/properties/last', after: { type: 'string' } },
+      ]);
+      const schema = await send('GET', `${base}/api/v1/schema-evolution/schema/${TYPE}`);
+      expect(schema.body).toMatchObject({
+        version: 3,
+        schema: V3,
+        versions: [{ version: 1 }, { version: 2 }, { version: 3 }],
+        upcasters: { count: 2, complete: true },
+      });
+      const stats = await send('GET', `${base}/api/v1/schema-evolution/stats`);
+      expect(stats.body).toMatchObject({
+        total_subjects: 1,
+        total_versions: 3,
+        total_upcasters: 2,
+        subjects_by_compatibility: { NONE: 1, BACKWARD: 0 },
+      });
+    }
+    const window = await send('GET', `/api/schema-evolution/history/${TYPE}?offset=1&limit=1`);
+    expect(window.body).toMatchObject({ has_more: true, versions: [{ version: 2 }] });
+    expect(window.body.versions[0].changes).toHaveLength(5);
+  });
+
   it('are of their tenant alone', async () => {
     const asOther = (path: string, init: RequestInit = {}) =>
       store.ask(path, {
@@ -192,6 +228,10 @@ describe('upcasters', () => {
     expect(answer.text).toContain(`"payload":${OLD_PAYLOAD}`);
     expect(answer.body.events[0]).toMatchObject({ schema_version: null });
     expect((await asOther(CHAIN)).status).toBe(404);
+    const history = await asOther(`/api/v1/schema-evolution/history/${TYPE}`);
+    expect(history).toMatchObject({ status: 404, body: { error: { code: 'schema_not_found' } } });
+    const stats = await asOther('/api/v1/schema-evolution/stats');
+    expect(stats.body).toMatchObject({ total_subjects: 0, bytes: 0 });
     const stolen = await asOther(`${CHAIN}/1`, { method: 'DELETE' });
     expect(stolen.status).toBe(404);
   });

@@ -14,6 +14,7 @@ import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayRoutes } from './http/replay-routes.ts';
+import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -67,6 +68,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
+    ...schemaEvolutionRoutes({ schemas: stores.schemas.fold, gate: options.schemaGate }),
     ...statsRoutes({ ...options, ...ofHistory, projections }),
     ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
     ...projectionRoutes({

@@ -113,7 +113,9 @@ export const LIMITS = {
   schemaSubjectsMax: 10_000,
   /** Versions of one subject. */
   schemaVersionsMax: 10_000,
-  /** Bytes of the mappings, or of the function, of one upcaster. They count among the bytes of the tenant's schemas. */
+  /** Changes from one version of a schema to the next that are listed. */
+  schemaChangesMax: 500,
+  /** Bytes of the mappings of one upcaster. They count among the bytes of the tenant's schemas. */
   upcasterBytesMax: 64 * KIB,
   /** Mappings of one upcaster. */
   upcasterMappingsMax: 200,

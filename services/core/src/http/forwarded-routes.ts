@@ -64,6 +64,17 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/analytics/sliding-window', needs: 'authenticated', summary: 'Counts that slide.' },
   { path: '/analytics/session-window', needs: 'authenticated', summary: 'Events by session.' },
   { path: '/analytics/cache/stats', needs: 'authenticated', summary: 'Figures of a cache.' },
+  { path: '/schema-evolution/stats', needs: 'read', summary: 'Counts of schemas and upcasters.' },
+  {
+    path: '/schema-evolution/history/:eventType',
+    needs: 'read',
+    summary: 'The versions of a schema, and what each has changed.',
+  },
+  {
+    path: '/schema-evolution/schema/:eventType',
+    needs: 'read',
+    summary: 'The newest version of a schema, with a list of all versions.',
+  },
   {
     method: 'POST',
     path: '/snapshots',

@@ -28,14 +28,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     ],
   },
   {
-    feature: 'The history of schemas',
-    routes: [
-      'GET /schema-evolution/stats',
-      'GET /schema-evolution/history/:eventType',
-      'GET /schema-evolution/schema/:eventType',
-    ],
-  },
-  {
     feature: 'Pipelines',
     routes: [
       'GET /pipelines/stats',
