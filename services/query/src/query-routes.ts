@@ -65,7 +65,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...entityRoutes({ ...upcast, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
-    ...analyticsRoutes({ ...ofHistory, clock }),
+    ...analyticsRoutes({ ...ofHistory, clock, answers: stores.answers }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
     ...schemaEvolutionRoutes({ schemas: stores.schemas.fold, gate: options.schemaGate }),

@@ -87,6 +87,12 @@ export const LIMITS = {
   analyticsCellsMax: 200_000,
   /** Events of the second type that one correlation weighs; each costs 24 bytes and a sort. Those of the first are only counted. */
   correlationEventsMax: 4_000_000,
+  /** Values of a payload field that one answer sorts for percentiles; each costs 8 bytes, and 4 more in the merge. */
+  sortedValuesMax: 4_000_000,
+  /** Times that a sliding window slides within its length. */
+  slidesAWindowMax: 1_000,
+  /** Sessions that one answer lists. */
+  sessionsListedMax: 1_000,
   /** Entities of one tenant that analytics tell apart; each costs 20 bytes, and 4 more in each block that has it. */
   countedEntitiesMax: 20_000_000,
   /** How long one scan of analytics may take, with the turns of others but without its wait. */

@@ -40,16 +40,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     ],
   },
   {
-    feature: 'Statistical analytics',
-    routes: [
-      'GET /analytics/percentiles',
-      'GET /analytics/stddev',
-      'GET /analytics/sliding-window',
-      'GET /analytics/session-window',
-      'GET /analytics/cache/stats',
-    ],
-  },
-  {
     feature: 'Logging in with a password',
     needs: 'public',
     routes: ['POST /auth/register', 'POST /auth/login'],

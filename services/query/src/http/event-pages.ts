@@ -79,8 +79,10 @@ export class EventPages {
     await gate.pass(asked.wish);
     const reading = await beginUpcast(this.#options.upcasting, asked);
     const position = stampPosition(call, history.appliedPosition);
-    if (known !== undefined && known.entityVersion === this.#entityVersion(tenant, asked))
-      answerAgain(call, known, position);
+    const isKnown =
+      known !== undefined && known.entityVersion === this.#entityVersion(tenant, asked);
+    this.#answers.countUse(isKnown);
+    if (isKnown) answerAgain(call, known, position);
     else await this.#answerFresh(call, form, { asked, tenant, key, position, reading });
   }
 
