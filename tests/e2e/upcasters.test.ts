@@ -61,6 +61,12 @@ describe('upcasters', () => {
     );
   const query = (parameters: string) => store.ask(`/api/v1/events/query?${parameters}`);
 
+  const asOther = (path: string, init: RequestInit = {}) =>
+    store.ask(path, {
+      ...init,
+      headers: { authorization: `Bearer ${otherKey}`, 'content-type': 'application/json' },
+    });
+
   beforeAll(async () => {
     store = await RunningStore.start();
     await send('PUT', `/api/v1/schemas/${TYPE}/compatibility`, { mode: 'NONE' });
@@ -217,11 +223,6 @@ describe('upcasters', () => {
   });
 
   it('are of their tenant alone', async () => {
-    const asOther = (path: string, init: RequestInit = {}) =>
-      store.ask(path, {
-        ...init,
-        headers: { authorization: `Bearer ${otherKey}`, 'content-type': 'application/json' },
-      });
     const event = `{"event_type":"${TYPE}","entity_id":"p-1","payload":${OLD_PAYLOAD}}`;
     expect((await asOther('/api/v1/events', { method: 'POST', body: event })).status).toBe(201);
     const answer = await asOther(`/api/v1/events/query?event_type=${TYPE}&upcast=true`);

@@ -70,11 +70,13 @@ function* setChanges(
   before: readonly unknown[],
   after: readonly unknown[],
 ): Generator<SchemaChange> {
-  const texts = (values: readonly unknown[]) =>
-    new Map(values.map((value) => [JSON.stringify(value), value]));
-  const [old, now] = [texts(before), texts(after)];
+  const [old, now] = [byText(before), byText(after)];
   for (const [text, value] of old)
     if (!now.has(text)) yield { change: 'removed', pointer, before: value };
   for (const [text, value] of now)
     if (!old.has(text)) yield { change: 'added', pointer, after: value };
+}
+
+function byText(values: readonly unknown[]): Map<string, unknown> {
+  return new Map(values.map((value) => [JSON.stringify(value), value]));
 }

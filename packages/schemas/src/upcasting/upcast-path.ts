@@ -35,5 +35,5 @@ export function versionsWithoutPath(
     if (length === undefined || length >= LIMITS.upcastStepsMax) missing.push(version);
     else lengths.set(version, length + 1);
   }
-  return missing.reverse();
+  return missing.toReversed();
 }

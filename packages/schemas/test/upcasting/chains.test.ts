@@ -77,6 +77,10 @@ function flat(payload: string): Map<string, string> {
   return values;
 }
 
+function stepsOf(...pairs: [number, number][]): Map<number, { toVersion: number }> {
+  return new Map(pairs.map(([from, toVersion]) => [from, { toVersion }]));
+}
+
 const sorted = (values: Values) => [...values].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const V1 = { type: 'object', required: ['a'], properties: { a: { type: 'number' } } };
@@ -177,15 +181,13 @@ describe('chains of upcasters', () => {
   });
 
   it('are complete when a way leads from every older version', () => {
-    const steps = (...pairs: [number, number][]) =>
-      new Map(pairs.map(([from, toVersion]) => [from, { toVersion }]));
-    expect(versionsWithoutPath(steps(), 1)).toEqual([]);
-    expect(versionsWithoutPath(steps([1, 2], [2, 3]), 3)).toEqual([]);
-    expect(versionsWithoutPath(steps([1, 3], [2, 3]), 3)).toEqual([]);
-    expect(versionsWithoutPath(steps([1, 2]), 3)).toEqual([1, 2]);
-    expect(versionsWithoutPath(steps([2, 3]), 3)).toEqual([1]);
+    expect(versionsWithoutPath(stepsOf(), 1)).toEqual([]);
+    expect(versionsWithoutPath(stepsOf([1, 2], [2, 3]), 3)).toEqual([]);
+    expect(versionsWithoutPath(stepsOf([1, 3], [2, 3]), 3)).toEqual([]);
+    expect(versionsWithoutPath(stepsOf([1, 2]), 3)).toEqual([1, 2]);
+    expect(versionsWithoutPath(stepsOf([2, 3]), 3)).toEqual([1]);
     const long = Array.from({ length: 150 }, (_, i): [number, number] => [i + 1, i + 2]);
-    expect(versionsWithoutPath(steps(...long), 151)).toEqual(
+    expect(versionsWithoutPath(stepsOf(...long), 151)).toEqual(
       Array.from({ length: 50 }, (_, i) => i + 1),
     );
   });

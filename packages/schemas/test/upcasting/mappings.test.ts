@@ -10,12 +10,13 @@ function upcast(payload: string, ...mappings: object[]): string {
 
 function refusal(mappings: string): { code: string; pointer: unknown; detail: string } {
   try {
-    new Mappings(mappings);
+    const taken = new Mappings(mappings).applyTo('{}');
+    return { code: 'taken', pointer: null, detail: taken };
   } catch (error) {
     if (error instanceof Problem)
       return { code: error.code, pointer: error.members.pointer, detail: error.message };
+    throw error;
   }
-  throw new Error('was taken');
 }
 
 describe('mappings', () => {

@@ -184,12 +184,6 @@ function schemaOf(shape: Shape): object {
     if (inner === undefined) own[name] = SCHEMA_OF_KIND[kind];
     else objects[name] = { ...objects[name], [inner]: SCHEMA_OF_KIND[kind] };
   }
-  const closed = (properties: Record<string, object>) => ({
-    type: 'object',
-    properties,
-    required: Object.keys(properties),
-    additionalProperties: false,
-  });
   const filled = Object.keys(objects).filter((name) => Object.keys(objects[name] ?? {}).length > 0);
   const inner = Object.fromEntries(
     Object.entries(objects).map(([name, properties]) => [name, closed(properties)]),
@@ -209,4 +203,13 @@ export function payloadOf(values: Values): string {
   }
   for (const [name, inner] of objects) members.push(`"${name}":{ ${inner.join(', ')} }`);
   return `{${members.join(', ')}}`;
+}
+
+function closed(properties: Record<string, object>): object {
+  return {
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+  };
 }

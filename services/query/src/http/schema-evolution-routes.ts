@@ -142,7 +142,7 @@ async function answerStats(call: Call, options: SchemaEvolutionRoutesOptions): P
   const counts = { subjects: 0, versions: 0, upcasters: 0, incomplete: 0, newest: 0 };
   const modes = Object.fromEntries(COMPATIBILITY_MODES.map((mode) => [mode, 0]));
   const turns = new Turns();
-  for (const { versions, upcasters, compatibility } of [...schemas.subjects(tenant).values()]) {
+  for (const { versions, upcasters, compatibility } of schemas.subjects(tenant).values()) {
     if (turns.isOver) await turns.rest();
     if (versions.length === 0) continue;
     counts.subjects += 1;

@@ -1,7 +1,6 @@
 /** Statistics over HTTP against a computation in the plainest way from a list of all events. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { formatTimestamp, micros, parseTimestamp } from '@allsource/shared/model';
-import { systemClock } from '@allsource/shared/model';
+import { formatTimestamp, micros, parseTimestamp, systemClock } from '@allsource/shared/model';
 import { PayloadField } from '../../src/analytics/payload-field.ts';
 import { analyticsRoutes } from '../../src/http/analytics-routes.ts';
 import { ReadGate } from '../../src/reads/read-gate.ts';
@@ -106,6 +105,10 @@ function near(expected: number | null | undefined): unknown {
   return expect.closeTo(expected, 6 - Math.ceil(Math.log10(Math.abs(expected) + 1)));
 }
 
+function nearBy(expected: number, digits: number): unknown {
+  return expect.closeTo(expected, digits);
+}
+
 function naivePercentile(sorted: readonly number[], percent: number): number | null {
   const rank = (percent / 100) * (sorted.length - 1);
   const below = sorted[Math.floor(rank)];
@@ -144,6 +147,10 @@ function naiveSessions(events: readonly ModelEvent[], gap: number): NaiveSession
     }
   }
   return sessions.sort((a, b) => b.end - a.end || b.start - a.start);
+}
+
+function keyOf(session: { entity_id: string; start: unknown; end: unknown }): string {
+  return [session.end, session.start, session.entity_id].join(' ');
 }
 
 let served: Served | null = null;
@@ -203,11 +210,11 @@ describe('statistics', () => {
         const squares = sum(numbers.map((number) => (number - mean) ** 2));
         const deviation = Math.sqrt(squares / numbers.length);
         expect(spread.body.stddev / (deviation || 1)).toBeCloseTo(deviation === 0 ? 0 : 1, 9);
-        if (numbers.length > 1)
-          expect(spread.body.sample_variance * (numbers.length - 1)).toEqual(
-            expect.closeTo(squares, 3 - Math.ceil(Math.log10(squares + 1))),
-          );
-        else expect(spread.body.sample_variance).toBeNull();
+        const isSample = numbers.length > 1;
+        const sampleSquares = isSample ? spread.body.sample_variance * (numbers.length - 1) : null;
+        const digits = 3 - Math.ceil(Math.log10(squares + 1));
+        expect(sampleSquares).toEqual(isSample ? nearBy(squares, digits) : null);
+        expect(spread.body.sample_variance === null).toBe(!isSample);
       }
     });
   });
@@ -275,8 +282,6 @@ describe('statistics', () => {
           sum(durations) / Math.max(1, sessions.length),
           6,
         );
-        const key = (session: { entity_id: string; start: unknown; end: unknown }) =>
-          [session.end, session.start, session.entity_id].join(' ');
         const listed = answer.body.sessions.map(
           (session: { start: string; end: string; entity_id: string; event_count: number }) => ({
             entity_id: session.entity_id,
@@ -286,8 +291,8 @@ describe('statistics', () => {
           }),
         );
         expect(listed).toHaveLength(Math.min(limit, sessions.length));
-        const all = new Map(sessions.map((session) => [key(session), session]));
-        for (const session of listed) expect(session).toEqual(all.get(key(session)));
+        const all = new Map(sessions.map((session) => [keyOf(session), session]));
+        for (const session of listed) expect(session).toEqual(all.get(keyOf(session)));
         expect(listed.map(({ end }: { end: number }) => end)).toEqual(
           sessions.slice(0, listed.length).map(({ end }) => end),
         );
