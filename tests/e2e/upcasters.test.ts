@@ -170,8 +170,12 @@ describe('upcasters', () => {
     const second = await query('entity_id=p-1&upcast=2');
     expect(second.text).toContain(`"payload":${AS_V2},`);
     const { id } = second.body.events[0];
-    const one = await store.ask(`/api/v1/events/${id}?upcast=true`);
-    expect(one.text).toContain(`"payload":${AS_V3},`);
+    for (const base of [store.url, store.coreUrl]) {
+      const one = await store.ask(`${base}/api/v1/events/${id}?upcast=true`);
+      expect(one.text).toContain(`"payload":${AS_V3},`);
+      const ofEntity = await store.ask(`${base}/api/v1/events/query?entity_id=p-1&upcast=true`);
+      expect(ofEntity.text).toContain(`"payload":${AS_V3},`);
+    }
     const streamed = await fetch(
       `${store.url}/api/v1/events/query?event_type=${TYPE}&upcast=true&order=position`,
       { headers: { authorization: `Bearer ${store.apiKey}`, accept: 'application/x-ndjson' } },
