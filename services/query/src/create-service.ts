@@ -19,6 +19,7 @@ import {
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   listen,
@@ -31,7 +32,7 @@ import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycl
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import type { QueryConfig } from './config/query-config.ts';
 import type { EventRoute } from './http/event-routes.ts';
-import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
+import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
@@ -195,7 +196,7 @@ class Query {
     };
   }
 
-  #lane(server: Server, routes: readonly EventRoute[]): ReadLane {
+  #lane(server: Server, routes: readonly EventRoute[]): ConnectionLane {
     const { stores, httpMetrics, metrics } = this.#options;
     const { directory } = stores.access;
     return openReadLane({
@@ -240,7 +241,7 @@ class Query {
     return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
   }
 
-  async #close(server: Server, lane: ReadLane): Promise<void> {
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
     const { config, stores, parquet, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
