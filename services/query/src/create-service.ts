@@ -213,9 +213,9 @@ class Query {
     const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
-    const { schemas, schemaFollower } = stores;
-    const schemaGate = new ReadGate({ follower: schemaFollower, store: schemas, waitMs });
-    const upcasts = new Upcasts({ fold: schemas.fold, compiled: new CompiledSchemas() });
+    const { access, accessFollower, schemas } = stores;
+    const schemaGate = new ReadGate({ follower: accessFollower, store: access, waitMs });
+    const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas() });
     return {
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,

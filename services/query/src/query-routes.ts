@@ -77,7 +77,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock, answers: stores.answers }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
-    ...schemaEvolutionRoutes({ schemas: stores.schemas.fold, gate: options.schemaGate }),
+    ...schemaEvolutionRoutes({ schemas: stores.schemas, gate: options.schemaGate }),
     ...statsRoutes({
       ...options,
       ...ofHistory,

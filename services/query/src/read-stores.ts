@@ -7,6 +7,7 @@
  * up once, the service is not ready and reads answer 503.
  */
 import { join } from 'node:path';
+import { SchemaFold } from '@allsource/schemas/registry';
 import { Problem } from '@allsource/shared/errors';
 import { systemClock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -33,7 +34,6 @@ import { ProjectionFolds } from './projections/projection-folds.ts';
 import { ProjectionStore } from './projections/projection-store.ts';
 import { AnswerCache } from './reads/answer-cache.ts';
 import { ReplayRuns } from './replay/replay-runs.ts';
-import { SchemaSink } from './schemas/schema-sink.ts';
 import type { SnapshotKind } from './snapshots/snapshot.ts';
 import { SnapshotStore } from './snapshots/snapshot-store.ts';
 import { Snapshotting } from './snapshots/snapshotting.ts';
@@ -68,7 +68,8 @@ interface InternalToken {
 
 export class ReadStores {
   readonly access = new AccessSink();
-  readonly schemas = new SchemaSink();
+  /** The schemas and upcasters of all tenants. */
+  readonly schemas = new SchemaFold();
   /** The projections and pipelines of all tenants, and when they are to be carried out. */
   readonly definitions = new DefinitionDirectory();
   readonly settledDefinitions: SettledDefinitions;
@@ -80,7 +81,6 @@ export class ReadStores {
   readonly replays: ReplayRuns;
   readonly snapshotting: Snapshotting;
   readonly accessFollower: PendingFollower;
-  readonly schemaFollower: PendingFollower;
   readonly historyFollower: PendingFollower;
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
@@ -123,14 +123,13 @@ export class ReadStores {
       logger: options.logger,
       onStep: options.onReplayStep,
     });
-    const systemFolds = new SystemFolds(this.access, this.definitions);
+    const systemFolds = new SystemFolds(this);
     this.accessFollower = pending(systemFolds);
     this.settledDefinitions = new SettledDefinitions({
       directory: this.definitions,
       follower: this.accessFollower,
       logger: options.logger,
     });
-    this.schemaFollower = pending(this.schemas);
     this.historyFollower = pending(this.history);
     const { historyFollower } = this;
     this.snapshotting = new Snapshotting({
@@ -146,7 +145,6 @@ export class ReadStores {
     this.projectionFollower = pending(this.projections);
     this.#followed = [
       { name: 'access', sink: systemFolds, follower: this.accessFollower, only: 'system' },
-      { name: 'schemas', sink: this.schemas, follower: this.schemaFollower, only: 'system' },
       { name: 'history', sink: this.history, follower: this.historyFollower },
       {
         name: 'projections',

@@ -106,11 +106,6 @@ export class SchemaFold {
       this.#enforcements.set(parsed.payload.tenant_id, parsed.payload.schema_enforcement);
   }
 
-  /** Says that nothing for this fold stands up to a position. */
-  advance(position: Position): void {
-    this.#appliedPosition = position;
-  }
-
   /** Forgets everything. */
   clear(): void {
     this.#tenants.clear();
