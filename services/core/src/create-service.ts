@@ -49,6 +49,7 @@ import { CompiledSchemas } from '@allsource/schemas/registry';
 import { ChangeTurns } from './schemas/change-turns.ts';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
+import { UpcastThread } from './schemas/upcast-thread.ts';
 import { UpcasterService } from './schemas/upcaster-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
@@ -103,6 +104,7 @@ class Core {
   readonly #consumers: ConsumerService;
   readonly #schemas: SchemaService;
   readonly #upcasters: UpcasterService;
+  readonly #upcastThread = new UpcastThread();
   readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
@@ -131,7 +133,8 @@ class Core {
       head: () => journal.head,
     });
     const schemas = { fold: parts.schemas, compiled: new CompiledSchemas() };
-    const changing = { ...schemas, appender: journal, turns: new ChangeTurns() };
+    const { functions } = this.#upcastThread;
+    const changing = { ...schemas, appender: journal, turns: new ChangeTurns(), functions };
     this.#schemas = new SchemaService({
       ...changing,
       hasTenant: (tenantId) => directory.hasTenant(tenantId),
@@ -331,6 +334,7 @@ class Core {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     this.#query?.close();
+    await this.#upcastThread.close();
     await parts.checkpointer?.close();
     await parts.journal.close();
     await releaseLock();

@@ -49,6 +49,7 @@ import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
+import { UpcastThread } from './schemas/upcast-thread.ts';
 import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
@@ -146,6 +147,7 @@ class Query {
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #upcastThread = new UpcastThread();
   readonly #definitionWriter: DefinitionWriter;
   readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
@@ -214,8 +216,9 @@ class Query {
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
     const { access, accessFollower, schemas } = stores;
+    const { functions } = this.#upcastThread;
     const schemaGate = new ReadGate({ follower: accessFollower, store: access, waitMs });
-    const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas() });
+    const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas(), functions });
     return {
       health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
       stores,
@@ -303,6 +306,7 @@ class Query {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
+    await this.#upcastThread.close();
     await projectionRuntime.close();
     await this.#definitionCheck.close();
     this.#core.close();

@@ -5,5 +5,6 @@ export {
   type SchemaUpcaster,
   type SchemaVersion,
   upcasterBytes,
+  type UpcasterWork,
 } from './schema-fold.ts';
 export { appendSteps, payloadSteps } from './validation-budget.ts';

@@ -28,14 +28,16 @@ export interface SchemaVersion {
   readonly compatibility: CompatibilityMode;
 }
 
+/** What a step does: mappings as the JSON text that was sent, or the source of a function. */
+export type UpcasterWork = { readonly mappings: string } | { readonly function: string };
+
 /** A step that brings payloads from the form of one version into that of a later one. The object is the same for as long as the process lives. */
 export interface SchemaUpcaster {
   readonly subject: string;
   readonly fromVersion: number;
   readonly toVersion: number;
   readonly description: string | null;
-  /** The JSON text of the mappings as it was sent. */
-  readonly mappings: string;
+  readonly work: UpcasterWork;
   readonly createdAt: Micros;
 }
 
@@ -96,8 +98,7 @@ export class SchemaFold {
       const { position } = event;
       this.#add(tenant, versionOf(parsed.payload, { text, createdAt, position, compatibility }));
     } else if (parsed?.type === '_system.schema.upcaster_set') {
-      const mappings = must(rawMembers(event.payload)?.get('mappings'), 'the text of the mappings');
-      this.#setUpcaster(tenant, upcasterOf(parsed.payload, { mappings, createdAt }));
+      this.#setUpcaster(tenant, upcasterOf(parsed.payload, { event, createdAt }));
     } else if (parsed?.type === '_system.schema.upcaster_removed') {
       this.#removeUpcaster(tenant, parsed.payload.subject, parsed.payload.from_version);
     } else if (parsed?.type === '_system.schema.compatibility_set')
@@ -223,19 +224,24 @@ function versionOf(
 
 function upcasterOf(
   set: SchemaUpcasterSet,
-  { mappings, createdAt }: { readonly mappings: string; readonly createdAt: Micros },
+  { event, createdAt }: { readonly event: FrameEvent; readonly createdAt: Micros },
 ): SchemaUpcaster {
+  const mappings = rawMembers(event.payload)?.get('mappings');
+  const work =
+    set.function === undefined
+      ? { mappings: must(mappings, 'the text of the mappings') }
+      : { function: set.function };
   return {
     subject: set.subject,
     fromVersion: set.from_version,
     toVersion: set.to_version,
     description: set.description,
-    mappings,
+    work,
     createdAt,
   };
 }
 
 /** Bytes that an upcaster counts for. */
-export function upcasterBytes({ mappings }: Pick<SchemaUpcaster, 'mappings'>): number {
-  return Buffer.byteLength(mappings);
+export function upcasterBytes({ work }: Pick<SchemaUpcaster, 'work'>): number {
+  return Buffer.byteLength('mappings' in work ? work.mappings : work.function);
 }

@@ -1,4 +1,5 @@
 export { VERSION_MEMBER, versionOfEvent } from './event-version.ts';
+export { keptTexts } from './kept-texts.ts';
 export { UpcastFault } from './mapping-run.ts';
 export { invalidUpcaster } from './mapping-text.ts';
 export { Mappings } from './mappings.ts';
@@ -6,6 +7,7 @@ export { samplePayloads } from './sample-payloads.ts';
 export { tryUpcaster, type UpcasterTrial } from './try-upcaster.ts';
 export { pathOf, versionsWithoutPath } from './upcast-path.ts';
 export {
+  type PayloadFunctions,
   type Upcast,
   type UpcastEvent,
   type UpcastFailure,

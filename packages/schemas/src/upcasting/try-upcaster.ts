@@ -3,15 +3,18 @@ import { quoted } from '@allsource/shared/model';
 import type { CompiledSchema } from '../json-schema/compiled-schema.ts';
 import type { SchemaViolation } from '../json-schema/validation-run.ts';
 import { payloadSteps } from '../registry/validation-budget.ts';
+import type { UpcasterWork } from '../registry/schema-fold.ts';
+import { keptTexts } from './kept-texts.ts';
 import { UpcastFault } from './mapping-run.ts';
 import { invalidUpcaster } from './mapping-text.ts';
 import { Mappings } from './mappings.ts';
 import { samplePayloads } from './sample-payloads.ts';
+import type { PayloadFunctions } from './upcasts.ts';
 
 /** A step to try before it is accepted. */
 export interface UpcasterTrial {
-  /** The JSON text of the mappings. */
-  readonly mappings: string;
+  readonly work: UpcasterWork;
+  readonly functions: PayloadFunctions;
   readonly source: CompiledSchema;
   readonly target: CompiledSchema;
   /** JSON texts of payloads; empty: they are made from the schema of the source. */
@@ -28,7 +31,8 @@ const SHOWN_MAX = 500;
  */
 export async function tryUpcaster(trial: UpcasterTrial): Promise<number> {
   const { source, target, pointer } = trial;
-  const mappings = new Mappings(trial.mappings, `${pointer}/mappings`);
+  const apply = workOf(trial);
+  const member = 'mappings' in trial.work ? 'mappings' : 'function';
   const isGiven = trial.samples.length > 0;
   const samples = isGiven ? trial.samples : samplePayloads(source);
   if (samples.length === 0)
@@ -37,13 +41,13 @@ export async function tryUpcaster(trial: UpcasterTrial): Promise<number> {
       "no payload could be made from the schema of the older version; give some in 'samples'.",
     );
   for (const [index, sample] of samples.entries()) {
-    const at = isGiven ? `${pointer}/samples/${index}` : `${pointer}/mappings`;
+    const at = isGiven ? `${pointer}/samples/${index}` : `${pointer}/${member}`;
     const who = isGiven ? 'the sample' : `the sample ${shown(sample)}, made from the schema,`;
     if (isGiven)
       requireFit(sample, source, (faults) =>
         invalidUpcaster(at, `${who} is no payload of the older version: ${faults}.`),
       );
-    const result = applied(mappings, sample, (fault) =>
+    const result = await applied(apply, sample, (fault) =>
       invalidUpcaster(at, `with ${who} it fails: ${fault}.`),
     );
     requireFit(result, target, (faults) =>
@@ -57,9 +61,24 @@ export async function tryUpcaster(trial: UpcasterTrial): Promise<number> {
   return samples.length;
 }
 
-function applied(mappings: Mappings, sample: string, refuse: (fault: string) => Error): string {
+type Work = (payload: string) => string | Promise<string>;
+
+/** What the step does to a payload. */
+function workOf({ work, functions, pointer }: UpcasterTrial): Work {
+  if ('mappings' in work) {
+    const mappings = new Mappings(work.mappings, `${pointer}/mappings`);
+    return (payload) => mappings.applyTo(payload);
+  }
+  return async (payload) => keptTexts(payload, await functions.call(work.function, payload));
+}
+
+async function applied(
+  apply: Work,
+  sample: string,
+  refuse: (fault: string) => Error,
+): Promise<string> {
   try {
-    return mappings.applyTo(sample);
+    return await apply(sample);
   } catch (error) {
     if (error instanceof UpcastFault) throw refuse(error.message);
     throw error;

@@ -6,9 +6,10 @@
  * Values that no mapping touches keep the text that they were sent with. One upcast is bounded in places, growth and steps of validation, so its time is in proportion to the payload.
  */
 import { type CompiledSchemas, payloadSteps, type SchemaUpcaster } from '../registry/index.ts';
-import type { SchemaFold, SchemaSubject, SchemaVersion } from '../registry/schema-fold.ts';
+import type { SchemaFold, SchemaVersion } from '../registry/schema-fold.ts';
 import type { SchemaViolation } from '../json-schema/validation-run.ts';
 import { type VersionedEvent, versionOfEvent } from './event-version.ts';
+import { keptTexts } from './kept-texts.ts';
 import { MappingRun, UpcastFault } from './mapping-run.ts';
 import { Mappings } from './mappings.ts';
 import { RawValue } from './raw-value.ts';
@@ -44,9 +45,16 @@ export type Upcast =
     }
   | { readonly kind: 'failed'; readonly failure: UpcastFailure };
 
+/** Where upcasters that are functions are called. */
+export interface PayloadFunctions {
+  /** The JSON text of what a function makes of a payload. Throws an {@link UpcastFault}. */
+  call(source: string, payload: string): Promise<string>;
+}
+
 export interface UpcastsOptions {
   readonly fold: Pick<SchemaFold, 'subject'>;
   readonly compiled: CompiledSchemas;
+  readonly functions: PayloadFunctions;
 }
 
 interface Way {
@@ -62,8 +70,8 @@ export class Upcasts {
     this.#options = options;
   }
 
-  /** Brings the payload of an event into the form of a version. */
-  upcast(event: UpcastEvent, target: UpcastTarget): Upcast {
+  /** Brings the payload of an event into the form of a version; at once, where no function is among the steps. */
+  upcast(event: UpcastEvent, target: UpcastTarget): Upcast | Promise<Upcast> {
     const subject = this.#options.fold.subject(event.tenant, event.type);
     const newest = subject?.versions.length ?? 0;
     const storedVersion = versionOfEvent(subject?.versions ?? [], event);
@@ -74,55 +82,62 @@ export class Upcasts {
     if (fault !== null) return failed(way, fault);
     const path = pathOf(subject.upcasters, way.storedVersion, way.targetVersion);
     if (path === null) return failed(way, NO_PATH);
-    return this.#along(event, { subject, path, way });
-  }
-
-  #along(
-    event: UpcastEvent,
-    found: {
-      readonly subject: SchemaSubject;
-      readonly path: readonly SchemaUpcaster[];
-      readonly way: Way;
-    },
-  ): Upcast {
-    const { subject, path, way } = found;
+    const schema = subject.versions[way.targetVersion - 1] as SchemaVersion;
     const text = event.payload().toString('utf8').trim();
+    if (path.some(({ work }) => 'function' in work))
+      return this.#later(text, { path, schema, way });
     try {
-      const payload = this.carry(text, path);
-      const schema = subject.versions[way.targetVersion - 1] as SchemaVersion;
-      const violations = this.violations(payload, schema);
-      if (violations.length === 0)
-        return {
-          kind: 'upcast',
-          storedVersion: way.storedVersion,
-          version: schema.version,
-          payload,
-        };
-      return failed(way, 'the result does not fit the schema of that version', violations);
+      return this.#fitted(this.#mapped(text, path), { schema, way });
     } catch (error) {
-      if (error instanceof UpcastFault) return failed(way, error.message);
-      throw error;
+      return failureOf(error, way);
     }
   }
 
-  /** The text of a payload after some steps. Throws an {@link UpcastFault}. */
-  carry(text: string, path: readonly SchemaUpcaster[]): string {
+  /** Along steps some of which are functions. */
+  async #later(text: string, { path, schema, way }: Going): Promise<Upcast> {
+    try {
+      let payload = text;
+      for (const step of path) payload = await this.#stepped(payload, step);
+      return this.#fitted(payload, { schema, way });
+    } catch (error) {
+      return failureOf(error, way);
+    }
+  }
+
+  async #stepped(payload: string, step: SchemaUpcaster): Promise<string> {
+    const { work } = step;
+    if ('mappings' in work) return this.#mapped(payload, [step]);
+    try {
+      return keptTexts(payload, await this.#options.functions.call(work.function, payload));
+    } catch (error) {
+      throw faultOf(error, step);
+    }
+  }
+
+  /** Along steps that are mappings. */
+  #mapped(text: string, path: readonly SchemaUpcaster[]): string {
     const payload = new RawValue(text);
     const run = new MappingRun(text.length);
     for (const step of path) {
       try {
         this.#mappingsOf(step).apply(payload, run);
       } catch (error) {
-        if (!(error instanceof UpcastFault)) throw error;
-        const { fromVersion, toVersion } = step;
-        throw new UpcastFault(`from version ${fromVersion} to ${toVersion}, ${error.message}`);
+        throw faultOf(error, step);
       }
     }
     return payload.print();
   }
 
+  #fitted(payload: string, { schema, way }: Omit<Going, 'path'>): Upcast {
+    const violations = this.#violations(payload, schema);
+    if (violations.length > 0)
+      return failed(way, 'the result does not fit the schema of that version', violations);
+    const { storedVersion } = way;
+    return { kind: 'upcast', storedVersion, version: schema.version, payload };
+  }
+
   /** What is wrong with a payload under a schema; none when it fits. */
-  violations(text: string, schema: SchemaVersion): readonly SchemaViolation[] {
+  #violations(text: string, schema: SchemaVersion): readonly SchemaViolation[] {
     const compiled = this.#options.compiled.of(schema);
     const steps = payloadSteps(text.length);
     const value: unknown = JSON.parse(text);
@@ -135,10 +150,27 @@ export class Upcasts {
   #mappingsOf(step: SchemaUpcaster): Mappings {
     const known = this.#mappings.get(step);
     if (known !== undefined) return known;
-    const mappings = new Mappings(step.mappings);
+    const mappings = new Mappings('mappings' in step.work ? step.work.mappings : '[]');
     this.#mappings.set(step, mappings);
     return mappings;
   }
+}
+
+interface Going {
+  readonly path: readonly SchemaUpcaster[];
+  readonly schema: SchemaVersion;
+  readonly way: Way;
+}
+
+/** A fault with the step it happened in. */
+function faultOf(error: unknown, { fromVersion, toVersion }: SchemaUpcaster): unknown {
+  if (!(error instanceof UpcastFault)) return error;
+  return new UpcastFault(`from version ${fromVersion} to ${toVersion}, ${error.message}`);
+}
+
+function failureOf(error: unknown, way: Way): Upcast {
+  if (error instanceof UpcastFault) return failed(way, error.message);
+  throw error;
 }
 
 const NO_PATH = 'no upcasters lead there';

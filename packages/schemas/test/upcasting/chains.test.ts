@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { rawMembers } from '@allsource/shared/json';
 import { type Micros, position } from '@allsource/shared/model';
 import { eachSeed, SeededRandom } from '@allsource/testkit';
+import { LoadedFunctions, ThreadedFunctions } from '../../src/functions/index.ts';
 import { CompiledSchema } from '../../src/json-schema/index.ts';
 import { CompiledSchemas, type SchemaSubject } from '../../src/registry/index.ts';
 import {
@@ -44,7 +45,7 @@ function subjectOf(schemas: readonly object[], steps: readonly Step[]): SchemaSu
           fromVersion: from,
           toVersion: to,
           description: null,
-          mappings: JSON.stringify(mappings),
+          work: { mappings: JSON.stringify(mappings) },
           createdAt: 0 as Micros,
         },
       ]),
@@ -62,8 +63,15 @@ function eventAt(at: number, payload: string, metadata: string | null = null): U
   };
 }
 
+const loaded = new LoadedFunctions();
+const functions = new ThreadedFunctions((call) => loaded.call(call));
+
 function upcastsOf(subject: SchemaSubject): Upcasts {
-  return new Upcasts({ fold: { subject: () => subject }, compiled: new CompiledSchemas() });
+  return new Upcasts({
+    fold: { subject: () => subject },
+    compiled: new CompiledSchemas(),
+    functions,
+  });
 }
 
 function flat(payload: string): Map<string, string> {
@@ -109,7 +117,8 @@ describe('chains of upcasters', () => {
       const upcasts = upcastsOf(subjectOf(schemas, steps));
       for (const [i, { mappings }] of chain.steps.entries()) {
         const [source, target] = [schemas[i], schemas[i + 1]].map((s) => new CompiledSchema(s));
-        const trial = { mappings: JSON.stringify(mappings), samples: [], pointer: '' };
+        const work = { mappings: JSON.stringify(mappings) };
+        const trial = { work, functions, samples: [], pointer: '' };
         if (source === undefined || target === undefined) throw new Error('no schema');
         expect(samplePayloads(source).length).toBeGreaterThan(0);
         await tryUpcaster({ ...trial, source, target });
@@ -117,7 +126,7 @@ describe('chains of upcasters', () => {
       for (let round = 0; round < 5; round++) {
         let values = chain.values();
         let stepwise = payloadOf(values);
-        const upcast = upcasts.upcast(eventAt(15, stepwise), null);
+        const upcast = await upcasts.upcast(eventAt(15, stepwise), null);
         for (const { apply, mappings } of chain.steps) {
           values = apply(values);
           stepwise = new Mappings(JSON.stringify(mappings)).applyTo(stepwise);
@@ -180,6 +189,36 @@ describe('chains of upcasters', () => {
     expect(none.upcast(event, null)).toEqual({ kind: 'same', version: null });
   });
 
+  it('may have functions among their steps, which leave the text of what they do not change', async () => {
+    const wholly = { work: { function: '(p) => ({ ...p, b: p.a + 1, a: undefined })' } };
+    const subject = subjectOf([V1, V2, V3], STEPS);
+    const [first, second] = [...subject.upcasters.values()];
+    if (first === undefined || second === undefined) throw new Error('no steps');
+    const upcasters = new Map([
+      [1, { ...first, ...wholly }],
+      [2, second],
+    ]);
+    const upcasts = upcastsOf({ ...subject, upcasters });
+    const event = eventAt(11, '{"a":1.0,"x":{ "n":12345678901234567890, "l":[1.0,2] }}');
+    const kept = '"x":{"n":12345678901234567890,"l":[1.0,2]}';
+    await expect(upcasts.upcast(event, 2)).resolves.toMatchObject({ payload: `{${kept},"b":2}` });
+    await expect(upcasts.upcast(event, 3)).resolves.toMatchObject({ payload: `{${kept},"c":"2"}` });
+    const loops = { work: { function: '() => { for (;;); }' } };
+    const never = upcastsOf({ ...subject, upcasters: new Map([[1, { ...first, ...loops }]]) });
+    await expect(never.upcast(event, 2)).resolves.toMatchObject({
+      kind: 'failed',
+      failure: { detail: expect.stringContaining('from version 1 to 2, the function fails') },
+    });
+    const [source, target] = [new CompiledSchema(V1), new CompiledSchema(V2)];
+    const trial = { functions, source, target, samples: [], pointer: '' };
+    await expect(tryUpcaster({ ...trial, ...wholly })).resolves.toBe(1);
+    for (const wrong of ['(p) => p', '(p) => Date.now()', 'nothing'])
+      await expect(tryUpcaster({ ...trial, work: { function: wrong } })).rejects.toMatchObject({
+        code: 'invalid_upcaster',
+        members: { pointer: '/function' },
+      });
+  });
+
   it('are complete when a way leads from every older version', () => {
     expect(versionsWithoutPath(stepsOf(), 1)).toEqual([]);
     expect(versionsWithoutPath(stepsOf([1, 2], [2, 3]), 3)).toEqual([]);
@@ -195,7 +234,14 @@ describe('chains of upcasters', () => {
   it('are refused when a sample does not come out as the newer version wants it', async () => {
     const [source, target] = [new CompiledSchema(V1), new CompiledSchema(V2)];
     const trial = (mappings: object[], samples: string[] = []) =>
-      tryUpcaster({ mappings: JSON.stringify(mappings), source, target, samples, pointer: '' });
+      tryUpcaster({
+        work: { mappings: JSON.stringify(mappings) },
+        functions,
+        source,
+        target,
+        samples,
+        pointer: '',
+      });
     await expect(trial([{ op: 'rename', path: '/a', to: 'b' }])).resolves.toBe(1);
     await expect(trial([])).rejects.toMatchObject({
       code: 'invalid_upcaster',

@@ -134,6 +134,10 @@ export const LIMITS = {
   upcasterMappingsMax: 200,
   /** Tokens of a pointer in a mapping. Payloads nest no deeper. */
   upcasterPointerTokensMax: 64,
+  /** Upcasters that are functions which a process keeps loaded; each has the memory of a sandbox. */
+  loadedUpcastersMax: 4,
+  /** Calls of such functions that wait for their thread. */
+  upcastCallsWaitingMax: 256,
   /** Samples that an upcaster is tried with. */
   upcasterSamplesMax: 20,
   /** Steps from the version of an event to the one asked for. A step may pass over versions. */

@@ -71,6 +71,8 @@ export interface SchemaUpcasterSet {
   readonly to_version: number;
   readonly description: string | null;
   readonly mappings: unknown;
+  /** Instead of mappings: the source of a function. */
+  readonly function?: string;
 }
 
 export interface SchemaUpcasterRemoved {

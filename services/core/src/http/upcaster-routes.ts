@@ -87,7 +87,7 @@ function chainJson(key: SubjectKey, upcasters: UpcasterService): string {
   return `${JSON.stringify(facts).slice(0, -1)},"upcasters":[${steps.map(upcasterJson).join(',')}]}`;
 }
 
-/** The mappings as they were sent. */
+/** A step with its mappings as they were sent. */
 function upcasterJson(step: SchemaUpcaster): string {
   const facts = {
     subject: step.subject,
@@ -96,7 +96,9 @@ function upcasterJson(step: SchemaUpcaster): string {
     description: step.description,
     created_at: formatTimestamp(step.createdAt),
   };
-  return `${JSON.stringify(facts).slice(0, -1)},"mappings":${step.mappings}}`;
+  const { work } = step;
+  if ('function' in work) return JSON.stringify({ ...facts, function: work.function });
+  return `${JSON.stringify(facts).slice(0, -1)},"mappings":${work.mappings}}`;
 }
 
 function get(call: Call, upcasters: UpcasterService): void {

@@ -1,3 +1,4 @@
+import type { UpcasterWork } from '@allsource/schemas/registry';
 import { invalidUpcaster } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { JsonScanner, rawMembers } from '@allsource/shared/json';
@@ -6,7 +7,7 @@ import { quoted } from '@allsource/shared/model';
 import type { UpcasterDraft } from './upcaster-service.ts';
 
 const DESCRIPTION_LENGTH_MAX = 10_000;
-const MEMBERS = ['from_version', 'to_version', 'mappings', 'samples', 'description'];
+const MEMBERS = ['from_version', 'to_version', 'mappings', 'function', 'samples', 'description'];
 const OPEN_BRACKET = 0x5b;
 
 /** What is known of a step before its text is read. */
@@ -18,7 +19,7 @@ export interface UpcasterPlace {
 }
 
 /**
- * Reads `{"from_version", "to_version"?, "mappings", "samples"?, "description"?}`; mappings and samples stay as they were sent. The text must be valid JSON. Throws
+ * Reads `{"from_version", "to_version"?, "mappings" or "function", "samples"?, "description"?}`; mappings and samples stay as they were sent. The text must be valid JSON. Throws
  * `invalid_upcaster` with a pointer.
  */
 export function parseUpcasterDraft(text: string, place: UpcasterPlace): UpcasterDraft {
@@ -32,15 +33,11 @@ export function parseUpcasterDraft(text: string, place: UpcasterPlace): Upcaster
         `an upcaster has no such member; it has ${MEMBERS.join(', ')}.`,
       );
   const fromVersion = fromVersionOf(members, place);
-  const mappings = members.get('mappings');
-  if (mappings === undefined)
-    throw invalidUpcaster(`${pointer}/mappings`, 'it is missing: a list of mappings.');
-  requireSize(mappings, `${pointer}/mappings`);
   return {
     fromVersion,
     toVersion: versionOf(members.get('to_version'), `${pointer}/to_version`) ?? fromVersion + 1,
     description: descriptionOf(members.get('description'), `${pointer}/description`),
-    mappings,
+    work: workOf(members, pointer),
     samples: samplesOf(members.get('samples'), `${pointer}/samples`),
     pointer,
   };
@@ -67,6 +64,24 @@ export function parseUpcasterDrafts(body: Uint8Array): UpcasterDraft[] {
     seen.add(fromVersion);
   }
   return drafts;
+}
+
+function workOf(members: ReadonlyMap<string, string>, pointer: string): UpcasterWork {
+  const mappings = members.get('mappings');
+  const source = members.get('function');
+  if (mappings !== undefined && source === undefined) {
+    requireSize(mappings, `${pointer}/mappings`);
+    return { mappings };
+  }
+  if (mappings !== undefined || source === undefined)
+    throw invalidUpcaster(
+      `${pointer}/mappings`,
+      "an upcaster has either 'mappings', a list, or 'function', the source of a JavaScript function from payload to payload.",
+    );
+  const text: unknown = JSON.parse(source);
+  if (typeof text !== 'string') throw invalidUpcaster(`${pointer}/function`, 'it must be a text.');
+  requireSize(text, `${pointer}/function`);
+  return { function: text };
 }
 
 function fromVersionOf(

@@ -6,7 +6,7 @@
  * append and the answer leaves a version that its client does not know of; registering the same schema again makes the next one, as every registration does.
  */
 import { randomUUID } from 'node:crypto';
-import { invalidUpcaster, tryUpcaster } from '@allsource/schemas/upcasting';
+import { invalidUpcaster, type PayloadFunctions, tryUpcaster } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { eventTypeFault, quoted, SYSTEM_TENANT } from '@allsource/shared/model';
@@ -33,6 +33,8 @@ export interface SchemaServiceOptions {
   readonly appender: SystemAppender;
   readonly hasTenant: (tenantId: string) => boolean;
   readonly turns: ChangeTurns;
+  /** Where upcasters that are functions are tried. */
+  readonly functions: PayloadFunctions;
 }
 
 /** A schema to register. */
@@ -120,12 +122,12 @@ export class SchemaService {
     }: { step: UpcasterDraft; schema: CompiledSchema; latest: SchemaVersion | null },
   ): Promise<void> {
     if (latest === null) return;
-    const { fold, compiled } = this.#options;
+    const { fold, compiled, functions } = this.#options;
     const { subject } = latest;
     const known = fold.subject(tenant, subject)?.upcasters ?? [];
     const after = new Map<number, Pick<UpcasterDraft, 'toVersion'>>(known);
     requireComplete(subject, after.set(latest.version, step), latest.version + 1);
-    await tryUpcaster({ ...step, source: compiled.of(latest), target: schema });
+    await tryUpcaster({ ...step, source: compiled.of(latest), target: schema, functions });
   }
 
   #requireRoom(tenant: string, { subject, text, upcaster }: SchemaDraft): void {

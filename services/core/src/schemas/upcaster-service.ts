@@ -11,8 +11,14 @@ import {
   type SchemaFold,
   type SchemaUpcaster,
   upcasterBytes,
+  type UpcasterWork,
 } from '@allsource/schemas/registry';
-import { invalidUpcaster, tryUpcaster, versionsWithoutPath } from '@allsource/schemas/upcasting';
+import {
+  invalidUpcaster,
+  type PayloadFunctions,
+  tryUpcaster,
+  versionsWithoutPath,
+} from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
@@ -25,6 +31,8 @@ export interface UpcasterServiceOptions {
   readonly compiled: CompiledSchemas;
   readonly appender: SystemAppender;
   readonly turns: ChangeTurns;
+  /** Where upcasters that are functions are tried. */
+  readonly functions: PayloadFunctions;
 }
 
 /** Whose schema, and of what. */
@@ -38,8 +46,7 @@ export interface UpcasterDraft {
   readonly fromVersion: number;
   readonly toVersion: number;
   readonly description: string | null;
-  /** JSON text of the mappings. */
-  readonly mappings: string;
+  readonly work: UpcasterWork;
   /** JSON texts of payloads of the older version to try it with; empty: they are made from its schema. */
   readonly samples: readonly string[];
   /** Where it stands in what was sent. */
@@ -138,10 +145,10 @@ export class UpcasterService {
 
   #try(key: SubjectKey, draft: UpcasterDraft): Promise<number> {
     const { versions } = this.#subject(key);
-    const { compiled } = this.#options;
+    const { compiled, functions } = this.#options;
     const source = compiled.of(must(versions[draft.fromVersion - 1], 'the older version'));
     const target = compiled.of(must(versions[draft.toVersion - 1], 'the newer version'));
-    return tryUpcaster({ ...draft, source, target });
+    return tryUpcaster({ ...draft, source, target, functions });
   }
 
   #requireRoom(
@@ -157,7 +164,7 @@ export class UpcasterService {
       const known = upcasters.get(version);
       if (known !== undefined) bytes -= upcasterBytes(known);
     }
-    for (const draft of drafts) bytes += Buffer.byteLength(draft.mappings);
+    for (const draft of drafts) bytes += upcasterBytes(draft);
     const limit = LIMITS.schemaTenantBytesMax;
     if (bytes <= limit) return;
     throw problem(
@@ -188,10 +195,15 @@ export function setting(subject: string, draft: UpcasterDraft): SystemEventDraft
     to_version: draft.toVersion,
     description: draft.description,
   };
+  const { work } = draft;
+  const text =
+    'mappings' in work
+      ? `"mappings":${work.mappings}`
+      : `"mappings":null,"function":${JSON.stringify(work.function)}`;
   return {
     entity: `schema:${subject}`,
     event: { type: '_system.schema.upcaster_set', payload: { ...facts, mappings: null } },
-    payloadText: `${JSON.stringify(facts).slice(0, -1)},"mappings":${draft.mappings}}`,
+    payloadText: `${JSON.stringify(facts).slice(0, -1)},${text}}`,
   };
 }
 

@@ -17,6 +17,7 @@ function world() {
     appender: log,
     hasTenant: () => true,
     turns: new ChangeTurns(),
+    functions: { call: () => Promise.reject(new TypeError('there are none')) },
   });
   const register = (subject: string, text: string, tenant = 'acme') =>
     service.register(tenant, {

@@ -28,6 +28,7 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
     appender: world.journal,
     hasTenant: () => true,
     turns: new ChangeTurns(),
+    functions: { call: () => Promise.reject(new TypeError('there are none')) },
   });
   const text = '{"type":"integer"}';
   await service.register(TENANT, {

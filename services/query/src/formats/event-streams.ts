@@ -18,7 +18,6 @@ import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/qu
 import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 import { beginUpcast, type Upcasting } from '../schemas/upcasting.ts';
-import { Turns } from '../snapshots/turns.ts';
 import { ArrowEncoder } from './arrow-encoder.ts';
 import { loadArrow } from './arrow-library.ts';
 import { type AskedStream, readAskedStream } from './asked-stream.ts';
@@ -26,6 +25,7 @@ import type { EventEncoder } from './event-encoder.ts';
 import { countInLogOrder, type LogOrderWanted, rowsInLogOrder } from './log-order.ts';
 import { NdjsonEncoder } from './ndjson-encoder.ts';
 import { StreamSink } from './stream-sink.ts';
+import { writeUpcastLines } from './upcast-lines.ts';
 
 export const COUNT_HEADER = 'x-allsource-count';
 
@@ -81,12 +81,15 @@ export class EventStreams {
       ...(found.count === null ? {} : { [COUNT_HEADER]: String(found.count) }),
     };
     const writer = new JsonWriter(new StreamSink(call.response, headers));
+    if (reading !== null) {
+      await writeUpcastLines(found.rows, { writer, reading });
+      return;
+    }
     const encoder =
       arrow === null
-        ? new NdjsonEncoder(writer, reading)
+        ? new NdjsonEncoder(writer)
         : new ArrowEncoder(arrow, { writer, tenant, types: types.map(({ type }) => type) });
-    const turns = reading === null ? null : new Turns();
-    await write(found.rows, { encoder, writer, turns });
+    await write(found.rows, { encoder, writer });
   }
 
   #find(
@@ -160,20 +163,14 @@ function windowOf(total: number, { offset, limit }: EventQuery): number {
   return Math.max(0, Math.min(total - offset, limit ?? Number.POSITIVE_INFINITY));
 }
 
-/** `turns` where writing an event is work of its own. */
 async function write(
   stretches: AsyncIterable<RunMatch>,
-  {
-    encoder,
-    writer,
-    turns,
-  }: { readonly encoder: EventEncoder; readonly writer: JsonWriter; readonly turns: Turns | null },
+  { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
 ): Promise<void> {
   for await (const { run, rows } of stretches) {
     for (const row of rows) {
       encoder.add(run, row);
       if (writer.isFull && !(await writer.flush())) return;
-      if (turns?.isOver === true) await turns.rest();
     }
   }
   encoder.end();

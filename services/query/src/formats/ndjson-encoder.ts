@@ -1,8 +1,6 @@
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { EventRun } from '../history/event-run.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
-import { writeUpcastEvent } from '../schemas/upcast-output.ts';
-import type { UpcastReading } from '../schemas/upcasting.ts';
 import type { EventEncoder } from './event-encoder.ts';
 
 const NULL = Buffer.from('null');
@@ -16,23 +14,14 @@ const SPACE = 0x20;
  */
 export class NdjsonEncoder implements EventEncoder {
   readonly #writer: JsonWriter;
-  readonly #reading: UpcastReading | null;
 
-  /** `reading`: how payloads are brought into another form; null: they are written as they are stored. */
-  constructor(writer: JsonWriter, reading: UpcastReading | null = null) {
+  constructor(writer: JsonWriter) {
     this.#writer = writer;
-    this.#reading = reading;
   }
 
   add(run: EventRun, row: number): void {
     const writer = this.#writer;
     const event = run.event(row);
-    if (this.#reading !== null) {
-      const upcast = this.#reading.of(event);
-      writeUpcastEvent(writer, event, { upcast, shown: onOneLine });
-      writer.text('\n');
-      return;
-    }
     // Read before anything is written: what cannot be read leaves no half line.
     const payload = onOneLine(event.payload());
     const metadata = event.metadata();
@@ -49,7 +38,8 @@ export class NdjsonEncoder implements EventEncoder {
   }
 }
 
-function onOneLine(json: Buffer): Buffer {
+/** JSON without line breaks; the same bytes where there are none. */
+export function onOneLine(json: Buffer): Buffer {
   if (!json.includes(LINE_FEED) && !json.includes(CARRIAGE_RETURN)) return json;
   const line = Buffer.from(json);
   for (let i = 0; i < line.length; i++)

@@ -172,9 +172,20 @@ async function answerState(call: Call, options: EntityRoutesOptions): Promise<vo
     elements: state.history,
     tail: `],"position":${untilPosition}}`,
   };
-  await writeList(writer, list, (to, event) =>
-    writeHistoryEntry(to, event, payloadOf?.(event) ?? event.payload()),
-  );
+  if (payloadOf === undefined) {
+    await writeList(writer, list, (to, event) => writeHistoryEntry(to, event, event.payload()));
+    return;
+  }
+  writer.text(list.head);
+  let separator = '';
+  for (const event of state.history) {
+    writer.text(separator);
+    separator = ',';
+    writeHistoryEntry(writer, event, await payloadOf(event));
+    if (writer.isFull && !(await writer.flush())) return;
+  }
+  writer.text(list.tail);
+  writer.end();
 }
 
 function noEvents({ entity, asOf, asOfRecorded }: EntityStateWanted): Error {

@@ -127,7 +127,7 @@ async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise
   stampPosition(call, options.history.appliedPosition);
   const event = eventOf(options.history, tenant, id);
   if (event === null) throw problem('event_not_found', `Event ${quoted(id)} not found`);
-  const write = eventWriter(event, reading);
+  const write = await eventWriter(event, reading);
   const writer = new JsonWriter(call.response);
   writer.text('{"event":');
   write(writer);
@@ -138,12 +138,12 @@ async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise
 }
 
 /** Writes the event in the form asked for, as often as it is called. */
-function eventWriter(
+async function eventWriter(
   event: StoredEvent,
   reading: UpcastReading | null,
-): (writer: JsonWriter) => void {
+): Promise<(writer: JsonWriter) => void> {
   if (reading === null) return (writer) => writeEvent(writer, event);
-  const upcast = reading.required(event);
+  const upcast = await reading.required(event);
   return (writer) => writeUpcastEvent(writer, event, { upcast });
 }
 

@@ -19,7 +19,7 @@ export interface EntityStateOptions {
   /** Null: each state is folded from the first event. */
   readonly snapshots: Snapshots | null;
   /** The payload to fold of an event; the stored one when left out. Then no snapshot is used or left. */
-  readonly payloadOf?: ((event: StoredEvent) => Buffer) | undefined;
+  readonly payloadOf?: ((event: StoredEvent) => Promise<Buffer>) | undefined;
 }
 
 /**

@@ -67,9 +67,10 @@ export async function writeUpcastPage(
     for (const row of rows) {
       const event = run.event(row);
       const upcast = reading.of(event);
+      const done = upcast instanceof Promise ? await upcast : upcast;
       writer.text(separator);
       separator = ',';
-      writeUpcastEvent(writer, event, { upcast });
+      writeUpcastEvent(writer, event, { upcast: done });
       if (writer.isFull && !(await writer.flush())) return;
       if (budget.isTurnOver) await budget.nextTurn();
     }

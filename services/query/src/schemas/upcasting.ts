@@ -66,10 +66,10 @@ export async function beginUpcast(
 
 /** Upcasts the payloads of one answer. */
 export class UpcastReading {
-  readonly #upcast: (event: StoredEvent) => Upcast;
+  readonly #upcast: (event: StoredEvent) => Upcast | Promise<Upcast>;
   #failures = 0;
 
-  constructor(upcast: (event: StoredEvent) => Upcast) {
+  constructor(upcast: (event: StoredEvent) => Upcast | Promise<Upcast>) {
     this.#upcast = upcast;
   }
 
@@ -78,15 +78,24 @@ export class UpcastReading {
     return this.#failures;
   }
 
-  of(event: StoredEvent): Upcast {
+  /** The payload of an event in the form asked for, or why it cannot be; at once, where no function is among the steps. */
+  of(event: StoredEvent): Upcast | Promise<Upcast> {
     const upcast = this.#upcast(event);
+    return upcast instanceof Promise ? this.#later(upcast) : this.#counted(upcast);
+  }
+
+  async #later(upcast: Promise<Upcast>): Promise<Upcast> {
+    return this.#counted(await upcast);
+  }
+
+  #counted(upcast: Upcast): Upcast {
     if (upcast.kind === 'failed') this.#failures += 1;
     return upcast;
   }
 
   /** The same where a failure is the end of the answer. Throws `upcast_failed`. */
-  required(event: StoredEvent): Exclude<Upcast, { kind: 'failed' }> {
-    const upcast = this.of(event);
+  async required(event: StoredEvent): Promise<Exclude<Upcast, { kind: 'failed' }>> {
+    const upcast = await this.of(event);
     if (upcast.kind !== 'failed') return upcast;
     const { detail, ...members } = failureMembers(upcast.failure);
     throw problem('upcast_failed', `Event ${event.id} at position ${event.position}: ${detail}`, {
@@ -98,8 +107,8 @@ export class UpcastReading {
   }
 
   /** The bytes of a payload in the form asked for. Throws `upcast_failed`. */
-  payload(event: StoredEvent): Buffer {
-    const upcast = this.required(event);
+  async payload(event: StoredEvent): Promise<Buffer> {
+    const upcast = await this.required(event);
     return upcast.kind === 'same' ? event.payload() : Buffer.from(upcast.payload);
   }
 }

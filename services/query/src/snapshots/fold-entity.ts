@@ -50,7 +50,7 @@ export interface FoldOptions {
   /** True where the rows of all selected events are wanted, and not only those behind the snapshot. */
   readonly keepsRows: boolean;
   /** The payload to fold of an event; the stored one when left out. A snapshot, which is of stored ones, must not stand beside it. */
-  readonly payloadOf?: ((event: StoredEvent) => Buffer) | undefined;
+  readonly payloadOf?: ((event: StoredEvent) => Promise<Buffer>) | undefined;
 }
 
 /** What the selected events of an entity add up to. */
@@ -153,7 +153,7 @@ async function foldRows(
   for (const { run, rows } of matches) {
     const { timestamps } = run.source;
     for (const row of rows) {
-      fold.add(payloadOf === undefined ? run.source.payload(row) : payloadOf(run.event(row)));
+      fold.add(payloadOf === undefined ? run.source.payload(row) : await payloadOf(run.event(row)));
       timestampMax = Math.max(timestampMax, timestamps[row] as number);
       if (turns.isOver) await turns.rest();
     }
