@@ -255,6 +255,25 @@ describe('upcasters', () => {
       upcasters: [{ from_version: 1, to_version: 3, mappings: [...SPLIT, ...NEST] }],
     };
     expect((await send('PUT', CHAIN, again)).status).toBe(409);
+    const inFunction = await send('PUT', CHAIN, {
+      upcasters: [
+        { from_version: 1, mappings: SPLIT, samples: [{ name: 'A B', cents: 1 }] },
+        {
+          from_version: 2,
+          function: "(p) => ({ person: { first: p.first, last: 'X' }, amount: String(p.cents) })",
+        },
+      ],
+    });
+    expect(inFunction).toMatchObject({ status: 200, body: { complete: true } });
+    expect((await query('entity_id=p-2&upcast=true')).text).toContain(
+      '"payload":{"person":{"first":"Bo","last":"X"},"amount":"7"},',
+    );
+    const state = await store.ask('/api/v1/entities/p-2/state?upcast=true');
+    expect(state.body.current_state).toEqual({ person: { first: 'Bo', last: 'X' }, amount: '7' });
+    expect(state.body.history).toHaveLength(1);
+    const endless = await send('PUT', `${CHAIN}/2`, { function: '() => { for (;;); }' });
+    expect(endless.body.error).toMatchObject({ code: 'invalid_upcaster' });
+    expect(endless.body.error.message).toContain('steps');
     const whole = [
       ...again.upcasters,
       { from_version: 2, mappings: NEST, samples: [{ first: 'B', cents: 1 }] },
