@@ -17,3 +17,4 @@ export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { until } from './until.ts';
+export { type RawAnswer, RawConnection } from './raw-connection.ts';
