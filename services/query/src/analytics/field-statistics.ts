@@ -55,10 +55,12 @@ export async function fieldPercentiles(
   const list = new NumberList();
   let skipped = 0;
   await visitRows({ history, selection, turn }, (run, row) => {
-    const number = field.numberIn(run.source.payload(row));
+    const payload = run.source.payload(row);
+    const number = field.numberIn(payload);
     if (number === null) skipped += 1;
     else list.add(number);
     if (list.size > LIMITS.sortedValuesMax) throw tooManyValues(field.text);
+    return payload.length;
   });
   const values = list.values();
   await sortNumbers(values, turn);
@@ -93,9 +95,11 @@ export async function fieldSpread(
   const moments = new Moments();
   let skipped = 0;
   await visitRows({ history, selection, turn }, (run, row) => {
-    const number = field.numberIn(run.source.payload(row));
+    const payload = run.source.payload(row);
+    const number = field.numberIn(payload);
     if (number === null) skipped += 1;
     else moments.add(number);
+    return payload.length;
   });
   return { field: field.text, skipped, ...moments.facts() };
 }

@@ -37,21 +37,25 @@ export async function scan(options: Scan): Promise<void> {
   }
 }
 
-/** Payloads read between two looks at the clock. */
-const ROWS_A_LOOK = 64;
+/** Bytes looked through between two looks at the clock; a row counts for some as well. */
+const BYTES_A_LOOK = 128 * 1024;
+const BYTES_A_ROW = 512;
 
-/** Visits the rows that a selection means one by one, in position order, for work that is more than to count. */
+/** Visits the rows that a selection means one by one, in position order, for work that is more than to count. A visit says how many bytes it has looked through. */
 export async function visitRows(
   { history, selection, turn }: Pick<Scan, 'history' | 'selection' | 'turn'>,
-  visit: (run: EventRun, row: number) => void,
+  visit: (run: EventRun, row: number) => number,
 ): Promise<void> {
+  let bytes = 0;
   for (const run of history.runs(selection)) {
     const search = searchOf(run, selection);
     if (search === null) continue;
     for await (const rows of rowsMeant({ run, search, selection, turn })) {
-      for (let i = 0; i < rows.length; i++) {
-        if (i % ROWS_A_LOOK === 0 && turn.isSpent) await turn.next();
-        visit(run, rows[i] as number);
+      for (const row of rows) {
+        bytes += BYTES_A_ROW + visit(run, row);
+        if (bytes < BYTES_A_LOOK) continue;
+        bytes = 0;
+        if (turn.isSpent) await turn.next();
       }
     }
   }

@@ -60,7 +60,9 @@ export async function slidingWindows(
   const selection = { ...question.selection, since, until };
   await visitRows({ history, selection, turn }, (run, row) => {
     const pane = Math.floor(((run.source.timestamps[row] as number) - since) / slide);
-    panes.add(pane, field === null ? null : field.numberIn(run.source.payload(row)));
+    const payload = field === null ? null : run.source.payload(row);
+    panes.add(pane, payload === null ? null : (field?.numberIn(payload) ?? null));
+    return payload?.length ?? 0;
   });
   const windows = await windowsOf(panes, question, turn);
   return { windows, totalEvents: panes.total };
