@@ -2,7 +2,7 @@ import { problem } from '@allsource/shared/errors';
 import { rawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
-import type { SchemaDraft } from './schema-service.ts';
+import type { SchemaDraft } from './schema-draft.ts';
 
 const DESCRIPTION_LENGTH_MAX = 10_000;
 const TAGS_MAX = 100;

@@ -6,14 +6,21 @@
  * append and the answer leaves a version that its client does not know of; registering the same schema again makes the next one, as every registration does.
  */
 import { randomUUID } from 'node:crypto';
-import { invalidUpcaster, type PayloadFunctions, tryUpcaster } from '@allsource/schemas/upcasting';
+import { type PayloadFunctions, tryUpcaster } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { eventTypeFault, quoted, SYSTEM_TENANT } from '@allsource/shared/model';
+import { quoted, SYSTEM_TENANT } from '@allsource/shared/model';
 import type { CompatibilityMode, SchemaEnforcement } from '@allsource/shared/protocol';
 import type { SystemAppender } from '../append/append-port.ts';
 import type { ChangeTurns } from './change-turns.ts';
-import { parseUpcasterDraft } from './parse-upcaster-draft.ts';
+import {
+  compiledDraft,
+  emptyDraft,
+  requireSubject,
+  requireVersion,
+  type SchemaDraft,
+  upcasterDraft,
+} from './schema-draft.ts';
 import { requireComplete, setting, type UpcasterDraft } from './upcaster-service.ts';
 import {
   CompiledSchema,
@@ -35,19 +42,6 @@ export interface SchemaServiceOptions {
   readonly turns: ChangeTurns;
   /** Where upcasters that are functions are tried. */
   readonly functions: PayloadFunctions;
-}
-
-/** A schema to register. */
-export interface SchemaDraft {
-  readonly subject: string;
-  /** The JSON text of the schema. */
-  readonly text: string;
-  readonly description: string | null;
-  readonly tags: readonly string[];
-  /** The version that the caller expects it to become; null: any. */
-  readonly version: number | null;
-  /** The JSON text of the step that leads to it from the version before; null: none. */
-  readonly upcaster: string | null;
 }
 
 /** What a payload is to be judged by. */
@@ -260,51 +254,4 @@ export function stepsSpent(steps: number): SchemaViolation {
     rule: 'steps',
     message: `Validation takes more than the ${Math.floor(steps)} steps that a payload of this size may take: simplify the schema, or the payload`,
   };
-}
-
-function compiledDraft(text: string): CompiledSchema {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > LIMITS.schemaBytesMax)
-    throw problem(
-      'invalid_schema',
-      `The schema is ${bytes} bytes; at most ${LIMITS.schemaBytesMax} are allowed.`,
-      { limit_bytes: LIMITS.schemaBytesMax, bytes },
-    );
-  return new CompiledSchema(JSON.parse(text));
-}
-
-/** The step to the version that is registered, from the one before. */
-function upcasterDraft(
-  { upcaster }: SchemaDraft,
-  latest: SchemaVersion | null,
-): UpcasterDraft | null {
-  if (upcaster === null) return null;
-  const pointer = '/upcaster';
-  if (latest === null)
-    throw invalidUpcaster(pointer, 'the first version has none before it that it could begin at.');
-  const step = parseUpcasterDraft(upcaster, { pointer, fromVersion: latest.version });
-  if (step.toVersion === latest.version + 1) return step;
-  throw invalidUpcaster(
-    `${pointer}/to_version`,
-    `it is ${step.toVersion}; this schema becomes version ${latest.version + 1}.`,
-  );
-}
-
-function requireVersion({ subject, version }: SchemaDraft, latest: SchemaVersion | null): void {
-  const next = (latest?.version ?? 0) + 1;
-  if (version === null || version === next) return;
-  throw problem(
-    'invalid_body',
-    `'version' is ${version}; the next version of ${quoted(subject)} is ${next}. Leave it out to register whatever comes next.`,
-    { pointer: '/version', next_version: next },
-  );
-}
-
-function requireSubject(subject: string): void {
-  const fault = eventTypeFault(subject);
-  if (fault !== null) throw problem('invalid_event_type', fault, { pointer: '/subject' });
-}
-
-function emptyDraft(subject: string): SchemaDraft {
-  return { subject, text: '', description: null, tags: [], version: null, upcaster: null };
 }
