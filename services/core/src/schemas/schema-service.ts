@@ -23,7 +23,7 @@ import {
 } from './schema-draft.ts';
 import { requireComplete, setting, type UpcasterDraft } from './upcaster-service.ts';
 import {
-  CompiledSchema,
+  type CompiledSchema,
   incompatibilities,
   type SchemaViolation,
 } from '@allsource/schemas/json-schema';
