@@ -159,6 +159,18 @@ describe('a sandboxed function', () => {
     expect(other.call()).toBe('[0,2]');
   });
 
+  it('leaves nothing in memory that was all zeros when the function was loaded', async () => {
+    const counting = await load(
+      'const zeros = new Uint8Array(300_000); function reduce() { for (let i = 0; i < zeros.length; i += 1000) zeros[i]++; return zeros.indexOf(2) }',
+    );
+    expect([counting.call(), counting.call(), counting.call()]).toEqual(['-1', '-1', '-1']);
+  });
+
+  it('may not hold much before it is called', async () => {
+    const source = 'const much = new Uint8Array(5_000_000); function reduce() { return much[0] }';
+    expect(await outcome(source)).toMatch(/^memory: it holds too much before it is called: with/);
+  });
+
   it('takes names that are special to objects as data', async () => {
     const text = '{"__proto__":{"a":1},"constructor":2,"toString":3}';
     expect(await outcome('(s) => s', text)).toBe(text);

@@ -37,13 +37,14 @@ import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
+import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
-import { DefinitionCheck } from './projections/definitions/definition-check.ts';
-import { LateRuntime } from './projections/definitions/late-runtime.ts';
-import { OwnProjections } from './projections/definitions/own-projections.ts';
+import { DefinitionCheck } from './own-projections/definition-check.ts';
+import { LateRuntime } from './own-projections/late-runtime.ts';
+import { OwnProjections } from './own-projections/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
@@ -184,8 +185,9 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: BUILT_IN_PROJECTIONS.length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.count(null),
     });
+    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.measured());
   }
 
   async start(): Promise<QueryService> {
@@ -220,7 +222,12 @@ class Query {
     const schemaGate = new ReadGate({ follower: accessFollower, store: access, waitMs });
     const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas(), functions });
     return {
-      health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
+      health: {
+        service: 'allsource-query',
+        version: VERSION,
+        checks: this.#readinessChecks(),
+        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.measured()) }),
+      },
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),

@@ -19,8 +19,9 @@ import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
 import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
-import { eventsToFold, type OwnProjections } from './projections/definitions/own-projections.ts';
-import { OwnReads } from './projections/definitions/own-reads.ts';
+import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
+import { OwnReplays } from './own-projections/own-replays.ts';
+import { OwnReads } from './own-projections/own-reads.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
@@ -68,7 +69,11 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const upcast = { ...ofHistory, upcasting: options.upcasting };
   const ofProjections = { projections, gate: projectionGate };
   const own = options.ownProjections;
-  const ofReplays = { ...ofHistory, replays: stores.replays, clock };
+  const toFold = (tenant: string, types: readonly string[]) =>
+    eventsToFold(catalog.tenant(tenant), types);
+  const head = () => stores.historyFollower.status.knownHead;
+  const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
+  const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),
     ...entityRoutes({ ...upcast, snapshots: snapshotting.snapshots }),
@@ -88,12 +93,12 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...ownProjectionRoutes({
       own,
       replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
-      eventsToFold: (tenant, types) => eventsToFold(catalog.tenant(tenant), types),
+      eventsToFold: toFold,
     }),
     ...projectionRoutes({
       ...ofProjections,
       own,
-      ownReads: new OwnReads({ runtime: own.runtime, gate: projectionGate }),
+      ownReads: new OwnReads({ runtime: own.runtime, gate: historyGate }),
       createdMs: () => stores.projectionsCreatedMs,
       hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),

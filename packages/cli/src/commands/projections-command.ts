@@ -44,10 +44,10 @@ export function addProjectionsCommand(program: Command, context: CommandContext)
   const act =
     (work: (given: Work, first: string, second: string | undefined) => Promise<void>) =>
     async (...given: unknown[]): Promise<void> => {
-      const command = given.at(-1) as Command;
-      const flags = command.optsWithGlobals<ProjectionFlags>();
+      const used = given.at(-1) as Command;
+      const flags = used.optsWithGlobals<ProjectionFlags>();
       const client = connect(flags, context, { retryForMs: RETRY_FOR_MS });
-      const [first = '', second] = command.args;
+      const [first = '', second] = used.args;
       await work({ client, flags, context }, first, second);
     };
   const add = (name: string, description: string) =>

@@ -67,6 +67,7 @@ export {
 } from './inspection.ts';
 export { DEFINITIONS_PATH } from './definitions-path.ts';
 export {
+  type EarlierBuild,
   FAULT_POLICIES,
   type FaultHandling,
   type FaultPolicy,

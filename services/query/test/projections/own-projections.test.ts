@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
@@ -140,6 +141,15 @@ describe('projections of a tenant over HTTP', () => {
     const shown = (await ask('GET /api/v1/projections/orders')).body;
     expect(shown).toMatchObject({ found: true, is_stalled: true, lag_events: 1, lag_seconds: 1 });
     expect(shown.stalled_reason).toBe('The test holds it.');
+    const label = `projection="${shown.metrics_label}"`;
+    const { text } = await world.ask('/metrics');
+    expect(text).toContain(`allsource_projection_lag_events{${label}} 1`);
+    expect(text).toContain(`allsource_projection_stalled{${label}} 1`);
+    expect(text).toContain('allsource_projections{status="running"} 1');
+    expect(text).not.toContain('orders');
+    const ready = await world.ask('/readyz');
+    expect(ready.status).toBe(200);
+    expect(ready.body['projections']).toMatchObject({ stalled: 1, lag_events_max: 1 });
     runtime.foldLimit = Number.POSITIVE_INFINITY;
     expect((await ask(path)).body.state).toEqual({ count: 2 });
   });
@@ -162,7 +172,7 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask(`POST ${name}/stop`)).body.status).toBe('stopped');
     expect((await ask(`POST ${name}/pause`)).status).toBe(409);
     world = await world.restart();
-    while ((await ask(`GET ${name}`)).status === 503) continue;
+    while ((await ask(`GET ${name}`)).status === 503) await sleep(10);
     expect(await status()).toBe('stopped');
     await ask(`POST ${name}/start`);
     expect(await status()).toBe('running');
@@ -291,6 +301,42 @@ describe('projections of a tenant over HTTP', () => {
     expect((await retry({ entity_id: 'bad' })).body).toMatchObject({ events_folded: 2 });
     expect(await count('bad')).toEqual({ count: 2 });
     expect((await ask(`GET ${name}/skipped`)).body).toMatchObject({ skipped: [], count: 0 });
+  });
+
+  it('are replayed by clients who know replays', async () => {
+    append('order.a', 'order.a', 'user.a');
+    await ask('POST /api/v1/projections', { ...COUNTER, start: true });
+    const wish = { projection_name: 'orders' };
+    const preview = await ask('POST /api/replay/preview', wish);
+    expect(preview.body.data).toMatchObject({
+      projection_name: 'orders',
+      projection_kind: 'event_counter',
+      total_events: 2,
+      sampled_events: 2,
+      event_type_distribution: [{ event_type: 'order.a', count: 2, share: 1 }],
+      ready_to_replay: true,
+    });
+    const begun = await ask('POST /api/replay', wish);
+    expect(begun).toMatchObject({
+      status: 202,
+      body: { data: { projection_name: 'orders', total_events: 2, failed_events: 0 } },
+    });
+    const path = `/api/replay/${begun.body.data.replay_id}`;
+    expect((await ask(`GET ${path}`)).body.data).toMatchObject({
+      status: 'completed',
+      processed_events: 2,
+      progress_percentage: 100,
+    });
+    expect((await ask('GET /api/v1/projections/orders')).body.version).toBe(2);
+    expect((await ask('GET /api/replay')).body).toMatchObject({ total: 1 });
+    expect((await ask('GET /api/replay', undefined, OTHER)).body).toMatchObject({ total: 0 });
+    expect((await ask(`GET ${path}`, undefined, OTHER)).status).toBe(404);
+    expect((await ask(`POST ${path}/cancel`)).status).toBe(409);
+    expect((await ask(`DELETE ${path}`)).status).toBe(200);
+    expect((await ask(`GET ${path}`)).status).toBe(404);
+    const partial = { ...wish, entity_id: 'e' };
+    expect((await ask('POST /api/v1/replay', partial)).body.pointer).toBe('/projection_name');
+    expect((await ask('POST /api/replay', wish, OTHER)).status).toBe(422);
   });
 
   it('are made from a template, and in the form of older clients', async () => {

@@ -186,6 +186,52 @@ describe('a time series', () => {
   );
 });
 
+describe('a time series with a retention', () => {
+  it.each(['day', 'month'])(
+    'by %s keeps the newest buckets of each group, as of each event',
+    async (bucket) => {
+      const retention = 3;
+      await eachRun(async (events) => {
+        const shown = await folded(
+          'time_series',
+          { bucket, group_by: 'customer.country', retention },
+          events,
+        );
+        const model = [...grouped(events, (event) => plain(event).customer?.country ?? '(none)')]
+          .flatMap(([group, own]) =>
+            [...keptCounts(own, bucket, retention)].map(
+              ([name, count]) => [`${group}|${name}`, { bucket: name, group, count }] as const,
+            ),
+          )
+          .toSorted(([a], [b]) => (a < b ? -1 : 1));
+        expect([...shown]).toEqual(model);
+      });
+    },
+  );
+});
+
+function keptCounts(
+  own: readonly FoldedEvent[],
+  bucket: string,
+  retention: number,
+): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { timestamp } of own) {
+    const name = bucketName(bucket, timestamp);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    const newest = [...counts.keys()].toSorted().at(-1) ?? name;
+    for (const other of counts.keys())
+      if (bucketsBetween(bucket, other, newest) >= retention) counts.delete(other);
+  }
+  return counts;
+}
+
+function bucketsBetween(bucket: string, from: string, to: string): number {
+  const [a, b] = [new Date(from), new Date(to)];
+  if (bucket === 'day') return (b.getTime() - a.getTime()) / 86_400_000;
+  return (b.getUTCFullYear() - a.getUTCFullYear()) * 12 + b.getUTCMonth() - a.getUTCMonth();
+}
+
 function expectBucket(state: unknown, events: readonly FoldedEvent[]): void {
   const {
     p50,

@@ -6,16 +6,22 @@
  * times; a caller who has named the change that he knows of is refused instead (`definition_conflict`).
  */
 import { Problem, problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { type ProjectionDefinition, TypeFilter } from '@allsource/shared/protocol';
-import type { TenantCatalog } from '../../catalog/tenant-catalog.ts';
-import type { Definition, DefinitionDirectory } from '../../definitions/definition-directory.ts';
-import type { DefinitionWriter } from '../../definitions/definition-writer.ts';
-import type { ProjectionRuntime, ProjectionState } from '../projection-runtime.ts';
+import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
+import type { Definition, DefinitionDirectory } from '../definitions/definition-directory.ts';
+import type { DefinitionWriter } from '../definitions/definition-writer.ts';
+import type { ProjectionRuntime, ProjectionState } from '../projections/projection-runtime.ts';
+import type { MeasuredProjection } from '../observability/projection-metrics.ts';
 import type { Command } from './lifecycle.ts';
+import { metricsLabel } from './metrics-label.ts';
 import type { ProjectionDraft } from './parse-projection.ts';
-import { definitionOf, documentOf, type ProjectionDocument } from './projection-document.ts';
+import {
+  definitionOf,
+  documentOf,
+  documentText,
+  type ProjectionDocument,
+} from './projection-document.ts';
 
 export interface OwnProjectionsOptions {
   readonly directory: Pick<DefinitionDirectory, 'find' | 'ofTenant' | 'all'>;
@@ -46,12 +52,14 @@ export interface ChangeTarget extends OwnName {
 }
 
 const TRIES = 5;
+const MEASURED_FOR_MS = 1_000;
 const KIND = 'projection';
 
 export class OwnProjections {
   readonly #options: OwnProjectionsOptions;
   /** By the object that the directory keeps, so that a definition is parsed once. */
   readonly #parsed = new WeakMap<Definition, ProjectionDefinition>();
+  #measured: { readonly atMs: number; readonly rows: readonly MeasuredProjection[] } | null = null;
 
   constructor(options: OwnProjectionsOptions) {
     this.#options = options;
@@ -86,15 +94,26 @@ export class OwnProjections {
     return this.#options.directory.all(KIND).map((kept) => this.#withState(kept));
   }
 
-  /** How many projections a tenant has. */
-  count(tenant: string): number {
-    return this.#options.directory.ofTenant(KIND, tenant).length;
+  /** How many projections a tenant has, or all tenants together (null). */
+  count(tenant: string | null): number {
+    const { directory } = this.#options;
+    return (tenant === null ? directory.all(KIND) : directory.ofTenant(KIND, tenant)).length;
+  }
+
+  /** What the metrics show of all projections, looked at once for all who ask within a second. */
+  measured(): readonly MeasuredProjection[] {
+    const nowMs = performance.now();
+    if (this.#measured === null || nowMs - this.#measured.atMs > MEASURED_FOR_MS)
+      this.#measured = { atMs: nowMs, rows: this.all().map(measuredOf) };
+    return this.#measured.rows;
   }
 
   /** Hands all definitions in force to what carries them out; while they are not all read, nothing. */
   reconcile(): void {
     if (!this.#options.isSettled()) return;
-    this.#options.runtime.reconcile(this.all().map(({ definition }) => definition));
+    const kept = this.#options.directory.all(KIND);
+    this.#options.runtime.reconcile(kept.map((one) => this.#definition(one)));
+    this.#measured = null;
   }
 
   /** Creates a projection. Throws `definition_exists`, `too_many_definitions`, or what is wrong with its definition. */
@@ -174,15 +193,33 @@ export class OwnProjections {
   }
 
   #withState(kept: Definition): OwnProjection {
+    const state = this.#options.runtime.status(kept.tenant, kept.name);
+    return { definition: this.#definition(kept), state };
+  }
+
+  #definition(kept: Definition): ProjectionDefinition {
     const definition = this.#parsed.get(kept) ?? definitionOf(kept);
     this.#parsed.set(kept, definition);
-    return { definition, state: this.#options.runtime.status(kept.tenant, kept.name) };
+    return definition;
   }
 
   #requireSettled(): void {
     if (this.#options.isSettled()) return;
     throw problem('starting', 'The projections are still being read from core. Try again shortly.');
   }
+}
+
+function measuredOf({ definition, state }: OwnProjection): MeasuredProjection {
+  return {
+    label: metricsLabel(definition.tenant, definition.name),
+    status: state?.status ?? definition.wanted,
+    isWanted: definition.wanted === 'running',
+    isStalled: state?.is_stalled ?? false,
+    lagEvents: state?.lag_events ?? 0,
+    lagSeconds: state?.lag_seconds ?? 0,
+    parkedEntities: state?.parked_entities ?? 0,
+    errors: state?.stats.error_count ?? 0,
+  };
 }
 
 /** How many events of a tenant a projection folds, as far as the catalog knows them. */
@@ -192,19 +229,6 @@ export function eventsToFold(
 ): number {
   const filter = new TypeFilter(eventTypes);
   return catalog.eventCountOf((type) => filter.matches(type));
-}
-
-/** A document as it is kept. Throws `body_too_large`. */
-function documentText(document: ProjectionDocument): string {
-  const text = JSON.stringify(document);
-  const bytes = Buffer.byteLength(text);
-  const limit = LIMITS.definitionBytesMax;
-  if (bytes <= limit) return text;
-  throw problem(
-    'body_too_large',
-    `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
-    { limit_bytes: limit },
-  );
 }
 
 function isConflict(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
-import type { ProjectionRuntime, StatesWanted } from '../projection-runtime.ts';
+import type { ProjectionRuntime, StatesWanted } from '../projections/projection-runtime.ts';
 
 /**
  * A runtime that is opened when it first gets definitions: before that the secret is missing with which the log is read. Until then it knows no projection, and what is

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
-import { compileProjection } from '../kinds/compile-projection.ts';
+import { compileProjection } from '../projections/kinds/compile-projection.ts';
 import type { CheckAnswer, Checked } from './definition-check.ts';
 
 async function answer(): Promise<CheckAnswer> {
