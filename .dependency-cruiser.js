@@ -10,6 +10,7 @@ const TEST_FILE_IN_PACKAGE = '\\.test\\.ts$|/test/';
 const PACKAGE_IMPORTS = {
   shared: [],
   'service-kit': ['shared'],
+  schemas: ['sandbox', 'shared'],
   sandbox: ['shared'],
   client: ['shared'],
   testkit: ['shared', 'client'],
@@ -100,9 +101,9 @@ const forbidden = [
     to: { path: '^services/core/src/', pathNot: `^services/core/src/(${BELOW_CONCEPTS})/` },
   },
   {
-    name: 'core-json-schema-knows-nothing-of-the-store',
-    from: { path: '^services/core/src/json-schema/', pathNot: TEST_FILE },
-    to: { path: '^services/core/src/', pathNot: '^services/core/src/json-schema/' },
+    name: 'json-schema-knows-nothing-of-the-store',
+    from: { path: '^packages/schemas/src/json-schema/', pathNot: TEST_FILE },
+    to: { path: '^packages/schemas/src/', pathNot: '^packages/schemas/src/json-schema/' },
   },
   {
     name: 'core-http-is-imported-only-by-the-composition-root',

@@ -14,10 +14,12 @@ import { schemaRoutes } from './http/schema-routes.ts';
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
+import { upcasterRoutes } from './http/upcaster-routes.ts';
 import { verificationRoutes } from './http/verification-routes.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
 import type { DefinitionService } from './definitions/definition-service.ts';
 import type { SchemaService } from './schemas/schema-service.ts';
+import type { UpcasterService } from './schemas/upcaster-service.ts';
 import type { VerificationRuns } from './verify/verification-runs.ts';
 
 export interface CoreRoutesOptions {
@@ -29,6 +31,7 @@ export interface CoreRoutesOptions {
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly schemas: SchemaService;
+  readonly upcasters: UpcasterService;
   readonly definitions: DefinitionService;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
@@ -48,6 +51,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...schemaRoutes(options.schemas),
+    ...upcasterRoutes(options.upcasters),
     ...definitionRoutes(options.definitions),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),

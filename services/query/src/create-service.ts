@@ -9,6 +9,8 @@ import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { CompiledSchemas } from '@allsource/schemas/registry';
+import { Upcasts } from '@allsource/schemas/upcasting';
 import { FreshAccess } from '@allsource/service-kit/access';
 import {
   Forwarder,
@@ -48,6 +50,8 @@ import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
+import { UpcastThread } from './schemas/upcast-thread.ts';
+import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
 
@@ -144,6 +148,7 @@ class Query {
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #upcastThread = new UpcastThread();
   readonly #definitionWriter: DefinitionWriter;
   readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
@@ -212,6 +217,10 @@ class Query {
     const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
+    const { access, accessFollower, schemas } = stores;
+    const { functions } = this.#upcastThread;
+    const schemaGate = new ReadGate({ follower: accessFollower, store: access, waitMs });
+    const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas(), functions });
     return {
       health: {
         service: 'allsource-query',
@@ -222,6 +231,8 @@ class Query {
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
+      schemaGate,
+      upcasting: new Upcasting({ upcasts, gate: schemaGate }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
         store: projections,
@@ -302,6 +313,7 @@ class Query {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
+    await this.#upcastThread.close();
     await projectionRuntime.close();
     await this.#definitionCheck.close();
     this.#core.close();

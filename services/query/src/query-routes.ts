@@ -16,6 +16,7 @@ import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.
 import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
+import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
@@ -26,6 +27,7 @@ import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
 import type { QueryLimits } from './reads/query-budget.ts';
 import type { ReadGate } from './reads/read-gate.ts';
+import type { Upcasting } from './schemas/upcasting.ts';
 
 export interface QueryRoutesOptions {
   readonly health: HealthOptions;
@@ -33,6 +35,9 @@ export interface QueryRoutesOptions {
   /** The gate of reads of the event history, and that of reads of the projections. */
   readonly historyGate: ReadGate;
   readonly projectionGate: ReadGate;
+  /** The gate of reads of the schemas. */
+  readonly schemaGate: ReadGate;
+  readonly upcasting: Upcasting;
   /** What one query may cost. */
   readonly limits: QueryLimits;
   readonly parquet: ParquetRoutesOptions;
@@ -61,6 +66,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, queryRates, clock, forwarder, core } = options;
   const { history, catalog, projections, projectionFollower, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
+  const upcast = { ...ofHistory, upcasting: options.upcasting };
   const ofProjections = { projections, gate: projectionGate };
   const own = options.ownProjections;
   const toFold = (tenant: string, types: readonly string[]) =>
@@ -69,13 +75,14 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
   const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
-    ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
-    ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
+    ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),
+    ...entityRoutes({ ...upcast, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
-    ...analyticsRoutes({ ...ofHistory, clock }),
+    ...analyticsRoutes({ ...ofHistory, clock, answers: stores.answers }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
+    ...schemaEvolutionRoutes({ schemas: stores.schemas, gate: options.schemaGate }),
     ...statsRoutes({
       ...options,
       ...ofHistory,
@@ -106,10 +113,12 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
 }
 
 /** The reads that the lean lane serves, and Express as well. */
-export function readLaneRoutes({ stores, historyGate, limits }: QueryRoutesOptions): EventRoute[] {
+export function readLaneRoutes(options: QueryRoutesOptions): EventRoute[] {
+  const { stores, historyGate, limits, upcasting } = options;
   const { history, catalog, answers } = stores;
   const served = /\/events\/(?:query|:eventId)$/;
-  return eventRoutes({ history, catalog, answers, gate: historyGate, limits }).filter(({ path }) =>
+  const gate = historyGate;
+  return eventRoutes({ history, catalog, answers, gate, limits, upcasting }).filter(({ path }) =>
     served.test(path),
   );
 }

@@ -87,6 +87,12 @@ export const LIMITS = {
   analyticsCellsMax: 200_000,
   /** Events of the second type that one correlation weighs; each costs 24 bytes and a sort. Those of the first are only counted. */
   correlationEventsMax: 4_000_000,
+  /** Values of a payload field that one answer sorts for percentiles; each costs 8 bytes, and 4 more in the merge. */
+  sortedValuesMax: 4_000_000,
+  /** Times that a sliding window slides within its length. */
+  slidesAWindowMax: 1_000,
+  /** Sessions that one answer lists. */
+  sessionsListedMax: 1_000,
   /** Entities of one tenant that analytics tell apart; each costs 20 bytes, and 4 more in each block that has it. */
   countedEntitiesMax: 20_000_000,
   /** How long one scan of analytics may take, with the turns of others but without its wait. */
@@ -120,6 +126,26 @@ export const LIMITS = {
   schemaSubjectsMax: 10_000,
   /** Versions of one subject. */
   schemaVersionsMax: 10_000,
+  /** Changes from one version of a schema to the next that are listed. */
+  schemaChangesMax: 500,
+  /** Bytes of the mappings of one upcaster. They count among the bytes of the tenant's schemas. */
+  upcasterBytesMax: 64 * KIB,
+  /** Mappings of one upcaster. */
+  upcasterMappingsMax: 200,
+  /** Tokens of a pointer in a mapping. Payloads nest no deeper. */
+  upcasterPointerTokensMax: 64,
+  /** Upcasters that are functions which a process keeps loaded; each has the memory of a sandbox. */
+  loadedUpcastersMax: 4,
+  /** Calls of such functions that wait for their thread. */
+  upcastCallsWaitingMax: 256,
+  /** Samples that an upcaster is tried with. */
+  upcasterSamplesMax: 20,
+  /** Steps from the version of an event to the one asked for. A step may pass over versions. */
+  upcastStepsMax: 100,
+  /** Bytes that an upcast may add to one payload. */
+  upcastGrowthBytesMax: 1 * MIB,
+  /** Places that the mappings of one upcast may look at, beyond one for each 4 bytes of the payload; a place is about 100 ns. */
+  upcastPlacesBase: 20_000,
   /** Bytes of the schemas whose compiled form core keeps. The others are compiled again when they are needed. */
   compiledSchemasBytesMax: 8 * MIB,
   /** Steps that the validation of one payload may take beyond those that its size gives; a step is about 10 ns. */

@@ -103,6 +103,8 @@ export {
   type SchemaEnforcement,
   type SchemaEnforcementSet,
   type SchemaRegistered,
+  type SchemaUpcasterRemoved,
+  type SchemaUpcasterSet,
   type SystemEvent,
   type SystemEventType,
   type TenantCreated,

@@ -16,14 +16,6 @@ interface UnavailableFeature {
  */
 export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
   {
-    feature: 'The history of schemas',
-    routes: [
-      'GET /schema-evolution/stats',
-      'GET /schema-evolution/history/:eventType',
-      'GET /schema-evolution/schema/:eventType',
-    ],
-  },
-  {
     feature: 'Pipelines',
     routes: [
       'GET /pipelines/stats',
@@ -33,16 +25,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'PUT /pipelines/:pipelineId/reset',
       'GET /pipelines/:pipelineId',
       'DELETE /pipelines/:pipelineId',
-    ],
-  },
-  {
-    feature: 'Statistical analytics',
-    routes: [
-      'GET /analytics/percentiles',
-      'GET /analytics/stddev',
-      'GET /analytics/sliding-window',
-      'GET /analytics/session-window',
-      'GET /analytics/cache/stats',
     ],
   },
   {
