@@ -46,6 +46,22 @@ const read = (at: RuntimeWorld, name: string, key: string): unknown => {
   return state === null ? null : (JSON.parse(state) as unknown);
 };
 
+const poisoned = (at: RuntimeWorld): void => {
+  at.core.append(TENANT, [event('sick'), event('well')]);
+  at.core.append(TENANT, [event('well'), event('sick', { bad: true }), event('well')]);
+  at.core.append(TENANT, [event('sick'), event('well'), event('sick')]);
+};
+const good = (at: RuntimeWorld) =>
+  eventsOf(at.core, TENANT).filter(({ payload }) => payload['bad'] !== true);
+
+const tagged = (tag: string) =>
+  scripted(`(state, event) => ({ tag: '${tag}', n: state.n + 1 })`, { n: 0 });
+const taggedModel = (at: RuntimeWorld, tag: string, last: number) =>
+  byEntity(eventsOf(at.core, TENANT, last), {
+    initial: { tag, n: 0 },
+    fold: ({ n }) => ({ tag, n: n + 1 }),
+  });
+
 describe('a projection', () => {
   it('folds its own tenant’s events, in order, and sees appends as soon as somebody waits', async () => {
     const at = await opened();
@@ -119,14 +135,6 @@ describe('a projection', () => {
 });
 
 describe('a poison event', () => {
-  const poisoned = (at: RuntimeWorld): void => {
-    at.core.append(TENANT, [event('sick'), event('well')]);
-    at.core.append(TENANT, [event('well'), event('sick', { bad: true }), event('well')]);
-    at.core.append(TENANT, [event('sick'), event('well'), event('sick')]);
-  };
-  const good = (at: RuntimeWorld) =>
-    eventsOf(at.core, TENANT).filter(({ payload }) => payload['bad'] !== true);
-
   it('parks its entity alone; the others flow, and a rebuild with a mended fold clears it', async () => {
     const at = await opened();
     poisoned(at);
@@ -210,23 +218,15 @@ describe('a poison event', () => {
 });
 
 describe('a newer build', () => {
-  const tagged = (tag: string) =>
-    scripted(`(state, event) => ({ tag: '${tag}', n: state.n + 1 })`, { n: 0 });
-  const taggedModel = (at: RuntimeWorld, tag: string, until: number) =>
-    byEntity(eventsOf(at.core, TENANT, until), {
-      initial: { tag, n: 0 },
-      fold: ({ n }) => ({ tag, n: n + 1 }),
-    });
-
   it('is read from one moment to the next, whole, compared, and can be rolled back at once', async () => {
     const at = await opened();
     fill(at, 100);
     at.define('counts', tagged('old'));
     await at.caughtUp('counts');
     const seen: string[] = [];
-    let isDone = false;
+    const done = new AbortController();
     const reading = (async () => {
-      while (!isDone) {
+      while (!done.signal.aborted) {
         const page = at.runs.page(TENANT, 'counts', { limit: 1_000 });
         const states = Object.fromEntries(
           page.states.map(({ key, state }) => [key, JSON.parse(state) as unknown]),
@@ -247,7 +247,7 @@ describe('a newer build', () => {
     await sleep(100);
     at.define('counts', { pinned_build: 1 });
     expect(at.state('counts').live_build).toBe(1);
-    isDone = true;
+    done.abort();
     await reading;
     expect(seen).toEqual(['old', 'new']);
     await at.caughtUp('counts');
