@@ -36,7 +36,9 @@ function event(entity: string, payload: object = {}, type = 'order.placed'): Wri
 /** Appends commits of several entities, with another tenant's between them. */
 function fill({ core }: RuntimeWorld, commits: number): void {
   for (let i = 0; i < commits; i++) {
-    const events = Array.from({ length: 10 }, (_, j) => event(`e-${(i * 7 + j) % 23}`));
+    const events = Array.from({ length: 10 }, (_, j) =>
+      event(`e-${(i * 7 + j) % 23}`, {}, j % 3 === 2 ? 'order.paid' : 'order.placed'),
+    );
     core.append(i % 5 === 4 ? 'other' : TENANT, events);
   }
 }
@@ -67,10 +69,10 @@ describe('a projection', () => {
     const at = await opened();
     fill(at, 40);
     at.define('lists', scripted(LIST_ALL));
-    at.define('some', { ...scripted(LIST_ALL), event_types: ['order.paid'] });
+    at.define('some', { ...scripted(LIST_ALL), event_types: ['order.refunded'] });
     await at.caughtUp('lists');
     expect(at.states('lists')).toEqual(listModel(eventsOf(at.core, TENANT)));
-    at.core.append(TENANT, [event('e-1'), event('e-1', {}, 'order.paid')]);
+    at.core.append(TENANT, [event('e-1'), event('e-1', {}, 'order.refunded')]);
     await at.caughtUp('lists');
     await at.caughtUp('some');
     expect(at.states('lists')).toEqual(listModel(eventsOf(at.core, TENANT)));
@@ -294,6 +296,14 @@ describe('workers', () => {
     const kinds = {
       lists: scripted(LIST_ALL),
       types: { type: 'event_counter', definition: { by: 'field', field: 'n' } },
+      // It has hidden keys of entities, and a state that all workers hold a part of.
+      funnel: {
+        type: 'funnel',
+        definition: {
+          steps: [{ event_type: 'order.placed' }, { event_type: 'order.paid' }],
+          window_seconds: 3_600,
+        },
+      },
     } as const;
     for (const [kind, computed] of Object.entries(kinds)) {
       at.define(`${kind}-1`, computed);
