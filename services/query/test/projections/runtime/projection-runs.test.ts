@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import Database from 'better-sqlite3';
 import type { WrittenEvent } from '../log-writer.ts';
 import {
   byEntity,
@@ -427,5 +428,27 @@ describe('lag', () => {
     await at.caughtUp('lists');
     at.runs.status(TENANT, 'lists');
     await until('it is not stalled', () => !at.state('lists').is_stalled);
+  });
+
+  it('comes of a disk that refuses, too; what was folded is kept and saved when it takes it again', async () => {
+    const at = await opened({ stalledAfterMs: 300 });
+    fill(at, 5);
+    at.define('lists', scripted(LIST_ALL));
+    await at.caughtUp('lists');
+    const [file] = readdirSync(join(at.folder, 'projections'), {
+      recursive: true,
+      encoding: 'utf8',
+    })
+      .filter((name) => name.endsWith('.sqlite'))
+      .map((name) => join(at.folder, 'projections', name));
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    fill(at, 2);
+    await until('it is stalled', () => at.state('lists').is_stalled);
+    expect(at.state('lists').stalled_reason).toMatch(/cannot be saved: .*locked/);
+    other.exec('ROLLBACK');
+    other.close();
+    await at.caughtUp('lists');
+    expect(at.states('lists')).toEqual(listModel(eventsOf(at.core, TENANT)));
   });
 });
