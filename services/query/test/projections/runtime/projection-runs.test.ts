@@ -16,7 +16,7 @@ import {
 } from './event-model.ts';
 import { RuntimeWorld, TENANT, until, type WorldOptions } from './runtime-world.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 let world: RuntimeWorld | null = null;
 afterEach(async () => {
