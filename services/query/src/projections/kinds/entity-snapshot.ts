@@ -37,7 +37,7 @@ class EntitySnapshot implements CompiledProjection {
   }
 
   print(_key: string, state: JsonValue): string {
-    return String(state);
+    return typeof state === 'string' ? state : JSON.stringify(state);
   }
 
   close(): void {}
