@@ -29,6 +29,7 @@ import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
+import { DefinitionService } from './definitions/definition-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
@@ -195,6 +196,11 @@ class Core {
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
       schemas: this.#schemas,
+      definitions: new DefinitionService({
+        fold: parts.definitions,
+        appender: journal,
+        hasTenant: (tenantId) => directory.hasTenant(tenantId),
+      }),
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),

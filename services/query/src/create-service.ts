@@ -28,6 +28,7 @@ import {
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import type { QueryConfig } from './config/query-config.ts';
+import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
@@ -184,6 +185,11 @@ class Query {
       }),
       core: this.#core,
       controlPlane: this.#controlPlane,
+      definitionWriter: new DefinitionWriter({
+        core: this.#core,
+        internalToken: () => stores.internalToken,
+        follower: stores.accessFollower,
+      }),
     };
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '@allsource/shared/model';
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
+import type { DefinitionWriter } from './definitions/definition-writer.ts';
 import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
 import { unavailableRoutes } from './gateway/unavailable-routes.ts';
 import { analyticsRoutes } from './http/analytics-routes.ts';
@@ -39,6 +40,8 @@ export interface QueryRoutesOptions {
   readonly forwarder: Forwarder;
   readonly core: Upstream;
   readonly controlPlane: Upstream | null;
+  /** Has definitions of projections and pipelines kept by core. */
+  readonly definitionWriter: DefinitionWriter;
 }
 
 /** Where /livez, /readyz and /health are also found. */

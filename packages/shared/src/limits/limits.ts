@@ -125,6 +125,12 @@ export const LIMITS = {
   schemaAppendStepsPerByte: 2,
   /** Bytes of payloads that are parsed and validated before others have their turn. */
   schemaTurnBytes: 1 * MIB,
+  /** Bytes of the definition of a projection or pipeline as it is kept, with its reducers or operators. */
+  definitionBytesMax: 256 * KIB,
+  /** Projections of a tenant's own. Each has its own process time and its own files. */
+  projectionsMax: 100,
+  /** Pipelines of a tenant. */
+  pipelinesMax: 100,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */

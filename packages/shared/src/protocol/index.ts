@@ -65,6 +65,7 @@ export {
   parseInspectionRecord,
   VERIFY_PATH,
 } from './inspection.ts';
+export { DEFINITIONS_PATH } from './definitions-path.ts';
 export {
   FAULT_POLICIES,
   type FaultHandling,
@@ -88,6 +89,10 @@ export {
   type CompatibilityMode,
   type ConsumerAcknowledged,
   type ConsumerRegistered,
+  DEFINITION_KINDS,
+  type DefinitionKind,
+  type DefinitionRemoved,
+  type DefinitionSet,
   parseSystemEvent,
   type ProjectionStateSaved,
   ROLES,

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { hashApiKey } from '@allsource/shared/access';
 import { position } from '@allsource/shared/model';
 import {
+  DEFINITIONS_PATH,
   encodeHeadNotice,
   FEED_PATH,
   HEAD_PATH,
@@ -55,6 +56,8 @@ export class StandInCore {
   readonly server: Server;
   readonly #followers = new Set<LiveFeed>();
   readonly #heartbeat: NodeJS.Timeout;
+  /** Positions of the last changes. */
+  readonly #definitions = new Map<string, number>();
   #keys = 0;
 
   constructor() {
@@ -143,7 +146,36 @@ export class StandInCore {
       response.end(JSON.stringify({ head: this.log.head, log_id: this.log.logIdHex }));
     } else if (url.pathname === FEED_PATH) {
       this.#follow(url.searchParams, response);
+    } else if (url.pathname.startsWith(DEFINITIONS_PATH)) {
+      void this.#define(url, { request, response });
     } else response.writeHead(404).end();
+  }
+
+  /** Keeps definitions as core does: a change that names another position than that of the last change is refused. */
+  async #define(
+    url: URL,
+    { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  ): Promise<void> {
+    const body = await bodyOf(request);
+    const [kind, tenant = '', name] = url.pathname
+      .slice(DEFINITIONS_PATH.length + 1)
+      .split('/')
+      .map(decodeURIComponent);
+    const key = `${kind}/${tenant}/${name}`;
+    const changed_position = this.#definitions.get(key) ?? 0;
+    if (changed_position !== Number(url.searchParams.get('expected_position'))) {
+      const refusal = { code: 'definition_conflict', detail: 'Changed.', changed_position };
+      response.writeHead(409).end(JSON.stringify(refusal));
+      return;
+    }
+    const names = JSON.stringify({ kind, name });
+    const isRemoval = request.method === 'DELETE';
+    const type = `_system.definition.${isRemoval ? 'removed' : 'set'}`;
+    const payload = isRemoval ? names : `${names.slice(0, -1)},"document":${body}}`;
+    this.append(tenant, [{ type, entity: `${kind}:${name}`, payload }], true);
+    if (isRemoval) this.#definitions.delete(key);
+    else this.#definitions.set(key, this.log.head);
+    response.end(JSON.stringify({ position: this.log.head }));
   }
 
   #follow(query: URLSearchParams, response: ServerResponse): void {
