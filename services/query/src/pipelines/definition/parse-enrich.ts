@@ -50,7 +50,10 @@ function parseRows(members: Members): Record<string, string> {
   const rows = Object.create(null) as Record<string, string>;
   for (const [key, row] of members.entries('rows', { max: LIMITS.pipelineTableRowsMax })) {
     if (!isObject(row)) {
-      throw refusal(members.at('rows'), `The row ${shown(key)} is ${shown(row)}; allowed is an object.`);
+      throw refusal(
+        members.at('rows'),
+        `The row ${shown(key)} is ${shown(row)}; allowed is an object.`,
+      );
     }
     rows[key] = JSON.stringify(row);
   }

@@ -113,8 +113,7 @@ function parseWindow(members: Members): WindowDefinition {
     windowType: config.choice('window_type', WINDOW_TYPES),
     sizeSeconds,
     slideSeconds: config.optionalNumber('slide_seconds', SECONDS) ?? sizeSeconds,
-    sessionTimeoutSeconds:
-      config.optionalNumber('session_timeout_seconds', SECONDS) ?? sizeSeconds,
+    sessionTimeoutSeconds: config.optionalNumber('session_timeout_seconds', SECONDS) ?? sizeSeconds,
     allowedLatenessSeconds:
       config.optionalNumber('allowed_lateness_seconds', { min: 0, max: SECONDS.max }) ?? 0,
     outputOn: config.optionalChoice('output_on', WINDOW_OUTPUTS) ?? 'update',
@@ -125,7 +124,11 @@ function parseWindow(members: Members): WindowDefinition {
 }
 
 function requireFewOverlaps(
-  { windowType, sizeSeconds, slideSeconds }: Pick<WindowDefinition, 'windowType' | 'sizeSeconds' | 'slideSeconds'>,
+  {
+    windowType,
+    sizeSeconds,
+    slideSeconds,
+  }: Pick<WindowDefinition, 'windowType' | 'sizeSeconds' | 'slideSeconds'>,
   config: Members,
 ): void {
   if (windowType !== 'sliding') return;

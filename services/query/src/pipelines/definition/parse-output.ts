@@ -69,7 +69,10 @@ function parseDestination(value: unknown, place: Place): Destination {
 function parseKind(members: Members, place: Place): Destination {
   switch (members.choice('kind', KINDS)) {
     case 'emit': {
-      const eventType = emittedType(members.text('event_type', { max: 256 }), members.at('event_type'));
+      const eventType = emittedType(
+        members.text('event_type', { max: 256 }),
+        members.at('event_type'),
+      );
       return { kind: 'emit', eventType, entityField: optionalFieldPath(members, 'entity_id') };
     }
     case 'table':
@@ -125,6 +128,7 @@ function parseWebhook(members: Members, { route, secretOf }: Place): WebhookOutp
 }
 
 function requireUrl(text: string, pointer: string): string {
-  if (text.length <= URL_LENGTH.max && /^https?:\/\//i.test(text) && URL.canParse(text)) return text;
+  if (text.length <= URL_LENGTH.max && /^https?:\/\//i.test(text) && URL.canParse(text))
+    return text;
   throw refusal(pointer, `${shown(text)} is not a URL; allowed is one of http or https.`);
 }

@@ -6,12 +6,7 @@ import type { OutputDefinition } from './output-definition.ts';
 import { destinationsOf } from './output-definition.ts';
 import { parseOperators } from './parse-operators.ts';
 import { parseOutput, type SecretOf } from './parse-output.ts';
-import {
-  type Pipeline,
-  type PipelineDocument,
-  type Start,
-  STARTS,
-} from './pipeline-definition.ts';
+import { type Pipeline, type PipelineDocument, type Start, STARTS } from './pipeline-definition.ts';
 import { pipelineIdFault } from './pipeline-id.ts';
 
 const NAME = { max: 128 };
@@ -46,7 +41,8 @@ export function parsePipelineWish(
   const members = new Members(body, '');
   const made: Record<string, string> = {};
   const secretOf: SecretOf = (route, given) =>
-    given ?? (Object.hasOwn(known, route) ? (known[route] as string) : (made[route] = madeSecret()));
+    given ??
+    (Object.hasOwn(known, route) ? (known[route] as string) : (made[route] = madeSecret()));
   const operators = members.list('operators', { max: LIMITS.pipelineOperatorsMax });
   const output = members.value('output');
   const parsed = {

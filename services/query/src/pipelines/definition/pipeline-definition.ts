@@ -43,4 +43,3 @@ export interface Pipeline {
   readonly generation: number;
   readonly startAfter: number;
 }
-
