@@ -64,7 +64,7 @@ export function parsePipelineWish(
 
 /** Makes a pipeline ready out of what the log keeps. Throws `invalid_body` for a document that this program does not know. */
 export function readyPipeline(tenant: string, document: PipelineDocument): Pipeline {
-  const { id, operators, output, secrets, generation } = document;
+  const { id, name, operators, output, secrets, generation, run } = document;
   const secretOf: SecretOf = (route) => secrets[route] ?? '';
   return {
     tenant,
@@ -72,7 +72,9 @@ export function readyPipeline(tenant: string, document: PipelineDocument): Pipel
     sourceEventTypes: document.source_event_types,
     operators: parseOperators(operators, '/operators'),
     output: parseOutput(output, '/output', secretOf),
+    name,
     generation,
+    run,
     startAfter: document.start_after,
   };
 }

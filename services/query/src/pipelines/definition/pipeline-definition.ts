@@ -3,8 +3,8 @@
  * survive the loss of every read store, and a change is durable before it is answered.
  *
  * `generation` counts what is computed: 1 at first, one more with each change of the sources, the operators or the output and with each reset. A
- * generation is computed anew from `start_after` on, in a file of its own. Everything that a pipeline puts out bears its generation, so that
- * what was put out is known again.
+ * generation is computed anew from `start_after` on, in a file of its own. Everything that a pipeline puts out bears the name of its `run`, so that
+ * what was put out is known again, and a pipeline that is registered anew under an old id is not taken for the old one.
  */
 import type { OperatorDefinition } from './operator-definition.ts';
 import type { OutputDefinition } from './output-definition.ts';
@@ -25,6 +25,8 @@ export interface PipelineDocument {
   readonly output: unknown;
   readonly start_from: Start;
   readonly generation: number;
+  /** Names this generation among all that ever were: what it puts out bears it. */
+  readonly run: string;
   /** The position behind which it begins. */
   readonly start_after: number;
   /** The secrets of its webhooks by route. They are never shown but when they are made. */
@@ -40,6 +42,8 @@ export interface Pipeline {
   readonly sourceEventTypes: readonly string[];
   readonly operators: readonly OperatorDefinition[];
   readonly output: OutputDefinition;
+  readonly name: string;
   readonly generation: number;
+  readonly run: string;
   readonly startAfter: number;
 }

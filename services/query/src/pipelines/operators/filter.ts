@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { FilterDefinition } from '../definition/operator-definition.ts';
 import type { Carried } from './carried.ts';
 import { JsonPath } from './json-path.ts';
-import type { Operator } from './operator.ts';
+import type { Operator, Surroundings } from './operator.ts';
 
 /**
  * Lets values pass whose field compares with the given value. `eq` and `ne` compare JSON values, `gt` and `lt` numbers with numbers and text with text,
@@ -17,8 +17,10 @@ export class Filter implements Operator {
     this.#passes = comparison(op, value);
   }
 
-  apply(value: Carried): readonly Carried[] {
-    return this.#passes(value.at(this.#path)) ? [value] : [];
+  apply(value: Carried, { noteFiltered }: Surroundings): readonly Carried[] {
+    if (this.#passes(value.at(this.#path))) return [value];
+    noteFiltered();
+    return [];
   }
 }
 

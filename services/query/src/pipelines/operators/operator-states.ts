@@ -123,7 +123,7 @@ export class OperatorStates {
     const changes: ChangedEntry[] = [];
     for (const [operator, { changed }] of this.#overlays)
       for (const [key, entry] of changed) changes.push({ operator, key, entry });
-    this.#overlays.clear();
+    for (const { changed } of this.#overlays.values()) changed.clear();
     this.#steps = [];
     this.#size = 0;
     return changes;

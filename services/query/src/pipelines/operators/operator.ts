@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly states: OperatorStates;
   /** Counts an event that came too late for its windows. */
   readonly noteLate: () => void;
+  /** Notes that a value was filtered out. */
+  readonly noteFiltered: () => void;
 }
 
 /**
@@ -17,6 +19,11 @@ export interface Surroundings {
  */
 export interface Operator {
   apply(value: Carried, around: Surroundings): readonly Carried[] | Promise<readonly Carried[]>;
+}
+
+/** Why a source of `enrich` cannot be asked at the moment. The event is tried again. */
+export class SourceUnavailable extends Error {
+  override readonly name = 'SourceUnavailable';
 }
 
 /** Why an event cannot pass an operator. It fails again when it is tried again. */
