@@ -153,6 +153,8 @@ export const LIMITS = {
   pipelineHopsMax: 8,
   /** Outputs of a pipeline that wait to be written or delivered; it reads on when there are fewer. */
   pipelineOutboxMax: 10_000,
+  /** Characters of such a page; the row that passes it is still on it. */
+  pipelineResultsLengthMax: 2 * MIB,
   /** Events of one append of a pipeline, and bytes of its body but for a single event that is larger. */
   pipelineAppendEventsMax: 500,
   pipelineAppendBytesMax: 1 * MIB,

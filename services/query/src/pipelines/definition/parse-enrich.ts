@@ -34,10 +34,21 @@ function parseSource(members: Members): EnrichSource {
   const fault = kind === 'pipeline' ? pipelineIdFault(rest) : null;
   if (kind === 'pipeline' && fault === null) return { kind, id: rest };
   if (kind === 'projection' && projectionNameFault(rest) === null) return { kind, name: rest };
-  if (kind === 'http' || kind === 'https') return { kind: 'http', url: text };
+  if (kind === 'http' || kind === 'https') return { kind: 'http', url: requireUrl(members, text) };
   throw refusal(
     members.at('source'),
     `'source' is ${shown(text)}; allowed are rows (with 'rows'), pipeline:<id> (its results), projection:<name> and an http or https URL with {key} in its path or query.`,
+  );
+}
+
+/** A URL with {key} behind its host, where no key changes who is asked. */
+function requireUrl(members: Members, text: string): string {
+  const [one, other] = ['a', 'b'].map((key) => text.replaceAll('{key}', key));
+  const isKeyed = one !== other && URL.canParse(one ?? '') && URL.canParse(other ?? '');
+  if (isKeyed && new URL(one ?? '').origin === new URL(other ?? '').origin) return text;
+  throw refusal(
+    members.at('source'),
+    `'source' is ${shown(text)}; allowed is an http or https URL with {key} in its path or query.`,
   );
 }
 

@@ -8,14 +8,11 @@
  *
  * Events that core refuses for good, such as by a strict schema, are put among the dead letters one by one; the others go on.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Deferred, deferred } from '@allsource/shared/lang';
 import type { Pipeline } from '../definition/pipeline-definition.ts';
 import type { CoreAppender } from './core-appender.ts';
 import type { EmitBatch, Outbox } from './outbox.ts';
-
-const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 5_000;
+import { persist } from './persist.ts';
 
 export interface EmitterOptions {
   readonly pipeline: Pipeline;
@@ -92,10 +89,7 @@ export class Emitter {
         break;
       }
       case 'key_reused':
-        await this.#persist(async () => {
-          await this.#options.search();
-          return null;
-        });
+        await this.#persist(this.#options.search);
         if (this.#isStopped) return;
         this.#salt += 1;
         outbox.dissolve();
@@ -119,9 +113,8 @@ export class Emitter {
       | undefined;
     await this.#persist(async () => {
       const outcome = await appender.append(request);
-      if (outcome.kind === 'failed') return outcome.reason;
+      if (outcome.kind === 'failed') throw new RangeError(outcome.reason);
       decided = outcome;
-      return null;
     });
     return decided;
   }
@@ -134,17 +127,11 @@ export class Emitter {
     return `pipeline:${run}:${range}:${entries.length}${this.#salt === 0 ? '' : `:${this.#salt}`}`;
   }
 
-  /** Does something until it says no fault, with growing pauses. */
-  async #persist(attempt: () => Promise<string | null>): Promise<void> {
-    for (
-      let delayMs = RETRY_MS_MIN;
-      !this.#isStopped;
-      delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)
-    ) {
-      this.#fault = await attempt().catch((error: unknown) => String(error));
-      if (this.#fault === null) return;
-      // Rejects when this is closed, which ends the loop.
-      await sleep(delayMs, null, { signal: this.#stopping.signal }).catch(() => null);
-    }
+  #persist(attempt: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    const onFault = (fault: string | null) => {
+      this.#fault = fault;
+    };
+    return persist(attempt, { signal, onFault });
   }
 }

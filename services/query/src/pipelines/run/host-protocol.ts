@@ -28,11 +28,12 @@ export type HostCommand =
   | { readonly kind: 'run'; readonly job: PipelineJob }
   /** Ends a pipeline; answered with `stopped`. */
   | { readonly kind: 'stop'; readonly key: string; readonly request: number }
-  /** Answered with `reached` when the pipeline has saved everything up to a position. */
+  /** Answered with `reached` when the pipeline has saved everything up to a position; without an answer after `timeoutMs`. */
   | {
       readonly kind: 'wait';
       readonly key: string;
       readonly position: number;
+      readonly timeoutMs: number;
       readonly request: number;
     }
   /** Says that dead letters were given another try. */
@@ -75,10 +76,13 @@ export interface LookUpSource {
 }
 
 export type HostReport =
+  /** It takes commands. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'state'; readonly key: string; readonly state: PipelineState }
   /** Rows may have changed. */
   | { readonly kind: 'saved'; readonly key: string }
-  | { readonly kind: 'reached' | 'stopped'; readonly request: number }
+  | { readonly kind: 'stopped'; readonly request: number }
+  | { readonly kind: 'reached'; readonly request: number; readonly isReached: boolean }
   | { readonly kind: 'revived'; readonly request: number; readonly count: number }
   | {
       readonly kind: 'look_up';

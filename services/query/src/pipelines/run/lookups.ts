@@ -41,6 +41,8 @@ export class Lookups {
   }
 
   async #fetch(url: string, key: string): Promise<string | null> {
+    // As parts of a path these lead elsewhere.
+    if (key === '.' || key === '..') return null;
     try {
       const answer = await this.#options.requests.send({
         url: new URL(url.replaceAll('{key}', encodeURIComponent(key))),

@@ -26,6 +26,7 @@ export class Outbox {
   readonly #assign: Statement<[number, number, number]>;
   readonly #due: Statement<[number, number], Delivery>;
   readonly #pending: Statement<[], { readonly count: number }>;
+  readonly #dead: Statement<[], { readonly count: number }>;
   #batches: number;
 
   constructor(database: Connection) {
@@ -52,6 +53,7 @@ export class Outbox {
     this.#pending = database.prepare(
       `SELECT count(*) AS count FROM outbox WHERE status = 'pending'`,
     );
+    this.#dead = database.prepare(`SELECT count(*) AS count FROM outbox WHERE status = 'dead'`);
     this.#batches =
       database
         .prepare<[], { readonly last: number }>(
@@ -63,6 +65,13 @@ export class Outbox {
   /** The number of outputs that wait, dead letters left out. */
   get pendingCount(): number {
     return this.#pending.get()?.count ?? 0;
+  }
+
+  /** How many outputs wait, and how many are dead letters. */
+  counts(): { readonly pending: number; readonly dead: number } {
+    const pending = this.pendingCount;
+    const dead = this.#dead.get()?.count ?? 0;
+    return { pending, dead };
   }
 
   /** The events to append next: those that were begun before a restart, else the oldest. Null when there are none. */
