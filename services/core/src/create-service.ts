@@ -14,6 +14,7 @@ import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forwa
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   type Guard,
@@ -32,7 +33,7 @@ import { ConsumerService } from './consumers/consumer-service.ts';
 import { DefinitionService } from './definitions/definition-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
+import { openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
@@ -201,11 +202,14 @@ class Core {
         fold: parts.definitions,
         appender: journal,
         hasTenant: (tenantId) => directory.hasTenant(tenantId),
+        hasSavedStates: (tenant, name) => parts.states.count(tenant, name) > 0,
       }),
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
         bodyBytesMax: config.bodyBytesMax,
+        isComputed: ({ tenant, projection: name }) =>
+          parts.definitions.changedPosition({ tenant, kind: 'projection', name }) > 0,
         forward,
       },
       sse: { log: journal, connections, authenticate: this.#authenticate, logger },
@@ -266,7 +270,7 @@ class Core {
     };
   }
 
-  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
+  #server(app: Express): { readonly server: Server; readonly lane: ConnectionLane } {
     const { config, logger, httpMetrics, parts } = this.#options;
     const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
     const route = this.#appendRoute();
@@ -317,7 +321,7 @@ class Core {
     ];
   }
 
-  async #close(server: Server, lane: AppendLane): Promise<void> {
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
     const { config, parts, releaseLock } = this.#options;
     this.#closing = problem(
       'shutting_down',

@@ -17,6 +17,7 @@ import {
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   listen,
@@ -30,12 +31,15 @@ import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/o
 import type { QueryConfig } from './config/query-config.ts';
 import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
-import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
+import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { NoProjectionRuntime } from './projections/definitions/no-projection-runtime.ts';
+import { OwnProjections } from './projections/definitions/own-projections.ts';
+import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
@@ -50,8 +54,16 @@ export interface QueryService extends RunningService {
   readonly routes: readonly Route[];
 }
 
+/** Parts that a test puts in the place of others. */
+export interface QueryServiceParts {
+  readonly projectionRuntime?: ProjectionRuntime;
+}
+
 /** Starts the query service. Throws a ConfigError that says why it cannot start. */
-export async function createQueryService(config: QueryConfig): Promise<QueryService> {
+export async function createQueryService(
+  config: QueryConfig,
+  { projectionRuntime = new NoProjectionRuntime() }: QueryServiceParts = {},
+): Promise<QueryService> {
   const lock = await lockFolder(config.folder, 'query');
   try {
     const logger = createLogger('query', config.logLevel);
@@ -81,6 +93,7 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
       ingestRates,
       stores,
       parquet,
+      projectionRuntime,
       releaseLock,
     };
     return await new Query(parts).start();
@@ -98,6 +111,7 @@ interface QueryOptions {
   readonly ingestRates: TenantRates;
   readonly stores: ReadStores;
   readonly parquet: KeptParquet;
+  readonly projectionRuntime: ProjectionRuntime;
   readonly releaseLock: () => Promise<void>;
 }
 
@@ -108,6 +122,8 @@ class Query {
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #definitionWriter: DefinitionWriter;
+  readonly #ownProjections: OwnProjections;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
 
@@ -119,6 +135,19 @@ class Query {
       config.controlPlaneUrl === null
         ? null
         : new Upstream('control-plane', config.controlPlaneUrl);
+    this.#definitionWriter = new DefinitionWriter({
+      core: this.#core,
+      internalToken: () => stores.internalToken,
+      follower: stores.accessFollower,
+    });
+    this.#ownProjections = new OwnProjections({
+      directory: stores.definitions,
+      isSettled: () => stores.settledDefinitions.isSettled,
+      writer: this.#definitionWriter,
+      runtime: options.projectionRuntime,
+      check: () => Promise.resolve(),
+    });
+    stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
     this.#authenticator = new Authenticator({
       directory: stores.access.directory,
       jwtSecret: config.jwtSecret,
@@ -185,15 +214,12 @@ class Query {
       }),
       core: this.#core,
       controlPlane: this.#controlPlane,
-      definitionWriter: new DefinitionWriter({
-        core: this.#core,
-        internalToken: () => stores.internalToken,
-        follower: stores.accessFollower,
-      }),
+      definitionWriter: this.#definitionWriter,
+      ownProjections: this.#ownProjections,
     };
   }
 
-  #lane(server: Server, routes: readonly EventRoute[]): ReadLane {
+  #lane(server: Server, routes: readonly EventRoute[]): ConnectionLane {
     const { stores, httpMetrics, metrics } = this.#options;
     const { directory } = stores.access;
     return openReadLane({
@@ -238,8 +264,8 @@ class Query {
     return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
   }
 
-  async #close(server: Server, lane: ReadLane): Promise<void> {
-    const { config, stores, parquet, releaseLock } = this.#options;
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
+    const { config, stores, parquet, projectionRuntime, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
     // Whoever waits for a job on the files is told, so that the server need not wait for it.
@@ -247,6 +273,7 @@ class Query {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
+    await projectionRuntime.close();
     this.#core.close();
     this.#controlPlane?.close();
     await releaseLock();

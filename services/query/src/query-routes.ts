@@ -13,10 +13,13 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
+import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
-import { replayRoutes } from './http/replay-routes.ts';
+import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
+import { eventsToFold, type OwnProjections } from './projections/definitions/own-projections.ts';
+import { OwnReads } from './projections/definitions/own-reads.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
@@ -42,6 +45,7 @@ export interface QueryRoutesOptions {
   readonly controlPlane: Upstream | null;
   /** Has definitions of projections and pipelines kept by core. */
   readonly definitionWriter: DefinitionWriter;
+  readonly ownProjections: OwnProjections;
 }
 
 /** Where /livez, /readyz and /health are also found. */
@@ -57,6 +61,8 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { history, catalog, projections, projectionFollower, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
+  const own = options.ownProjections;
+  const ofReplays = { ...ofHistory, replays: stores.replays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
@@ -65,10 +71,22 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
-    ...statsRoutes({ ...options, ...ofHistory, projections }),
-    ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
+    ...statsRoutes({
+      ...options,
+      ...ofHistory,
+      projections,
+      ownProjectionCount: (tenant) => own.count(tenant),
+    }),
+    ...replayRoutes(ofReplays),
+    ...ownProjectionRoutes({
+      own,
+      replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
+      eventsToFold: (tenant, types) => eventsToFold(catalog.tenant(tenant), types),
+    }),
     ...projectionRoutes({
       ...ofProjections,
+      own,
+      ownReads: new OwnReads({ runtime: own.runtime, gate: projectionGate }),
       createdMs: () => stores.projectionsCreatedMs,
       hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),

@@ -4,7 +4,7 @@ import {
   type ClusterNode,
   type ClusterStatus,
   type ServiceHealth,
-} from '@allsource/client';
+} from '@allsource/client/tools';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';

@@ -71,6 +71,7 @@ export const ERROR_CATALOGUE = {
   operation_ended: kind(409, 'The operation has ended', ''),
   definition_conflict: kind(409, 'The definition was changed meanwhile', '', true),
   definition_exists: kind(409, 'The name is in use', ''),
+  wrong_status: kind(409, 'What it does at the moment does not allow this', ''),
   too_many_definitions: kind(409, 'The tenant has as many as it may have', ''),
   not_available: kind(501, 'This is not available', ''),
   query_budget_exceeded: kind(422, 'The query needs more than it may cost', 'Invalid query: '),

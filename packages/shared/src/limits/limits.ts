@@ -129,6 +129,22 @@ export const LIMITS = {
   definitionBytesMax: 256 * KIB,
   /** Projections of a tenant's own. Each has its own process time and its own files. */
   projectionsMax: 100,
+  /** Characters of the description of a projection, and of other texts of its definition but for those inside `definition`. */
+  projectionTextMax: 10_000,
+  /** Events that a projection folds between two looks at what its owner wants. */
+  projectionBatchEventsMax: 100_000,
+  /** Events between two saves of a projection's states. A crash folds at most so many again. */
+  checkpointIntervalMax: 1_000_000,
+  /** Workers of one projection. Each is a share of a process and a file of its own. */
+  projectionWorkersMax: 16,
+  /** Tries of an event after the first one, each after a longer pause. */
+  projectionRetriesMax: 20,
+  /** Parked entities on one page of a list. */
+  parkedPageMax: 1_000,
+  /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
+  statesPageCharactersMax: 16 * MIB,
+  /** Projections that the metrics show one by one, those that are furthest behind. */
+  projectionsMeasuredMax: 200,
   /** Pipelines of a tenant. */
   pipelinesMax: 100,
   /** Operators of one pipeline. */

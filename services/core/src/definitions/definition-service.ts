@@ -17,6 +17,8 @@ export interface DefinitionServiceOptions {
   readonly fold: DefinitionFold;
   readonly appender: SystemAppender;
   readonly hasTenant: (tenantId: string) => boolean;
+  /** True when clients have saved states of their own under the name of a projection. */
+  readonly hasSavedStates: (tenant: string, name: string) => boolean;
 }
 
 const COUNT_MAX: Readonly<Record<DefinitionKind, number>> = {
@@ -33,12 +35,13 @@ export class DefinitionService {
   }
 
   /**
-   * Sets the document of a definition, JSON text of an object. Resolves with the position of the change. Throws `definition_conflict`, `too_many_definitions`
-   * or `tenant_not_found`.
+   * Sets the document of a definition, JSON text of an object. Resolves with the position of the change. Throws `definition_conflict`, `too_many_definitions`,
+   * `definition_exists` for a name under which clients keep states, or `tenant_not_found`.
    */
   set(of: DefinitionName, text: string, expectedPosition: number): Promise<Position> {
     return this.#inTurn(of, expectedPosition, (isThere) => {
       if (!isThere) this.#requireRoom(of);
+      if (!isThere) this.#requireFree(of);
       const { kind, name } = of;
       const names = JSON.stringify({ kind, name }).slice(0, -1);
       const payload = { kind, name, document: null };
@@ -68,6 +71,14 @@ export class DefinitionService {
       'too_many_definitions',
       `The tenant has ${limit} ${kind}s, as many as it may have. Delete one first.`,
       { limit },
+    );
+  }
+
+  #requireFree({ tenant, kind, name }: DefinitionName): void {
+    if (kind !== 'projection' || !this.#options.hasSavedStates(tenant, name)) return;
+    throw problem(
+      'definition_exists',
+      `Clients keep states of their own under the name ${quoted(name)}, which a projection would hide. Choose another name.`,
     );
   }
 

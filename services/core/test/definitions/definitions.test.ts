@@ -17,6 +17,7 @@ function world() {
     fold,
     appender: log,
     hasTenant: (tenant) => tenant !== 'nobody',
+    hasSavedStates: (_tenant, name) => name === 'saved by clients',
   });
   return { log, fold, service };
 }
@@ -50,6 +51,7 @@ describe('definitions at core', () => {
       code: 'tenant_not_found',
     });
     await service.remove({ ...NAME, name: 'p3' }, 4);
+    await expect(set('saved by clients')).rejects.toMatchObject({ code: 'definition_exists' });
     await set('one more');
   });
 
@@ -96,6 +98,22 @@ describe('the internal routes of definitions', () => {
     expect((await core.ask('DELETE', removal, { headers })).body.position).toBeGreaterThan(
       body.position,
     );
+  });
+
+  it('take a name for states of its own from the clients of core', async () => {
+    const states = '/api/v1/projections/daily%20total';
+    await put('{}', 0);
+    const one = await core.ask('PUT', `${states}/e/state`, { body: { state: 1 } });
+    expect(one).toMatchObject({ status: 400, body: { code: 'invalid_parameter' } });
+    const rows = { states: [{ entity_id: 'e', state: 1 }] };
+    expect((await core.ask('POST', `${states}/bulk/save`, { body: rows })).status).toBe(400);
+    // Without a query service to ask, core says that it cannot know.
+    for (const read of [`${states}/e/state`, `${states}/state`])
+      expect((await core.ask('GET', read)).status).toBe(501);
+    await core.ask('PUT', '/api/v1/projections/mine/e/state', { body: { state: 1 } });
+    const mine = path.replace('daily%20total', 'mine');
+    const taken = await core.ask('PUT', `${mine}?expected_position=0`, { body: '{}', headers });
+    expect(taken).toMatchObject({ status: 409, body: { code: 'definition_exists' } });
   });
 
   it.each([

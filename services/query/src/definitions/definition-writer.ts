@@ -22,7 +22,7 @@ export interface DefinitionWriterOptions {
   /** Null as long as it is not there. */
   readonly internalToken: () => string | null;
   /** Fills the definitions of this service. */
-  readonly follower: Pick<LogFollower, 'waitFor'>;
+  readonly follower: Pick<LogFollower, 'coreHead' | 'waitFor'>;
 }
 
 /** Which definition is changed, and the position of its last change that the caller knows of; 0: there is none. */
@@ -66,7 +66,11 @@ export class DefinitionWriter {
     const answer = await answerTo(this.#open(write), write.body);
     const members = membersOf(answer.text);
     const at = members['position'];
-    if (answer.status !== 200 || typeof at !== 'number') throw refusal(answer.status, members);
+    if (answer.status !== 200 || typeof at !== 'number') {
+      const refused = refusal(answer.status, members);
+      if (refused.code === 'definition_conflict') await this.#seeNewest();
+      throw refused;
+    }
     const made = position(at);
     if (await this.#options.follower.waitFor(made, LIMITS.accessWaitMs)) return made;
     throw problem(
@@ -74,6 +78,12 @@ export class DefinitionWriter {
       `The change is made, at position ${made}, and this service has not read it within ${LIMITS.accessWaitMs} ms. Look again shortly.`,
       { wanted_position: made },
     );
+  }
+
+  /** Whoever looks again after a conflict finds the change that came between. */
+  async #seeNewest(): Promise<void> {
+    const { follower } = this.#options;
+    await follower.waitFor(await follower.coreHead(), LIMITS.accessWaitMs);
   }
 
   #open({ method, target, body }: WriteRequest): ClientRequest {

@@ -4,7 +4,7 @@
  */
 import { problem } from '@allsource/shared/errors';
 import type { Clock } from '@allsource/shared/model';
-import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import type { Call, Route } from '@allsource/service-kit/http';
 import { builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
 import { type CountedHistory, countMatching } from '../replay/count-matching.ts';
@@ -14,6 +14,7 @@ import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
 import { parseReplayWish, type ReplayWish } from '../replay/replay-request.ts';
 import type { ReplayRuns } from '../replay/replay-runs.ts';
 import { unknownProjection } from '../replay/wanted-projections.ts';
+import { optionalBody } from './optional-body.ts';
 import { replayJson } from './replay-json.ts';
 
 export interface ReplayRoutesOptions extends CountedHistory {
@@ -22,8 +23,6 @@ export interface ReplayRoutesOptions extends CountedHistory {
   /** Counts are of everything that was acknowledged before the request. */
   readonly gate: ReadGate;
 }
-
-const BODY_BYTES_MAX = 64 * 1024;
 
 interface ReplayRoute extends Omit<Route, 'handle'> {
   readonly handle: (call: Call, options: ReplayRoutesOptions) => Promise<void> | void;
@@ -100,7 +99,7 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     needs: 'write',
     summary: 'Starts a replay of a projection.',
     handle: async (call, options) => {
-      const wish = parseReplayWish(await bodyOf(call));
+      const wish = parseReplayWish(await optionalBody(call.request));
       if (wish.projection !== null) requiredProjection(wish.projection);
       call.json(202, { data: replayJson(await beginWish(call, options, wish)) });
     },
@@ -142,25 +141,17 @@ const UNVERSIONED: readonly ReplayRoute[] = [
   },
 ];
 
-const REBUILD: ReplayRoute = {
-  method: 'POST',
-  path: '/projections/:name/rebuild',
-  needs: 'write',
-  summary: 'Rebuilds a projection beside the one that is read, and puts it in place.',
-  handle: rebuild,
-};
-
 /** The routes of replays, below both bases. */
 export function replayRoutes(options: ReplayRoutesOptions): Route[] {
   const at = (base: string, table: readonly ReplayRoute[]) =>
     table.map(({ handle, path, ...route }): Route => {
       return { ...route, path: base + path, handle: (call) => handle(call, options) };
     });
-  return [...at('/api/v1', [...VERSIONED, REBUILD]), ...at('/api', [...UNVERSIONED, REBUILD])];
+  return [...at('/api/v1', VERSIONED), ...at('/api', UNVERSIONED)];
 }
 
 async function begin(call: Call, options: ReplayRoutesOptions): Promise<ReplayRecord> {
-  return await beginWish(call, options, parseReplayWish(await bodyOf(call)));
+  return await beginWish(call, options, parseReplayWish(await optionalBody(call.request)));
 }
 
 async function beginWish(
@@ -175,16 +166,14 @@ async function beginWish(
   return options.replays.begin(request, totalEvents);
 }
 
-async function rebuild(call: Call, options: ReplayRoutesOptions): Promise<void> {
-  const name = call.pathParameter('name');
-  if (builtInProjection(name) === null) throw problem('not_found', unknownProjection(name));
-  const wish = parseReplayWish({ ...(await bodyOf(call)), projection_name: name });
-  const run = replayJson(await beginWish(call, options, wish));
-  call.json(202, { projection: name, status: 'rebuilding', replay_id: run.replay_id, data: run });
+/** Begins to fold a projection of the store again for a tenant, by the replay that the body describes. */
+export async function replayBuiltIn(call: Call, name: string, options: ReplayRoutesOptions) {
+  const wish = parseReplayWish({ ...(await optionalBody(call.request)), projection_name: name });
+  return replayJson(await beginWish(call, options, wish));
 }
 
 async function preview(call: Call, options: ReplayRoutesOptions): Promise<void> {
-  const body = await bodyOf(call);
+  const body = await optionalBody(call.request);
   const { projection: name } = parseReplayWish({ projection_name: body['projection_name'] });
   if (name === null) {
     throw problem('invalid_body', "'projection_name' is missing: a preview is of one projection.", {
@@ -243,12 +232,4 @@ function remove(
   }
   options.replays.delete(call.tenant(), id);
   return record;
-}
-
-/** The body; none at all is an empty object, because every member is optional. */
-function bodyOf(call: Call): Promise<Record<string, unknown>> {
-  const { headers } = call.request;
-  const hasBody =
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
 }

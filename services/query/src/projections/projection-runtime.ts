@@ -1,101 +1,125 @@
 /**
- * What carries out the projections of tenants, as the routes see it. What is wanted comes as definitions, from the log; what is, is asked here. So every command is a
- * changed definition, and the runtime makes what is there agree with it, again after each restart.
+ * What carries out the projections of tenants, as its callers see it: the routes, the gate of reads, the metrics.
+ *
+ * Whoever folds the definitions out of the log hands all of them over with each change (`reconcile`); the runtime does what they say and knows what became of it. A build
+ * is what one number of `build` computes, from the first event on. One build is live: it is read. A build that has not reached the end of the log once is never live
+ * over one that has.
+ *
+ * A projection that failed tries again when its definition changes: a start is a definition written again, although it may want the same as before.
  */
 import type { Position } from '@allsource/shared/model';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
 
-/**
- * What a projection does at the moment: as the definition wants it, or `failed` (it stopped at an event that cannot be folded, or its definition cannot be
- * carried out) or `rebuilding` (its first build has not caught up, or a newer one is being made).
- */
 export type ProjectionStatus =
   | 'created'
   | 'running'
   | 'paused'
   | 'failed'
   | 'stopped'
+  /** What is read is being built, or a newer build beside what is read. */
   | 'rebuilding';
 
-/** A build of a projection: its states as one number of its definition computes them. */
-export interface ProjectionBuild {
-  readonly build: number;
-  /** `building` until it has caught up; `live` is the one that is read; `kept` can be rolled back to. */
-  readonly status: 'building' | 'live' | 'kept' | 'failed';
-  readonly position: Position;
-  readonly rows: number;
-  /** How it differed from the build that it replaced; null before that, and for the first. */
-  readonly compared: BuildComparison | null;
-}
-
-export interface BuildComparison {
-  readonly rows_before: number;
-  readonly rows_after: number;
-  readonly sampled: number;
-  readonly differing: number;
-}
-
-/** What has been done since the projection was created or reset. Instants are RFC 3339. */
+/** Counted for each build since its first event. */
 export interface ProjectionStats {
+  /** Events folded, those that were skipped or parked included. */
   readonly events_processed: number;
+  /** RFC 3339; null before the first. */
   readonly last_event_at: string | null;
   readonly last_checkpoint_at: string | null;
+  /** Events that could not be folded, each counted once. */
   readonly error_count: number;
+  readonly skipped_count: number;
   readonly last_error: string | null;
   readonly last_error_at: string | null;
+  /** Time spent folding, in milliseconds, and for one event, in microseconds. */
   readonly total_ms: number;
   readonly avg_us: number;
 }
 
-export interface ProjectionReport {
-  readonly status: ProjectionStatus;
-  /** What a person should know of the status, such as why it failed; null when there is nothing to say. */
-  readonly detail: string | null;
-  /** The position that the build that is read is true at. */
-  readonly position: Position;
-  /** Positions of the log between that and its head. */
-  readonly lag_events: number;
-  /** Age of the oldest event behind it that it has not folded; 0 when it has caught up. */
-  readonly lag_seconds: number;
-  readonly stats: ProjectionStats;
-  readonly builds: readonly ProjectionBuild[];
-  readonly parked_count: number;
-  /** Why it makes no progress although it is behind; null while it does. */
-  readonly stalled_reason: string | null;
+/** How a build compares with the one that was read until then, both at the same position. */
+export interface BuildComparison {
+  /** The build that it was compared with. */
+  readonly with_build: number;
+  readonly position: number;
+  readonly rows: number;
+  readonly rows_before: number;
+  /** Keys whose states were compared, and how many of them have the same state in both. */
+  readonly keys_compared: number;
+  readonly keys_equal: number;
+  /** Some of the keys that differ. */
+  readonly examples: readonly string[];
 }
 
-/** The state of a key. `state` is JSON text. */
-export interface ProjectionRow {
+export type BuildStatus = 'building' | 'ready' | 'live' | 'previous' | 'failed';
+
+export interface BuildInfo {
+  readonly build: number;
+  readonly status: BuildStatus;
+  readonly position: number;
+  readonly rows: number;
+  readonly workers: number;
+  /** Null while it has not been compared. */
+  readonly compared: BuildComparison | null;
+  /** Why it was made live without a comparison, or why it failed. */
+  readonly note: string | null;
+}
+
+/** What a projection does at the moment. */
+export interface ProjectionState {
+  readonly status: ProjectionStatus;
+  /** True when it has made no progress for 30 s while it is behind; the reason says what it waits for. */
+  readonly is_stalled: boolean;
+  readonly stalled_reason: string | null;
+  /** Why it failed, with the position and the id of the event; null unless it has. */
+  readonly failure: string | null;
+  /** The build that is read; null while none can be. */
+  readonly live_build: number | null;
+  /** The position that is read is true at this position. */
+  readonly position: number;
+  /** Positions of the log that were not looked at yet: events of others included, which cost next to nothing. */
+  readonly lag_events: number;
+  /** How old what is read may be at most. */
+  readonly lag_seconds: number;
+  readonly stats: ProjectionStats;
+  readonly builds: readonly BuildInfo[];
+  readonly parked_entities: number;
+  readonly parked_events: number;
+  /** How often the process that carries it out has ended without being told. */
+  readonly restarts: number;
+}
+
+/** A state as its readers see it, as JSON text. */
+export interface ShownState {
   readonly key: string;
   readonly state: string;
 }
 
-/** Rows of the build that is read, and the position they are all true at. */
-export interface ProjectionPage {
-  readonly rows: readonly ProjectionRow[];
-  /** Rows with the prefix, those outside the window too. */
-  readonly total: number;
-  readonly position: Position;
-}
-
-export interface PageWindow {
-  readonly prefix: string;
-  readonly offset: number;
+export interface StatesWanted {
+  readonly key_prefix?: string | undefined;
+  /** Keys behind this one. */
+  readonly after?: string | undefined;
   readonly limit: number;
+  readonly offset?: number | undefined;
 }
 
-/** An entity whose events wait because one of them cannot be folded. */
+/** One page of states in the order of their keys, out of one build. */
+export interface StatesPage {
+  readonly position: number;
+  readonly build: number;
+  readonly states: readonly ShownState[];
+}
+
 export interface ParkedEntity {
-  readonly entity: string;
-  /** The event that failed. */
-  readonly position: Position;
+  readonly entity_id: string;
+  /** The event that cannot be folded. */
+  readonly position: number;
   readonly event_id: string;
   readonly event_type: string;
-  readonly error: string;
+  readonly reason: string;
   readonly attempts: number;
   readonly parked_at: string;
-  /** Events of the entity that wait, the failed one among them. */
-  readonly waiting: number;
+  /** Events that wait, the one that cannot be folded included. */
+  readonly events_waiting: number;
 }
 
 export interface ParkedPage {
@@ -103,31 +127,55 @@ export interface ParkedPage {
   readonly total: number;
 }
 
-/** Carries out projections. A projection is named by its tenant and its name; one that is not known gives null, nothing or 0. */
+export interface SkippedEvent {
+  readonly position: number;
+  readonly event_id: string;
+  readonly entity_id: string;
+  readonly reason: string;
+  readonly skipped_at: string;
+}
+
+/** What came of folding parked events again. */
+export interface RetriedParked {
+  readonly entities_freed: number;
+  readonly events_folded: number;
+  readonly entities_parked: number;
+}
+
 export interface ProjectionRuntime {
-  /** Makes what is there agree with all definitions in force, of all tenants: what is in none of them is cleared away. Called behind each change. */
+  /**
+   * Carries out exactly these definitions from now on. It must be all of them: what is not among them is forgotten, with its files. So it is called only with definitions
+   * that are true at the end of the log.
+   */
   reconcile(definitions: readonly ProjectionDefinition[]): void;
-  /** Null for a projection that is not known yet. */
-  status(tenant: string, name: string): ProjectionReport | null;
-  /** The states of some keys, in their order; null for a key without one. All are true at the position. */
+  /** Null for a projection that it does not know. */
+  status(tenant: string, name: string): ProjectionState | null;
+  /**
+   * The state of a key, null where it has none, and the position at which that is so. Throws `read_behind` with how far it is while there is no build that may be read,
+   * `not_found` for a projection that it does not know.
+   */
   read(
     tenant: string,
     name: string,
-    keys: readonly string[],
-  ): Promise<{ readonly states: readonly (string | null)[]; readonly position: Position }>;
-  page(tenant: string, name: string, window: PageWindow): Promise<ProjectionPage>;
-  /** Resolves true once the build that is read has applied `position`, false when the signal aborts first. */
+    key: string,
+  ): { readonly position: number; readonly state: string | null };
+  /** Throws as `read` does. A page holds the thread for about a microsecond for each row, those of the offset included. */
+  page(tenant: string, name: string, wanted: StatesWanted): StatesPage;
+  /** How many keys have a state that is shown. Throws as `read` does. */
+  count(tenant: string, name: string, keyPrefix?: string): number;
+  /** Resolves true when what is read is true at the position, false when the signal ends the wait or nothing is being done that could bring it there. */
   waitFor(tenant: string, name: string, position: Position, signal: AbortSignal): Promise<boolean>;
   parked(
     tenant: string,
     name: string,
-    window: { readonly offset: number; readonly limit: number },
-  ): Promise<ParkedPage>;
-  /** Tries the parked events of an entity again, or those of all (null). Resolves with the number of entities that flow again and still wait. */
-  retryParked(
-    tenant: string,
-    name: string,
-    entity: string | null,
-  ): Promise<{ readonly resumed: number; readonly parked: number }>;
+    page: { readonly limit: number; readonly offset: number },
+  ): ParkedPage;
+  /** The events that were skipped, the newest first; only the newest thousand are kept, all are counted. */
+  skipped(tenant: string, name: string, limit: number): readonly SkippedEvent[];
+  /** Folds the parked events of an entity, or of all, in their order. Throws `operation_conflict`-like problems where the projection does not run. */
+  retryParked(tenant: string, name: string, entity: string | null): Promise<RetriedParked>;
+  /** Deletes the files of a projection, which is begun again if it is still defined. */
+  forget(tenant: string, name: string): Promise<void>;
+  /** Resolves when everything is saved and all processes have ended. Idempotent. */
   close(): Promise<void>;
 }

@@ -13,9 +13,15 @@ import { LogWriter } from '../projections/log-writer.ts';
 const logger = createLogger('query', 'silent');
 const TARGET = { kind: 'projection', tenant: 'acme', name: 'a / b', expectedPosition: 0 } as const;
 
+const ourToken = () => INTERNAL_TOKEN;
+
+function inForce(directory: DefinitionDirectory) {
+  return directory.all('projection').map(({ name, document }) => [name, document]);
+}
+
 describe('definitions in the query service', () => {
   let core: StandInCore;
-  const opened: { close(): Promise<void> | void }[] = [];
+  let opened: { close(): Promise<void> | void }[] = [];
 
   function follow() {
     const directory = new DefinitionDirectory();
@@ -23,8 +29,7 @@ describe('definitions in the query service', () => {
     const to = { coreUrl: core.url, internalToken: INTERNAL_TOKEN };
     const follower = createLogFollower({ ...to, sink, logger, only: 'system' });
     const upstream = new Upstream('core', core.url);
-    const internalToken = () => INTERNAL_TOKEN;
-    const writer = new DefinitionWriter({ core: upstream, internalToken, follower });
+    const writer = new DefinitionWriter({ core: upstream, internalToken: ourToken, follower });
     const settled = new SettledDefinitions({ directory, follower, logger });
     follower.start();
     settled.start();
@@ -32,16 +37,13 @@ describe('definitions in the query service', () => {
     return { directory, writer, settled };
   }
 
-  const inForce = (directory: DefinitionDirectory) =>
-    directory.all('projection').map(({ name, document }) => [name, document]);
-
   beforeEach(async () => {
     core = new StandInCore();
     await core.listen();
   });
   afterEach(async () => {
-    for (const { close } of opened.splice(0).map((it) => ({ close: () => it.close() })))
-      await close();
+    for (const part of opened) await part.close();
+    opened = [];
     await core.close();
   });
 

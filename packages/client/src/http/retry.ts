@@ -1,19 +1,28 @@
 /**
- * When a call is tried again, and after how long. Only calls that may be repeated safely come here: reads, and appends under an idempotency key. The
- * delay doubles from `delayMsMin` to `delayMsMax`, each time a random part of it (so that clients that failed together do not
- * come back together), but never less than the server asks for. The budget is time: an outage of `forMs` is bridged, a longer one is reported.
+ * When a call is tried again, and after how long. Only calls that may be repeated safely come here: reads, saves that replace, and appends under an
+ * idempotency key. The delay doubles from `delayMsMin` to `delayMsMax`, each time a random part of it (so that clients that failed together do not
+ * come back together), but never less than the server asks for. Two budgets end it: the number of retries and the length of the outage.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AllSourceError } from './allsource-error.ts';
+import { pause } from './pause.ts';
 
 export interface RetryPolicy {
-  /** How long after the first failure a call is still tried again, in milliseconds. 0: never. */
+  /** How often a call is tried again after its first failure. 0: never. */
+  readonly retriesMax: number;
+  /** How long after the first failure a call is still tried again, in milliseconds. */
   readonly forMs: number;
+  /** The delay before the first retry; the later ones double it. */
   readonly delayMsMin: number;
   readonly delayMsMax: number;
 }
 
-export const RETRY_DEFAULT: RetryPolicy = { forMs: 15_000, delayMsMin: 100, delayMsMax: 5_000 };
+/** Three retries after about 200, 400 and 800 ms. An outage that the server says lasts longer than a minute is reported at once. */
+export const RETRY_DEFAULT: RetryPolicy = {
+  retriesMax: 3,
+  forMs: 60_000,
+  delayMsMin: 200,
+  delayMsMax: 10_000,
+};
 
 /** What is told before each wait. */
 export interface RetryNotice {
@@ -43,28 +52,34 @@ export class Backoff {
     return performance.now() - this.#startedAtMs;
   }
 
-  /** How long to wait before the next try; null when the budget is spent. */
+  /** How long to wait before the next try; null when a budget is spent. */
   nextDelayMs(askedForMs: number | null): number | null {
-    const { forMs, delayMsMin, delayMsMax } = this.#policy;
+    const { retriesMax, forMs, delayMsMin, delayMsMax } = this.#policy;
     const ceilingMs = Math.min(delayMsMax, delayMsMin * 2 ** this.#failures++);
     const delayMs = Math.max(Math.random() * ceilingMs, askedForMs ?? 0, delayMsMin / 2);
+    if (this.#failures > retriesMax) return null;
     return this.failingForMs + delayMs <= forMs ? delayMs : null;
   }
 }
 
-/** Runs a call until it succeeds, fails for good, or the budget of the policy is spent; then the last error is thrown. */
+/** Runs a call until it succeeds, fails for good, or a budget of the policy is spent; then the last error is thrown. */
 export async function withRetries<T>(call: () => Promise<T>, options: RetryOptions): Promise<T> {
   let backoff: Backoff | null = null;
   for (;;) {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof AllSourceError) || !error.retryable) throw error;
+      if (!(error instanceof AllSourceError) || !isWorthRetrying(error)) throw error;
       backoff ??= new Backoff(options.policy);
       const delayMs = backoff.nextDelayMs(error.retryAfterMs);
       if (delayMs === null) throw error;
       options.onRetry?.({ error, delayMs, failingForMs: backoff.failingForMs });
-      await sleep(delayMs, undefined, { signal: options.signal });
+      await pause(delayMs, options.signal);
     }
   }
+}
+
+// An open circuit is there to answer at once.
+function isWorthRetrying(error: AllSourceError): boolean {
+  return error.retryable && error.code !== 'circuit_open';
 }

@@ -1,4 +1,4 @@
-import { isRecord } from './is-record.ts';
+import { isRecord } from '../http/is-record.ts';
 import {
   listMember,
   numberMember,
@@ -7,17 +7,7 @@ import {
   parseObject,
   textMember,
   type WireObject,
-} from './wire.ts';
-
-/** What a service says of itself. */
-export interface ServiceHealth {
-  /** `healthy` when it can serve. */
-  readonly status: string;
-  readonly service: string | null;
-  readonly version: string | null;
-  /** Why it cannot serve; null when it can. */
-  readonly fault: string | null;
-}
+} from '../http/wire.ts';
 
 /** One service of the store as the control plane sees it. */
 export interface ClusterNode {
@@ -39,16 +29,6 @@ export interface ClusterStatus {
   readonly uptimeSeconds: number | null;
   /** The answer's JSON text exactly as the server sent it. */
   readonly json: string;
-}
-
-/** Reads the answer of `GET /health`, also one that says that all is not well. */
-export function parseHealth(health: WireObject): ServiceHealth {
-  return {
-    status: textMember(health, 'status'),
-    service: optionalText(health, 'service'),
-    version: optionalText(health, 'version'),
-    fault: optionalText(health, 'error'),
-  };
 }
 
 /** Reads the answer of `GET /api/v1/cluster/status`. */

@@ -46,3 +46,9 @@ export function listMember(object: WireObject, name: string): WireObject[] {
     return element;
   });
 }
+
+export function objectMember(object: WireObject, name: string): WireObject {
+  const value = object[name];
+  if (!isRecord(value)) throw badAnswer(`'${name}' is not an object`);
+  return value;
+}

@@ -4,11 +4,11 @@
  *
  * What a stream is made of is the caller's matter: it turns the bytes of an answer into parts, each of which says up to which position it is whole.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { STREAM_MEDIA_TYPES, type StreamFormat } from '@allsource/shared/protocol';
-import { AllSourceError, badAnswer, unreachable } from './allsource-error.ts';
-import { Backoff, type RetryNotice, type RetryPolicy } from './retry.ts';
-import type { Transport } from './transport.ts';
+import { AllSourceError, badAnswer, unreachable } from '../http/allsource-error.ts';
+import { pause } from '../http/pause.ts';
+import { Backoff, type RetryNotice, type RetryPolicy } from '../http/retry.ts';
+import type { Transport } from '../http/transport.ts';
 
 /** Which events are exported; conditions that are not given do not apply. */
 export interface ExportFilter {
@@ -75,7 +75,7 @@ export async function* exportEvents<T extends ExportPart>(
       const delayMs = backoff.nextDelayMs(error.retryAfterMs);
       if (delayMs === null) throw error;
       options.onRetry?.({ error, delayMs, failingForMs: backoff.failingForMs });
-      await sleep(delayMs, undefined, { signal: options.signal });
+      await pause(delayMs, options.signal);
     }
   }
 }

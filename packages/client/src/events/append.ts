@@ -1,11 +1,12 @@
-import { listMember, numberMember, parseObject, textMember } from './wire.ts';
+import type { CallOptions } from '../http/connection.ts';
+import { listMember, numberMember, parseObject, textMember } from '../http/wire.ts';
 
 /** An event to append. */
-export interface NewEvent {
+export interface NewEvent<TType extends string = string, TPayload = unknown> {
   /** Lowercase words joined by dots, past tense: `order.placed`. */
-  readonly eventType: string;
+  readonly eventType: TType;
   readonly entityId: string;
-  readonly payload: unknown;
+  readonly payload: TPayload;
   readonly metadata?: unknown;
   /** When it happened; without it the server takes the time at which it records the event. */
   readonly timestamp?: Date | string;
@@ -18,10 +19,9 @@ export interface RawEvent {
   readonly json: Uint8Array | string;
 }
 
-export interface AppendOptions {
+export interface AppendOptions extends CallOptions {
   /** Makes the append repeatable: the server appends the events of one key once. Without it one is made for this call. */
   readonly idempotencyKey?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AppendedEvent {
@@ -39,23 +39,38 @@ export interface AppendResult {
 }
 
 /** The body of a batch append. */
-export function batchBody(events: readonly (NewEvent | RawEvent)[]): Uint8Array {
-  const parts: Uint8Array[] = [Buffer.from('{"events":[')];
+export function batchBody(events: readonly (NewEvent | RawEvent)[]): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [TEXT.encode('{"events":[')];
   for (const [index, event] of events.entries()) {
     if (index > 0) parts.push(COMMA);
     parts.push(eventBytes(event));
   }
-  parts.push(Buffer.from(']}'));
-  return Buffer.concat(parts);
+  parts.push(TEXT.encode(']}'));
+  return joined(parts);
 }
 
-const COMMA = Buffer.from(',');
+const TEXT = new TextEncoder();
+const COMMA = TEXT.encode(',');
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
 
 /** The JSON text of one event. */
-export function eventBytes(event: NewEvent | RawEvent): Uint8Array {
-  if ('json' in event) return typeof event.json === 'string' ? Buffer.from(event.json) : event.json;
+export function eventBody(event: NewEvent | RawEvent): Uint8Array<ArrayBuffer> {
+  return joined([eventBytes(event)]);
+}
+
+function eventBytes(event: NewEvent | RawEvent): Uint8Array {
+  if ('json' in event) return typeof event.json === 'string' ? TEXT.encode(event.json) : event.json;
   const { eventType, entityId, payload, metadata, timestamp, expectedVersion } = event;
-  return Buffer.from(
+  return TEXT.encode(
     JSON.stringify({
       event_type: eventType,
       entity_id: entityId,

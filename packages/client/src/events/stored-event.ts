@@ -1,6 +1,7 @@
 import { JsonScanner, JsonSyntaxError, rawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
-import { badAnswer } from './allsource-error.ts';
+import { positionOfEventId } from './event-position.ts';
+import { badAnswer } from '../http/allsource-error.ts';
 import {
   numberMember,
   optionalNumber,
@@ -8,16 +9,16 @@ import {
   parseObject,
   textMember,
   type WireObject,
-} from './wire.ts';
+} from '../http/wire.ts';
 
 /** An event as the store returns it. */
-export interface StoredEvent {
+export interface StoredEvent<TType extends string = string, TPayload = unknown> {
   readonly id: string;
-  readonly eventType: string;
+  readonly eventType: TType;
   readonly entityId: string;
   readonly tenantId: string | null;
   /** Parsed with JSON.parse: numbers beyond 2^53 lose digits here and keep them in `json`. */
-  readonly payload: unknown;
+  readonly payload: TPayload;
   readonly metadata: unknown;
   readonly timestamp: string;
   readonly recordedAt: string | null;
@@ -25,7 +26,7 @@ export interface StoredEvent {
   readonly version: number;
   /** Place of the event in the whole log; null where the answer does not say. */
   readonly position: number | null;
-  /** The event's JSON text exactly as the server sent it. */
+  /** The event's JSON text exactly as the server sent it; of a polled event, printed from what was parsed. */
   readonly json: string;
 }
 
@@ -46,9 +47,18 @@ export interface EventFilter {
 
 /** Reads one event. */
 export function parseStoredEvent(json: string): StoredEvent {
-  const event: WireObject = parseObject(json);
+  return storedEvent(parseObject(json), json);
+}
+
+/** Reads one event that is parsed already; its text is printed anew. */
+export function parseStoredEventObject(event: WireObject): StoredEvent {
+  return storedEvent(event, null);
+}
+
+function storedEvent(event: WireObject, json: string | null): StoredEvent {
+  const id = textMember(event, 'id');
   return {
-    id: textMember(event, 'id'),
+    id,
     eventType: textMember(event, 'event_type'),
     entityId: textMember(event, 'entity_id'),
     tenantId: optionalText(event, 'tenant_id'),
@@ -57,16 +67,25 @@ export function parseStoredEvent(json: string): StoredEvent {
     timestamp: textMember(event, 'timestamp'),
     recordedAt: optionalText(event, 'recorded_at'),
     version: numberMember(event, 'version'),
-    position: optionalNumber(event, 'position'),
-    json,
+    position: optionalNumber(event, 'position') ?? positionOfEventId(id),
+    json: json ?? JSON.stringify(event),
   };
 }
 
-export interface EventPage {
-  readonly events: readonly StoredEvent[];
+/** One page of events. */
+export interface EventPage<Event = StoredEvent> {
+  readonly events: readonly Event[];
+  /** How many events the page has. */
+  readonly count: number;
   readonly hasMore: boolean;
   /** Where the next page begins; null when the server names no cursor. */
   readonly nextCursor: string | null;
+  /** How many events are meant in all; null when the server does not say. */
+  readonly totalCount: number | null;
+  /** The version of the entity asked about; null when none was. */
+  readonly entityVersion: number | null;
+  /** The position of the log that the page is true at; null when the server does not say. */
+  readonly position: number | null;
 }
 
 // The depth of a payload's limit, below the event, the list and the answer.
@@ -75,30 +94,33 @@ const ANSWER_DEPTH_MAX = LIMITS.jsonDepthMax + 3;
 /** Reads one page of `GET /api/v1/events/query`. The text of each event is kept as it came. */
 export function parseEventPage(bytes: Uint8Array): EventPage {
   const jsons: string[] = [];
-  let hasMore = false;
-  let nextCursor: string | null = null;
+  const others: Record<string, unknown> = {};
   try {
     const scanner = new JsonScanner(bytes, ANSWER_DEPTH_MAX);
     scanner.skipWhitespace();
     scanner.visitObject(0, (key) => {
       const start = scanner.at;
-      if (key === 'events') scanner.visitArray(1, () => jsons.push(takeValue(scanner)));
-      else scanner.skipValue(1);
-      if (key === 'has_more') hasMore = sliceText(bytes, start, scanner.at) === 'true';
-      if (key === 'next_cursor') nextCursor = cursorIn(sliceText(bytes, start, scanner.at));
+      if (key === 'events') {
+        scanner.visitArray(1, () => jsons.push(takeValue(scanner)));
+        return;
+      }
+      scanner.skipValue(1);
+      others[key] = JSON.parse(sliceText(bytes, start, scanner.at));
     });
     scanner.expectEnd();
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw badAnswer(error.message, error);
     throw error;
   }
-  return { events: jsons.map(parseStoredEvent), hasMore, nextCursor };
-}
-
-/** The text of a JSON string; null for any other value. */
-function cursorIn(json: string): string | null {
-  const value: unknown = JSON.parse(json);
-  return typeof value === 'string' ? value : null;
+  return {
+    events: jsons.map(parseStoredEvent),
+    count: jsons.length,
+    hasMore: others['has_more'] === true,
+    nextCursor: optionalText(others, 'next_cursor'),
+    totalCount: optionalNumber(others, 'total_count'),
+    entityVersion: optionalNumber(others, 'entity_version'),
+    position: optionalNumber(others, 'position'),
+  };
 }
 
 function takeValue(scanner: JsonScanner): string {
@@ -107,8 +129,10 @@ function takeValue(scanner: JsonScanner): string {
   return sliceText(scanner.bytes, start, scanner.at);
 }
 
+const TEXT = new TextDecoder();
+
 function sliceText(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
+  return TEXT.decode(bytes.subarray(start, end));
 }
 
 /** The text of one member of a JSON object, as it came; null when there is none. */

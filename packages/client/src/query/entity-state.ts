@@ -1,4 +1,4 @@
-import { listMember, numberMember, optionalText, parseObject, textMember } from './wire.ts';
+import { listMember, numberMember, optionalText, parseObject, textMember } from '../http/wire.ts';
 
 export interface EntityStateEvent {
   readonly eventId: string;

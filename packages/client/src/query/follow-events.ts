@@ -8,25 +8,27 @@
  *
  * The consumer pulls: while it is busy nothing is read, and the socket's flow control slows the server down.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { PositionedEvent } from '../core/consumers.ts';
 import { TypeFilter } from '@allsource/shared/protocol';
-import { AllSourceError, badAnswer, unreachable } from './allsource-error.ts';
+import { AllSourceError, badAnswer, unreachable } from '../http/allsource-error.ts';
 import { EventStreamParser, type StreamMessage } from './event-stream-parser.ts';
-import { Backoff, type RetryNotice, type RetryPolicy } from './retry.ts';
-import { parseStoredEvent, type StoredEvent } from './stored-event.ts';
-import type { Transport } from './transport.ts';
+import { LinkedSignal } from '../http/linked-signal.ts';
+import { pause } from '../http/pause.ts';
+import { Backoff, type RetryNotice, type RetryPolicy } from '../http/retry.ts';
+import { parseStoredEvent, type StoredEvent } from '../events/stored-event.ts';
+import type { Transport } from '../http/transport.ts';
 
 const PATH = '/api/v1/events/sse';
 const SILENCE_MS_MAX = 60_000;
 /** A stream that was open this long counts as recovered: the next outage has its own budget. */
 const STABLE_MS = 10_000;
 
-export interface TailOptions {
+export interface FollowOptions {
   /** Start after this position: 0 sends the whole log first. Without it only what comes from now on. */
   readonly afterPosition?: number | undefined;
   readonly entityId?: string | undefined;
-  /** An event type, or a prefix such as `order.*`. */
-  readonly eventType?: string | undefined;
+  /** Event types, exact or prefixes such as `order.*`, at most 100; none: all. */
+  readonly eventTypes?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told before each wait for a stream that broke. */
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
@@ -34,22 +36,18 @@ export interface TailOptions {
   readonly onOpen?: (() => void) | undefined;
 }
 
-export interface TailedEvent {
-  readonly position: number;
-  readonly event: StoredEvent;
-}
-
-export interface TailContext {
+/** Where to follow, and how long an outage is bridged. */
+export interface FollowContext {
   readonly transport: Transport;
   readonly policy: RetryPolicy;
 }
 
 /** Yields events until the signal aborts or the consumer leaves the loop. Throws when the server refuses or stays away. */
-export async function* tailEvents(
-  { transport, policy }: TailContext,
-  options: TailOptions,
-): AsyncGenerator<TailedEvent, void, undefined> {
-  const progress = new TailProgress(options.afterPosition ?? null);
+export async function* followEvents(
+  { transport, policy }: FollowContext,
+  options: FollowOptions,
+): AsyncGenerator<PositionedEvent, void, undefined> {
+  const progress = new FollowProgress(options.afterPosition ?? null);
   let backoff: Backoff | null = null;
   let openedAtMs = Number.POSITIVE_INFINITY;
   const onOpen = () => {
@@ -78,13 +76,13 @@ export async function* tailEvents(
   }
 }
 
-function isMeant(event: StoredEvent, { entityId, eventType }: TailOptions): boolean {
+function isMeant(event: StoredEvent, { entityId, eventTypes = [] }: FollowOptions): boolean {
   if (entityId !== undefined && event.entityId !== entityId) return false;
-  return new TypeFilter(eventType === undefined ? [] : [eventType]).matches(event.eventType);
+  return new TypeFilter(eventTypes).matches(event.eventType);
 }
 
 /** How far a tail has come. */
-class TailProgress {
+class FollowProgress {
   #position: number | null;
 
   constructor(afterPosition: number | null) {
@@ -96,7 +94,7 @@ class TailProgress {
   }
 
   /** The event of a message; null for one that carries none, or one that was delivered before. */
-  take(message: StreamMessage): TailedEvent | null {
+  take(message: StreamMessage): PositionedEvent | null {
     const position = /^\d{1,16}$/.test(message.id) ? Number(message.id) : null;
     if (message.data === null) {
       if (position !== null) this.#position = Math.max(this.#position ?? 0, position);
@@ -114,8 +112,8 @@ class TailProgress {
 
 async function* streamMessages(
   transport: Transport,
-  options: TailOptions,
-  progress: TailProgress,
+  options: FollowOptions,
+  progress: FollowProgress,
 ): AsyncGenerator<StreamMessage, void, undefined> {
   const silence = new SilenceWatch(options.signal);
   try {
@@ -137,12 +135,12 @@ async function* streamMessages(
   }
 }
 
-function streamRequest(options: TailOptions, progress: TailProgress, signal: AbortSignal) {
+function streamRequest(options: FollowOptions, progress: FollowProgress, signal: AbortSignal) {
   const { lastEventId } = progress;
   return {
     method: 'GET' as const,
     path: PATH,
-    query: { entity_id: options.entityId, event_type: options.eventType },
+    query: { entity_id: options.entityId, event_type: options.eventTypes },
     headers: {
       accept: 'text/event-stream',
       ...(lastEventId === null ? {} : { 'last-event-id': lastEventId }),
@@ -153,34 +151,38 @@ function streamRequest(options: TailOptions, progress: TailProgress, signal: Abo
 
 /** Aborts a stream on which nothing is heard. Also ends it when the consumer leaves. */
 class SilenceWatch {
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #linked: LinkedSignal;
+  #timer: ReturnType<typeof setTimeout>;
 
   constructor(outer: AbortSignal | undefined) {
-    this.#timer = setTimeout(
-      () => this.#controller.abort(new Error(`nothing was heard for ${SILENCE_MS_MAX} ms`)),
-      SILENCE_MS_MAX,
-    );
-    this.signal =
-      outer === undefined
-        ? this.#controller.signal
-        : AbortSignal.any([outer, this.#controller.signal]);
+    this.#linked = new LinkedSignal([outer], null);
+    this.#timer = this.#started();
+  }
+
+  get signal(): AbortSignal {
+    return this.#linked.signal;
   }
 
   heard(): void {
-    this.#timer.refresh();
+    clearTimeout(this.#timer);
+    this.#timer = this.#started();
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#controller.abort();
+    this.#linked.release();
+    this.#linked.abort();
+  }
+
+  #started(): ReturnType<typeof setTimeout> {
+    const reason = new Error(`nothing was heard for ${SILENCE_MS_MAX} ms`);
+    return setTimeout(() => this.#linked.abort(reason), SILENCE_MS_MAX);
   }
 }
 
 async function slept(delayMs: number, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    await sleep(delayMs, undefined, { signal });
+    await pause(delayMs, signal);
     return true;
   } catch (error) {
     if (signal?.aborted === true) return false;

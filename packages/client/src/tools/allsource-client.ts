@@ -1,27 +1,24 @@
-import { randomUUID } from 'node:crypto';
 import {
   type InspectionRecord,
   parseInspectionRecord,
   VERIFY_PATH,
 } from '@allsource/shared/protocol';
-import { AllSourceError } from './allsource-error.ts';
 import {
   type AppendOptions,
   type AppendResult,
   batchBody,
-  eventBytes,
+  eventBody,
   type NewEvent,
   parseBatchAnswer,
   parseSingleAnswer,
   type RawEvent,
-} from './append.ts';
-import {
-  type ClusterStatus,
-  parseClusterStatus,
-  parseHealth,
-  type ServiceHealth,
-} from './cluster.ts';
-import { type EntityState, parseEntityState } from './entity-state.ts';
+} from '../events/append.ts';
+import { type ClusterStatus, parseClusterStatus } from './cluster.ts';
+import { textOf, type CallOptions } from '../http/connection.ts';
+import { askHealth, type ServiceHealth } from '../http/health.ts';
+import { randomId } from '../http/random-id.ts';
+import { statePath } from '../core/projection-states.ts';
+import { type EntityState, parseEntityState } from '../query/entity-state.ts';
 import {
   exportEvents,
   type ExportFilter,
@@ -29,13 +26,21 @@ import {
   type ExportPart,
 } from './event-export.ts';
 import { linesOf } from './lines.ts';
-import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
-import { type EventFilter, parseEventPage, type StoredEvent } from './stored-event.ts';
-import { type TailedEvent, type TailOptions, tailEvents } from './tail.ts';
-import { Transport, type TransportAnswer, type TransportRequest } from './transport.ts';
-import { parseObject } from './wire.ts';
+import { type RetryNotice, type RetryPolicy, withRetries } from '../http/retry.ts';
+import { type EventFilter, parseEventPage, type StoredEvent } from '../events/stored-event.ts';
+import type { PositionedEvent } from '../core/consumers.ts';
+import { followEvents, type FollowOptions } from '../query/follow-events.ts';
+import { Transport, type TransportAnswer, type TransportRequest } from '../http/transport.ts';
+import { parseObject } from '../http/wire.ts';
 
 const TIMEOUT_MS_DEFAULT = 30_000;
+/** Tools bridge outages by time: a restart of the store is no reason to stop an import. */
+const RETRY_DEFAULT: RetryPolicy = {
+  retriesMax: Number.POSITIVE_INFINITY,
+  forMs: 15_000,
+  delayMsMin: 100,
+  delayMsMax: 5_000,
+};
 const PAGE_SIZE_DEFAULT = 1000;
 
 export interface AllSourceClientOptions {
@@ -55,12 +60,9 @@ export interface ProjectionStateKey {
   readonly entityId: string;
 }
 
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
- * A client of one AllSource store. Calls that fail for a passing reason are tried again by themselves; appends carry an idempotency key, so that a
+ * The store as tools use it, through one address: appends and reads of raw text, exports, the live tail, verification. Applications use CoreClient and
+ * QueryClient. Calls that fail for a passing reason are tried again by themselves; appends carry an idempotency key, so that a
  * repeated one is stored once. Every failure is an {@link AllSourceError}.
  *
  *     const client = new AllSourceClient({ url: 'http://127.0.0.1:3902', apiKey });
@@ -84,7 +86,7 @@ export class AllSourceClient {
 
   /** Appends one event. Throws `version_conflict` when the entity is not at the expected version. */
   async append(event: NewEvent | RawEvent, options: AppendOptions = {}): Promise<AppendResult> {
-    const answer = await this.#post('/api/v1/events', eventBytes(event), options);
+    const answer = await this.#post('/api/v1/events', eventBody(event), options);
     return parseSingleAnswer(textOf(answer), answer.headers);
   }
 
@@ -142,7 +144,7 @@ export class AllSourceClient {
 
   /** The state that was saved for an entity of a projection; null when there is none. */
   async projectionState(key: ProjectionStateKey, options: CallOptions = {}): Promise<unknown> {
-    const answer = await this.#get(statePath(key), options);
+    const answer = await this.#get(statePath(key.projection, key.entityId), options);
     return parseObject(textOf(answer))['state'] ?? null;
   }
 
@@ -154,30 +156,23 @@ export class AllSourceClient {
   ): Promise<void> {
     await this.#repeatable({
       method: 'PUT',
-      path: statePath(key),
+      path: statePath(key.projection, key.entityId),
       body: JSON.stringify({ state }),
       signal: options.signal,
     });
   }
 
-  /** Follows the store live; see {@link TailOptions}. Goes on after disconnects without losing or repeating an event. */
-  tail(options: TailOptions = {}): AsyncGenerator<TailedEvent, void, undefined> {
-    return tailEvents(
+  /** Follows the store live; see {@link FollowOptions}. Goes on after disconnects without losing or repeating an event. */
+  tail(options: FollowOptions = {}): AsyncGenerator<PositionedEvent, void, undefined> {
+    return followEvents(
       { transport: this.#transport, policy: this.#policy },
       { onRetry: this.#onRetry, ...options },
     );
   }
 
   /** Health of the service at the client's address, asked once: a service that says that it is not well is an answer, not a failure. */
-  async health(options: CallOptions = {}): Promise<ServiceHealth> {
-    try {
-      const answer = await this.#transport.request(getRequest('/health', options));
-      return parseHealth(parseObject(textOf(answer)));
-    } catch (error) {
-      const problem = error instanceof AllSourceError ? error.problem : null;
-      if (typeof problem?.['status'] === 'string') return parseHealth({ ...problem });
-      throw error;
-    }
+  health(options: CallOptions = {}): Promise<ServiceHealth> {
+    return askHealth(this.#transport, options);
   }
 
   /** The three services, their positions and the totals. Needs an admin key. */
@@ -208,8 +203,12 @@ export class AllSourceClient {
     return this.#repeatable({ ...getRequest(path, options), query });
   }
 
-  #post(path: string, body: Uint8Array, options: AppendOptions): Promise<TransportAnswer> {
-    const idempotencyKey = options.idempotencyKey ?? randomUUID();
+  #post(
+    path: string,
+    body: Uint8Array<ArrayBuffer>,
+    options: AppendOptions,
+  ): Promise<TransportAnswer> {
+    const idempotencyKey = options.idempotencyKey ?? randomId();
     return this.#repeatable({
       method: 'POST',
       path,
@@ -228,10 +227,6 @@ export class AllSourceClient {
   }
 }
 
-function statePath({ projection, entityId }: ProjectionStateKey): string {
-  return `/api/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(entityId)}/state`;
-}
-
 function getRequest(path: string, options: CallOptions): TransportRequest {
   return { method: 'GET', path, signal: options.signal };
 }
@@ -246,8 +241,4 @@ function filterParameters(filter: EventFilter): NonNullable<TransportRequest['qu
     as_of: filter.asOf,
     order: filter.order,
   };
-}
-
-function textOf(answer: TransportAnswer): string {
-  return new TextDecoder().decode(answer.bytes);
 }
