@@ -20,6 +20,7 @@ import {
   type ConnectionLane,
   createApp,
   createGuard,
+  type Guard,
   listen,
   type ReadinessCheck,
   type Route,
@@ -36,10 +37,11 @@ import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
-import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { BUILT_IN_PROJECTIONS, builtInProjection } from './projections/built-in.ts';
 import { NoProjectionRuntime } from './projections/definitions/no-projection-runtime.ts';
 import { OwnProjections } from './projections/definitions/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
+import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
@@ -118,12 +120,14 @@ interface QueryOptions {
 class Query {
   readonly #options: QueryOptions;
   readonly #authenticator: Authenticator;
+  readonly #guard: Guard;
   readonly #live = new LiveConnections();
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
   readonly #definitionWriter: DefinitionWriter;
   readonly #ownProjections: OwnProjections;
+  readonly #pipelines: KeptPipelines;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
 
@@ -148,12 +152,18 @@ class Query {
       check: () => Promise.resolve(),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
+    this.#pipelines = createPipelines({
+      ...options,
+      writer: this.#definitionWriter,
+      projectionState: projectionStates(stores, options.projectionRuntime),
+    });
     this.#authenticator = new Authenticator({
       directory: stores.access.directory,
       jwtSecret: config.jwtSecret,
       devTenant: config.devMode ? config.bootstrapTenant : null,
       nowMs: () => systemClock.nowMicros() / 1000,
     });
+    this.#guard = createGuard({ authenticator: this.#authenticator, internalToken: null });
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
@@ -169,7 +179,7 @@ class Query {
     const app = createApp({
       edge: 'gateway',
       routes,
-      guard: createGuard({ authenticator: this.#authenticator, internalToken: null }),
+      guard: this.#guard,
       resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
       logger,
       metrics: httpMetrics,
@@ -216,6 +226,10 @@ class Query {
       controlPlane: this.#controlPlane,
       definitionWriter: this.#definitionWriter,
       ownProjections: this.#ownProjections,
+      pipelines: this.#pipelines,
+      pipelineWaitMs: waitMs,
+      live: this.#live,
+      guard: this.#guard,
     };
   }
 
@@ -272,6 +286,7 @@ class Query {
     await parquet.parquet?.close();
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
+    await this.#pipelines.close();
     await stores.close();
     await projectionRuntime.close();
     this.#core.close();
@@ -300,4 +315,13 @@ async function serveRefreshed({ access, request, response, app }: Refreshed): Pr
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** The states of projections, those of the store itself and those of tenants, as pipelines look them up. */
+function projectionStates(stores: ReadStores, runtime: ProjectionRuntime) {
+  return async (tenant: string, name: string, key: string): Promise<string | null> => {
+    const builtIn = builtInProjection(name);
+    if (builtIn !== null) return stores.projections.state(builtIn, tenant, key)?.state ?? null;
+    return (await runtime.read(tenant, name, key)).state;
+  };
 }

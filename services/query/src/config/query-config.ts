@@ -35,6 +35,8 @@ export function readQueryConfig(environment: Environment) {
       'compactionTargetBytes',
       'compactionFileBytesMax',
       'compactionSmallBytes',
+      'pipelineHttpHosts',
+      'pipelinePrivateHosts',
       'shutdownGraceMs',
       'logLevel',
     ],

@@ -24,18 +24,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
     ],
   },
   {
-    feature: 'Pipelines',
-    routes: [
-      'GET /pipelines/stats',
-      'POST /pipelines',
-      'GET /pipelines',
-      'GET /pipelines/:pipelineId/stats',
-      'PUT /pipelines/:pipelineId/reset',
-      'GET /pipelines/:pipelineId',
-      'DELETE /pipelines/:pipelineId',
-    ],
-  },
-  {
     feature: 'Statistical analytics',
     routes: [
       'GET /analytics/percentiles',

@@ -5,12 +5,13 @@
 import type { Call, Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
+import { quoted } from '@allsource/shared/model';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { DeadLetter, PipelineResults, ResultRow } from '../pipelines/pipeline-results.ts';
 import type { ForcedPipeline } from '../pipelines/pipeline-runtime.ts';
 import type { Pipelines } from '../pipelines/pipelines.ts';
 import { admitPipelineRead, type PipelineReads } from './pipeline-reads.ts';
+import { rowJson } from './pipeline-row-json.ts';
 import { followResults, type FollowingOptions } from './pipeline-results-stream.ts';
 
 export interface PipelineResultsRoutesOptions extends FollowingOptions {
@@ -148,12 +149,6 @@ function isCut(rows: readonly ResultRow[], limit: number): boolean {
 function head({ document }: ForcedPipeline, position: number): string {
   const { id, generation } = document;
   return `"pipeline_id":"${id}","position":${position},"generation":${generation}`;
-}
-
-/** A row as JSON. Its value has the bytes that the operators have left. */
-export function rowJson({ key, value, position, updatedAt }: ResultRow): string {
-  const time = formatTimestamp(micros(updatedAt));
-  return `{"key":${JSON.stringify(key)},"value":${value ?? 'null'},"position":${position},"updated_at":"${time}"}`;
 }
 
 function listDeadLetters(call: Call, options: PipelineResultsRoutesOptions): void {

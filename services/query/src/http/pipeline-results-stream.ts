@@ -16,7 +16,7 @@ import type { ChangeMark, PipelineResults } from '../pipelines/pipeline-results.
 import type { ForcedPipeline } from '../pipelines/pipeline-runtime.ts';
 import type { Pipelines } from '../pipelines/pipelines.ts';
 import type { PipelineReads } from './pipeline-reads.ts';
-import { rowJson } from './pipeline-results-routes.ts';
+import { rowJson } from './pipeline-row-json.ts';
 
 const PAGE_ROWS = 200;
 /** How often the caller's right and the pipeline are looked at, and the connection is shown to live. */

@@ -2,7 +2,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { projectionNameFault } from '@allsource/shared/model';
 import { isObject, type Members, refusal, shown } from './members.ts';
 import type { EnrichDefinition, EnrichSource } from './operator-definition.ts';
-import { optionalFieldPath } from './parse-operators.ts';
+import { optionalFieldPath } from './field-path.ts';
 import { pipelineIdFault } from './pipeline-id.ts';
 
 const NAME = { max: 256 };

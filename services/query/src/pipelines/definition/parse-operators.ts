@@ -13,9 +13,10 @@ import {
   type WindowDefinition,
 } from './operator-definition.ts';
 import { Members, refusal, shown } from './members.ts';
+import { fieldPath, optionalFieldPath } from './field-path.ts';
 import { parseEnrich } from './parse-enrich.ts';
 
-const FIELD = { max: 256 };
+const ROUTE_LENGTH_MAX = 256;
 const SECONDS = { min: 0.001, max: 366 * 86_400 };
 const TYPES = ['filter', 'map', 'reduce', 'window', 'enrich', 'branch'] as const;
 
@@ -45,22 +46,6 @@ function parseTyped(members: Members): OperatorDefinition {
     case 'branch':
       return parseBranch(members);
   }
-}
-
-/** A path of names with dots between them. */
-export function fieldPath(members: Members, name: string): string {
-  const path = members.text(name, FIELD);
-  const parts = path.split('.');
-  if (parts.every((part) => part !== '') && parts.length <= LIMITS.jsonDepthMax) return path;
-  throw refusal(
-    members.at(name),
-    `'${name}' is ${shown(path)}; allowed are names with single dots between them, such as order.amount.`,
-  );
-}
-
-/** The same for a member that may be left out. */
-export function optionalFieldPath(members: Members, name: string): string | null {
-  return members.has(name) ? fieldPath(members, name) : null;
 }
 
 function parseFilter(members: Members): FilterDefinition {
@@ -154,7 +139,7 @@ function parseBranch(members: Members): BranchDefinition {
   const branches = new Map<string, string>();
   const max = LIMITS.pipelineBranchesMax;
   for (const [value, route] of members.entries('branches', { min: 1, max })) {
-    if (typeof route !== 'string' || route === '' || route.length > FIELD.max) {
+    if (typeof route !== 'string' || route === '' || route.length > ROUTE_LENGTH_MAX) {
       const pointer = `${members.at('branches')}/${value.replaceAll('~', '~0').replaceAll('/', '~1')}`;
       throw refusal(pointer, `The route is ${shown(route)}; allowed is text.`);
     }

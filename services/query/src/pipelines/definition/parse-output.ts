@@ -9,7 +9,7 @@ import {
   type RoutedOutput,
   type WebhookOutput,
 } from './output-definition.ts';
-import { fieldPath, optionalFieldPath } from './parse-operators.ts';
+import { fieldPath, optionalFieldPath } from './field-path.ts';
 
 const KINDS = ['emit', 'table', 'webhook'] as const;
 const URL_LENGTH = { max: 2_048 };
