@@ -3,7 +3,9 @@
  * Files are opened when they are asked for; those that were not asked for longest are closed again.
  */
 import type { Database as Connection } from 'better-sqlite3';
+import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
+import { isBusy, isDamage } from '../projections/projection-database.ts';
 import { openForReading } from './run/pipeline-database.ts';
 import { type OutputId, type PipelineProgress, readProgress } from './run/pipeline-file.ts';
 
@@ -144,13 +146,28 @@ export class PipelineResults {
   }
 
   #read<T>(file: string, read: (database: Connection) => T): T | null {
+    try {
+      const database = this.#opened(file);
+      return database === null ? null : database.transaction(() => read(database))();
+    } catch (error) {
+      if (!isBusy(error) && !isDamage(error)) throw error;
+      this.forget(file);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw problem(
+        'read_behind',
+        `The file of the pipeline cannot be read at the moment (${reason}). Try again shortly.`,
+      );
+    }
+  }
+
+  #opened(file: string): Connection | null {
     const database = this.#open.get(file) ?? openForReading(file);
     if (database === null) return null;
     this.#open.delete(file);
     this.#open.set(file, database);
     const [oldest] = this.#open.keys();
     if (this.#open.size > OPEN_MAX && oldest !== undefined) this.forget(oldest);
-    return database.transaction(() => read(database))();
+    return database;
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database, { type Database as Connection } from 'better-sqlite3';
 import { isDamage } from '../../projections/projection-database.ts';
@@ -8,6 +8,8 @@ const FORMAT = 1;
 const CACHE_KIB = 8 * 1024;
 /** How long is waited for a process before this one to end. */
 const LOCK_WAIT_MS = 30_000;
+/** A reader holds up the service while it waits. */
+const READER_WAIT_MS = 20;
 const SUFFIXES = ['', '-wal', '-shm'];
 const TABLES = `
   CREATE TABLE progress (
@@ -77,29 +79,41 @@ const TABLES = `
 export function openPipelineDatabase(path: string, startAfter: number): Connection {
   mkdirSync(dirname(path), { recursive: true });
   if (existsSync(path) && !isSound(path)) removePipelineDatabase(path);
-  const database = new Database(path, { timeout: LOCK_WAIT_MS });
+  if (!existsSync(path)) makePipelineDatabase(path, startAfter);
+  const database = new Database(path, { timeout: LOCK_WAIT_MS, fileMustExist: true });
   // In WAL mode NORMAL can lose the last transactions in a power cut, never half of one; the log gives them again.
-  database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma(`cache_size = -${CACHE_KIB}`);
-  if (database.pragma('user_version', { simple: true }) !== FORMAT) {
+  return database;
+}
+
+/** Makes a file under another name and gives it its own when it is whole, so that no reader meets half of one. */
+function makePipelineDatabase(path: string, startAfter: number): void {
+  const fresh = `${path}.new`;
+  removePipelineDatabase(fresh);
+  const database = new Database(fresh);
+  try {
+    database.pragma('journal_mode = WAL');
     database.transaction(() => {
       database.exec(TABLES);
       database
         .prepare('INSERT INTO progress VALUES (1, NULL, ?, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0)')
         .run(startAfter);
     })();
+  } finally {
+    database.close();
   }
-  return database;
+  renameSync(fresh, path);
 }
 
-/** Opens the file of a pipeline to read from it beside the process that writes it; null as long as there is none. */
+/**
+ * Opens the file of a pipeline to read from it beside the process that writes it; null as long as there is none. Readers wait for nobody, but for the moment in which the
+ * file is recovered after a kill.
+ */
 export function openForReading(path: string): Connection | null {
   if (!existsSync(path)) return null;
-  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
-  if (database.pragma('user_version', { simple: true }) === FORMAT) return database;
-  database.close();
-  return null;
+  const options = { readonly: true, fileMustExist: true, timeout: READER_WAIT_MS };
+  return new Database(path, options);
 }
 
 /** Removes the file of a pipeline and what belongs to it. */
@@ -112,8 +126,7 @@ function isSound(path: string): boolean {
   try {
     database = new Database(path, { timeout: LOCK_WAIT_MS });
     const format = database.pragma('user_version', { simple: true });
-    if (format !== FORMAT) return format === 0;
-    return database.pragma('quick_check(1)', { simple: true }) === 'ok';
+    return format === FORMAT && database.pragma('quick_check(1)', { simple: true }) === 'ok';
   } catch (error) {
     if (isDamage(error)) return false;
     throw error;

@@ -111,6 +111,7 @@ async function stop(key: string): Promise<void> {
 async function wait(wish: Extract<HostCommand, { kind: 'wait' }>): Promise<void> {
   const { key, position, timeoutMs, request } = wish;
   const isReached = (await pipelines.get(key)?.waitFor(position, timeoutMs)) === true;
+  reportState(key);
   report({ kind: 'reached', request, isReached });
 }
 
@@ -158,13 +159,16 @@ function reportSaved(): void {
 }
 
 function reportStates(): void {
-  for (const [key, pipeline] of pipelines) {
-    const { state } = pipeline;
-    const text = JSON.stringify(state);
-    if (told.get(key) === text) continue;
-    told.set(key, text);
-    report({ kind: 'state', key, state });
-  }
+  for (const key of pipelines.keys()) reportState(key);
+}
+
+function reportState(key: string): void {
+  const state = pipelines.get(key)?.state;
+  if (state === undefined) return;
+  const text = JSON.stringify(state);
+  if (told.get(key) === text) return;
+  told.set(key, text);
+  report({ kind: 'state', key, state });
 }
 
 function report(message: HostReport): void {
