@@ -15,7 +15,7 @@ import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { QueryProcess } from '../support/query-process.ts';
 
-const KILLS = isLong ? 200 : 12;
+const KILLS = isLong ? 200 : 8;
 const COMMITS_A_KILL = 6;
 const GROUPS = ['red', 'green', 'blue'];
 const LATENESS_S = 3;

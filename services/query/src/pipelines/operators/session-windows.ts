@@ -80,15 +80,17 @@ export class SessionWindows implements Operator {
     states.set(this.#number, group, sessions, due);
   }
 
-  /** Takes away the sessions that have passed. */
+  /** Takes away the sessions that have passed, the one that ended first before the others. */
   #close(watermark: number, cause: Carried, { states }: Surroundings): Carried[] {
-    return states.due(this.#number, watermark).flatMap(({ key: group, value }) => {
+    const passed = states.due(this.#number, watermark).flatMap(({ key: group, value }) => {
       const sessions = value as readonly OpenWindow[];
-      const closed = sessions.filter(({ end }) => this.#closesAt(end) <= watermark);
-      const open = sessions.filter((session) => !closed.includes(session));
-      this.#keep(group, open, states);
-      return closed.map((session) => this.#output.of(session, group, cause));
+      const isOpen = ({ end }: OpenWindow) => this.#closesAt(end) > watermark;
+      this.#keep(group, sessions.filter(isOpen), states);
+      return sessions.filter((one) => !isOpen(one)).map((session) => ({ group, session }));
     });
+    return passed
+      .sort((a, b) => a.session.end - b.session.end || (a.group < b.group ? -1 : 1))
+      .map(({ group, session }) => this.#output.of(session, group, cause));
   }
 }
 

@@ -12,7 +12,7 @@ const HEAP_MIB_MAX = 1_024;
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 5_000;
 /** A process that has run for so long counts as one that works. */
-const STEADY_MS = 10_000;
+const STEADY_MS = 2_000;
 /** How long a process may take to save and end before it is killed where it is, which leaves what a crash leaves. */
 const STOP_WAIT_MS = 5_000;
 
