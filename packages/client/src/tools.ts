@@ -1,5 +1,9 @@
 /** The door for tools such as the `allsource` command. It is not part of the package that is published. */
-export { AllSourceClient, type AllSourceClientOptions } from './tools/allsource-client.ts';
+export {
+  AllSourceClient,
+  type AllSourceClientOptions,
+  type RouteRequest,
+} from './tools/allsource-client.ts';
 export type { CallOptions } from './http/connection.ts';
 export type { ServiceHealth } from './http/health.ts';
 export { AllSourceError, type AllSourceErrorOptions } from './http/allsource-error.ts';

@@ -4,7 +4,9 @@
  * running requests finish, the followers stop, the stores are closed, the lock goes.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
+import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { FreshAccess } from '@allsource/service-kit/access';
@@ -34,13 +36,16 @@ import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
+import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS, builtInProjection } from './projections/built-in.ts';
-import { NoProjectionRuntime } from './projections/definitions/no-projection-runtime.ts';
-import { OwnProjections } from './projections/definitions/own-projections.ts';
+import { DefinitionCheck } from './own-projections/definition-check.ts';
+import { LateRuntime } from './own-projections/late-runtime.ts';
+import { OwnProjections } from './own-projections/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
+import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
@@ -64,7 +69,7 @@ export interface QueryServiceParts {
 /** Starts the query service. Throws a ConfigError that says why it cannot start. */
 export async function createQueryService(
   config: QueryConfig,
-  { projectionRuntime = new NoProjectionRuntime() }: QueryServiceParts = {},
+  { projectionRuntime }: QueryServiceParts = {},
 ): Promise<QueryService> {
   const lock = await lockFolder(config.folder, 'query');
   try {
@@ -95,7 +100,8 @@ export async function createQueryService(
       ingestRates,
       stores,
       parquet,
-      projectionRuntime,
+      projectionRuntime:
+        projectionRuntime ?? new LateRuntime(() => openProjectionRuns({ config, logger, stores })),
       releaseLock,
     };
     return await new Query(parts).start();
@@ -103,6 +109,22 @@ export async function createQueryService(
     await lock.release();
     throw error;
   }
+}
+
+function openProjectionRuns({
+  config,
+  logger,
+  stores,
+}: Pick<QueryOptions, 'config' | 'logger' | 'stores'>): ProjectionRuntime {
+  const { coreUrl, folder, projectionHosts } = config;
+  const { historyFollower } = stores;
+  return new ProjectionRuns({
+    folder: join(folder, 'projections'),
+    core: { coreUrl, internalToken: must(stores.internalToken, 'definitions come from core') },
+    hosts: projectionHosts,
+    head: () => historyFollower.status.knownHead,
+    logger,
+  });
 }
 
 interface QueryOptions {
@@ -126,6 +148,7 @@ class Query {
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
   readonly #definitionWriter: DefinitionWriter;
+  readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
   readonly #pipelines: KeptPipelines;
   /** Set when the service begins to stop; readiness fails first. */
@@ -149,7 +172,7 @@ class Query {
       isSettled: () => stores.settledDefinitions.isSettled,
       writer: this.#definitionWriter,
       runtime: options.projectionRuntime,
-      check: () => Promise.resolve(),
+      check: (definition) => this.#definitionCheck.check(definition),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
     this.#pipelines = createPipelines({
@@ -167,8 +190,9 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: BUILT_IN_PROJECTIONS.length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.all().length,
     });
+    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.measured());
   }
 
   async start(): Promise<QueryService> {
@@ -199,7 +223,12 @@ class Query {
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
     return {
-      health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
+      health: {
+        service: 'allsource-query',
+        version: VERSION,
+        checks: this.#readinessChecks(),
+        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.measured()) }),
+      },
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
@@ -289,6 +318,7 @@ class Query {
     await this.#pipelines.close();
     await stores.close();
     await projectionRuntime.close();
+    await this.#definitionCheck.close();
     this.#core.close();
     this.#controlPlane?.close();
     await releaseLock();

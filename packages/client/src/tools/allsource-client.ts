@@ -54,6 +54,16 @@ export interface AllSourceClientOptions {
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
 }
 
+/** A request of any route. */
+export interface RouteRequest {
+  readonly method: TransportRequest['method'];
+  /** Below the address, with its parts percent-encoded. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
 /** Which state of a projection is meant. */
 export interface ProjectionStateKey {
   readonly projection: string;
@@ -193,6 +203,18 @@ export class AllSourceClient {
       const record = parseInspectionRecord(line);
       if (record !== null) yield record;
     }
+  }
+
+  /**
+   * Asks a route of the store that has no method here, and returns the answer's JSON text as it came. Reads are tried again by themselves; everything else is
+   * sent once.
+   */
+  async ask(request: RouteRequest, options: CallOptions = {}): Promise<string> {
+    const { method, path, query = {}, body } = request;
+    const sent = { method, path, query, signal: options.signal };
+    const whole = body === undefined ? sent : { ...sent, body: JSON.stringify(body) };
+    if (method === 'GET') return textOf(await this.#repeatable(whole));
+    return textOf(await this.#transport.request(whole));
   }
 
   #get(

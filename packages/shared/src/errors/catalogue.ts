@@ -74,6 +74,7 @@ export const ERROR_CATALOGUE = {
   wrong_status: kind(409, 'What it does at the moment does not allow this', ''),
   too_many_definitions: kind(409, 'The tenant has as many as it may have', ''),
   not_available: kind(501, 'This is not available', ''),
+  projection_fault: kind(422, 'An event cannot be folded into a projection', 'Validation error: '),
   query_budget_exceeded: kind(422, 'The query needs more than it may cost', 'Invalid query: '),
   read_behind: kind(503, 'The read store has not caught up', '', true),
   writer_poisoned: kind(503, 'The writer has stopped after a disk error', 'Storage error: '),

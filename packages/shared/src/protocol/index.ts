@@ -68,6 +68,7 @@ export {
 export { DEFINITIONS_PATH } from './definitions-path.ts';
 export { INTERNAL_APPEND_PATH } from './internal-append-path.ts';
 export {
+  type EarlierBuild,
   FAULT_POLICIES,
   type FaultHandling,
   type FaultPolicy,

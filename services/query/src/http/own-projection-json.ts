@@ -1,12 +1,5 @@
-import { createHash } from 'node:crypto';
-import type { OwnProjection } from '../projections/definitions/own-projections.ts';
-
-const TITLE_LENGTH = 16;
-
-/** The name by which the metrics show a projection: nobody who may only see metrics learns of tenants and their names. */
-export function metricsLabel(tenant: string, name: string): string {
-  return createHash('sha256').update(`${tenant}\0${name}`).digest('hex').slice(0, TITLE_LENGTH);
-}
+import { metricsLabel } from '../own-projections/metrics-label.ts';
+import type { OwnProjection } from '../own-projections/own-projections.ts';
 
 /** A projection of a tenant's own in a list: what it is, and what it does at the moment. */
 export function projectionRow({ definition, state }: OwnProjection) {

@@ -15,14 +15,11 @@ import {
   rollback,
   start,
   stop,
-} from '../projections/definitions/lifecycle.ts';
-import type { OwnProjection, OwnProjections } from '../projections/definitions/own-projections.ts';
-import { whole } from '../projections/definitions/body-members.ts';
-import {
-  parseProjection,
-  parseProjectionUpdate,
-} from '../projections/definitions/parse-projection.ts';
-import { PROJECTION_TEMPLATES } from '../projections/definitions/projection-templates.ts';
+} from '../own-projections/lifecycle.ts';
+import type { OwnProjection, OwnProjections } from '../own-projections/own-projections.ts';
+import { whole } from '../own-projections/body-members.ts';
+import { parseProjection, parseProjectionUpdate } from '../own-projections/parse-projection.ts';
+import { PROJECTION_TEMPLATES } from '../own-projections/projection-templates.ts';
 import { projectionDetails } from './own-projection-json.ts';
 import { optionalBody } from './optional-body.ts';
 

@@ -1,7 +1,7 @@
 import type { Call } from '@allsource/service-kit/http';
 import { LIMITS } from '@allsource/shared/limits';
-import type { OwnProjection } from '../projections/definitions/own-projections.ts';
-import type { OwnReads } from '../projections/definitions/own-reads.ts';
+import type { OwnProjection } from '../own-projections/own-projections.ts';
+import type { OwnReads } from '../own-projections/own-reads.ts';
 
 interface OwnRead {
   readonly reads: OwnReads;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
@@ -13,6 +14,11 @@ import {
 } from '../gateway/gateway-world.ts';
 
 const COUNTER = { name: 'orders', type: 'event_counter', event_types: ['order.*'] };
+
+const FUNNEL = {
+  steps: [{ event_type: 'order.placed' }, { event_type: 'order.paid' }],
+  window_seconds: 60,
+};
 
 describe('projections of a tenant over HTTP', () => {
   let world: GatewayWorld;
@@ -135,6 +141,15 @@ describe('projections of a tenant over HTTP', () => {
     const shown = (await ask('GET /api/v1/projections/orders')).body;
     expect(shown).toMatchObject({ found: true, is_stalled: true, lag_events: 1, lag_seconds: 1 });
     expect(shown.stalled_reason).toBe('The test holds it.');
+    const label = `projection="${shown.metrics_label}"`;
+    const { text } = await world.ask('/metrics');
+    expect(text).toContain(`allsource_projection_lag_events{${label}} 1`);
+    expect(text).toContain(`allsource_projection_stalled{${label}} 1`);
+    expect(text).toContain('allsource_projections{status="running"} 1');
+    expect(text).not.toContain('orders');
+    const ready = await world.ask('/readyz');
+    expect(ready.status).toBe(200);
+    expect(ready.body['projections']).toMatchObject({ stalled: 1, lag_events_max: 1 });
     runtime.foldLimit = Number.POSITIVE_INFINITY;
     expect((await ask(path)).body.state).toEqual({ count: 2 });
   });
@@ -157,7 +172,7 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask(`POST ${name}/stop`)).body.status).toBe('stopped');
     expect((await ask(`POST ${name}/pause`)).status).toBe(409);
     world = await world.restart();
-    while ((await ask(`GET ${name}`)).status === 503) continue;
+    while ((await ask(`GET ${name}`)).status === 503) await sleep(10);
     expect(await status()).toBe('stopped');
     await ask(`POST ${name}/start`);
     expect(await status()).toBe('running');
@@ -301,7 +316,7 @@ describe('projections of a tenant over HTTP', () => {
     const older = {
       name: 'older',
       version: 1,
-      definition: 'export default (state, event) => state',
+      definition: '(state, event) => ({ n: state.n + 1 })',
       initial_state: { n: 0 },
     };
     const { body } = await ask('POST /api/projections', older);
@@ -311,14 +326,14 @@ describe('projections of a tenant over HTTP', () => {
       wanted_status: 'running',
       definition: {
         language: 'javascript',
-        source: 'export default (state, event) => state',
+        source: '(state, event) => ({ n: state.n + 1 })',
         initial_state: { n: 0 },
       },
     });
-    const object = { name: 'o', definition: { type: 'funnel', steps: [] }, initial_state: {} };
+    const object = { name: 'o', definition: { type: 'funnel', ...FUNNEL }, initial_state: {} };
     expect((await ask('POST /api/projections', object)).body.data).toMatchObject({
       type: 'funnel',
-      definition: { steps: [] },
+      definition: FUNNEL,
     });
   });
 
@@ -343,6 +358,15 @@ describe('projections of a tenant over HTTP', () => {
       ['/on_fault/policy', { ...COUNTER, on_fault: { policy: 'ignore' } }],
       ['/on_fault/retries', { ...COUNTER, on_fault: { retries: -1 } }],
       ['/definition', { ...COUNTER, definition: [] }],
+      ['/definition/by', { ...COUNTER, definition: { by: 'colour' } }],
+      [
+        '/definition/source',
+        { ...COUNTER, type: 'custom', definition: { language: 'javascript', source: '(state' } },
+      ],
+      [
+        '/definition/source',
+        { ...COUNTER, type: 'custom', definition: { language: 'javascript', source: 'for(;;);' } },
+      ],
       ['/definition/type', { name: 'p', definition: {} }],
       ['/version', { name: 'p', definition: 'x', version: 2 }],
       ['/initial_state', { name: 'p', definition: { type: 'funnel' }, initial_state: { n: 1 } }],

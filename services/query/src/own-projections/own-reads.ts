@@ -5,9 +5,9 @@
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, quoted } from '@allsource/shared/model';
-import { type ReadGate, readWish, stampPosition } from '../../reads/read-gate.ts';
-import type { ReadCall } from '../../reads/read-call.ts';
-import type { ProjectionRuntime, ShownState } from '../projection-runtime.ts';
+import { type ReadGate, readWish, stampPosition } from '../reads/read-gate.ts';
+import type { ReadCall } from '../reads/read-call.ts';
+import type { ProjectionRuntime, ShownState } from '../projections/projection-runtime.ts';
 import type { OwnProjection } from './own-projections.ts';
 
 export interface OwnReadsOptions {

@@ -13,7 +13,7 @@ import {
   parseConfig,
   parseFaultHandling,
 } from './parse-config.ts';
-import type { ProjectionDocument } from './projection-document.ts';
+import { type ProjectionDocument, withNextBuild } from './projection-document.ts';
 import { templateOf } from './projection-templates.ts';
 
 /** A projection to create. */
@@ -62,7 +62,7 @@ export function parseProjectionUpdate(
     type !== before.type ||
     !isSameJson(event_types.toSorted(), before.event_types.toSorted()) ||
     !isSameJson(definition, before.definition);
-  return {
+  const after = {
     ...before,
     type,
     event_types,
@@ -73,9 +73,8 @@ export function parseProjectionUpdate(
     metadata: cleared(body, 'metadata') ? null : (object(body, 'metadata') ?? before.metadata),
     config: parseConfig(body, before.config),
     on_fault: parseFaultHandling(body, before.on_fault),
-    build: before.build + (isComputedOtherwise ? 1 : 0),
-    pinned_build: isComputedOtherwise ? null : before.pinned_build,
   };
+  return isComputedOtherwise ? withNextBuild(before, after) : after;
 }
 
 /** True for a member that is given as null, which clears it. */

@@ -6,16 +6,22 @@
  * times; a caller who has named the change that he knows of is refused instead (`definition_conflict`).
  */
 import { Problem, problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { type ProjectionDefinition, TypeFilter } from '@allsource/shared/protocol';
-import type { TenantCatalog } from '../../catalog/tenant-catalog.ts';
-import type { Definition, DefinitionDirectory } from '../../definitions/definition-directory.ts';
-import type { DefinitionWriter } from '../../definitions/definition-writer.ts';
-import type { ProjectionRuntime, ProjectionState } from '../projection-runtime.ts';
+import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
+import type { Definition, DefinitionDirectory } from '../definitions/definition-directory.ts';
+import type { DefinitionWriter } from '../definitions/definition-writer.ts';
+import type { ProjectionRuntime, ProjectionState } from '../projections/projection-runtime.ts';
+import type { MeasuredProjection } from '../observability/projection-metrics.ts';
 import type { Command } from './lifecycle.ts';
+import { metricsLabel } from './metrics-label.ts';
 import type { ProjectionDraft } from './parse-projection.ts';
-import { definitionOf, documentOf, type ProjectionDocument } from './projection-document.ts';
+import {
+  definitionOf,
+  documentOf,
+  documentText,
+  type ProjectionDocument,
+} from './projection-document.ts';
 
 export interface OwnProjectionsOptions {
   readonly directory: Pick<DefinitionDirectory, 'find' | 'ofTenant' | 'all'>;
@@ -91,6 +97,20 @@ export class OwnProjections {
     return this.#options.directory.ofTenant(KIND, tenant).length;
   }
 
+  /** What the metrics show of all projections. */
+  measured(): MeasuredProjection[] {
+    return this.all().map(({ definition, state }) => ({
+      label: metricsLabel(definition.tenant, definition.name),
+      status: state?.status ?? definition.wanted,
+      isWanted: definition.wanted === 'running',
+      isStalled: state?.is_stalled ?? false,
+      lagEvents: state?.lag_events ?? 0,
+      lagSeconds: state?.lag_seconds ?? 0,
+      parkedEntities: state?.parked_entities ?? 0,
+      errors: state?.stats.error_count ?? 0,
+    }));
+  }
+
   /** Hands all definitions in force to what carries them out; while they are not all read, nothing. */
   reconcile(): void {
     if (!this.#options.isSettled()) return;
@@ -101,6 +121,7 @@ export class OwnProjections {
   async create(tenant: string, { name, document }: ProjectionDraft): Promise<OwnProjection> {
     this.#requireSettled();
     if (this.#options.directory.find(KIND, tenant, name) !== null) throw exists(name);
+    documentText(document);
     await this.#options.check(document);
     try {
       await this.#write({ tenant, name, expectedPosition: 0 }, document);
@@ -166,17 +187,7 @@ export class OwnProjections {
     target: { readonly tenant: string; readonly name: string; readonly expectedPosition: number },
     document: ProjectionDocument,
   ): Promise<void> {
-    const text = JSON.stringify(document);
-    const bytes = Buffer.byteLength(text);
-    const limit = LIMITS.definitionBytesMax;
-    if (bytes > limit)
-      throw problem(
-        'body_too_large',
-        `The definition has ${bytes} bytes; at most ${limit} are allowed.`,
-        {
-          limit_bytes: limit,
-        },
-      );
+    const text = documentText(document);
     await this.#options.writer.set({ kind: KIND, ...target }, text);
     // The answer says what has become of the change.
     this.reconcile();

@@ -5,8 +5,8 @@
 import { problem } from '@allsource/shared/errors';
 import { quoted } from '@allsource/shared/model';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
-import type { BuildInfo, ProjectionState } from '../projection-runtime.ts';
-import type { ProjectionDocument } from './projection-document.ts';
+import type { BuildInfo, ProjectionState } from '../projections/projection-runtime.ts';
+import { type ProjectionDocument, withNextBuild } from './projection-document.ts';
 
 /** What is known of a projection when a command comes: its definition, and what it does; null: not known yet. */
 export interface CommandedProjection {
@@ -44,24 +44,29 @@ export const rebuild: Command = ({ definition }) => {
       'rebuilt',
       'Start it: its first build begins with the first event.',
     );
-  return { ...definition, wanted: 'running', build: definition.build + 1, pinned_build: null };
+  return withNextBuild(definition, { ...definition, wanted: 'running' });
 };
 
 /** Reads a build that was made before, at once; the newest one again when that is asked for. Null: the newest of those that were read before. */
 export function rollback(wanted: number | null): Command {
   return ({ definition, state }) => {
-    const builds = state?.builds ?? [];
-    const live = state?.live_build ?? null;
     if (wanted === definition.build) return { ...definition, pinned_build: null };
-    const target = builds.find(
-      ({ build, status }) =>
-        (status === 'previous' || status === 'ready') && (wanted === null || build === wanted),
+    const kept = goBackTo(definition, state?.builds ?? []);
+    // While a newer build is made, going back is to stay with the one that is read.
+    const target = kept.find((build) =>
+      wanted === null ? build !== definition.pinned_build : build === wanted,
     );
-    if (wanted !== null && wanted === live)
-      return definition.pinned_build === live ? null : { ...definition, pinned_build: live };
-    if (target !== undefined) return { ...definition, pinned_build: target.build };
-    throw noSuchBuild(definition, { wanted, builds });
+    if (target === undefined) throw noSuchBuild(definition, { wanted, kept });
+    return definition.pinned_build === target ? null : { ...definition, pinned_build: target };
   };
+}
+
+/** The builds that can be read at once, and computed again if they are lost; the newest first. */
+function goBackTo({ earlier = [] }: ProjectionDefinition, builds: readonly BuildInfo[]): number[] {
+  const ready = builds.filter(({ status }) => ['live', 'previous', 'ready'].includes(status));
+  return ready
+    .map(({ build }) => build)
+    .filter((build) => earlier.some((known) => known.build === build));
 }
 
 function requireStarted(definition: ProjectionDefinition, what: string): void {
@@ -78,15 +83,13 @@ function wrongStatus({ name, wanted }: ProjectionDefinition, what: string, advic
 
 function noSuchBuild(
   { name }: ProjectionDefinition,
-  { wanted, builds }: { readonly wanted: number | null; readonly builds: readonly BuildInfo[] },
+  { wanted, kept }: { readonly wanted: number | null; readonly kept: readonly number[] },
 ): Error {
-  const kept = builds.filter(({ status }) => status === 'previous' || status === 'ready');
-  const numbers = kept.map(({ build }) => build);
-  const found = numbers.length === 0 ? 'no other build is kept' : `kept are ${numbers.join(', ')}`;
+  const found = kept.length === 0 ? 'no other build is kept' : `kept are ${kept.join(', ')}`;
   const which = wanted === null ? 'an earlier build' : `build ${wanted}`;
   return problem(
     'wrong_status',
     `The projection ${quoted(name)} cannot go back to ${which}: ${found}.`,
-    { builds: numbers },
+    { builds: kept },
   );
 }

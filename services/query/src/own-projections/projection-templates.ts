@@ -35,6 +35,20 @@ export const PROJECTION_TEMPLATES: readonly ProjectionTemplate[] = [
     kind: 'snapshot',
     body: { type: 'entity_snapshot', definition: {} },
   },
+  {
+    name: 'events-per-hour',
+    title: 'Events per hour',
+    description: 'Counts the events of each hour, by when they happened.',
+    kind: 'series',
+    body: { type: 'time_series', definition: { bucket: 'hour' } },
+  },
+  {
+    name: 'events-per-day',
+    title: 'Events per day',
+    description: 'Counts the events of each day, by when they happened.',
+    kind: 'series',
+    body: { type: 'time_series', definition: { bucket: 'day' } },
+  },
 ];
 
 /** What a template says, as the body of a creation. Throws `not_found` with the templates that there are. */
