@@ -16,3 +16,5 @@ export { eachSeed, isLong, report, seed } from './fault-run.ts';
 export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
+export { until } from './until.ts';
+export { type RawAnswer, RawConnection } from './raw-connection.ts';
