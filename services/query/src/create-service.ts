@@ -37,6 +37,7 @@ import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
+import { watchPipelines } from './observability/pipeline-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
@@ -180,6 +181,7 @@ class Query {
       writer: this.#definitionWriter,
       projectionState: projectionStates(stores, options.projectionRuntime),
     });
+    watchPipelines(options.httpMetrics.registry, () => this.#pipelines.pipelines.measured());
     this.#authenticator = new Authenticator({
       directory: stores.access.directory,
       jwtSecret: config.jwtSecret,
@@ -349,9 +351,9 @@ function pathOf(request: IncomingMessage): string {
 
 /** The states of projections, those of the store itself and those of tenants, as pipelines look them up. */
 function projectionStates(stores: ReadStores, runtime: ProjectionRuntime) {
-  return async (tenant: string, name: string, key: string): Promise<string | null> => {
+  return (tenant: string, name: string, key: string): string | null => {
     const builtIn = builtInProjection(name);
     if (builtIn !== null) return stores.projections.state(builtIn, tenant, key)?.state ?? null;
-    return (await runtime.read(tenant, name, key)).state;
+    return runtime.read(tenant, name, key).state;
   };
 }

@@ -40,7 +40,7 @@ export async function followResults(
   options: FollowingOptions,
 ): Promise<void> {
   const since = sinceAsked(call);
-  const following = new Following(call, pipeline, options, since);
+  const following = new Following({ ...options, call, pipeline, since });
   const release = options.live.admit(() => following.end());
   try {
     await following.run();
@@ -61,6 +61,13 @@ function sinceAsked(call: Call): number {
   );
 }
 
+interface FollowedCall extends FollowingOptions {
+  readonly call: Call;
+  readonly pipeline: ForcedPipeline;
+  /** The position behind which changes are wanted. */
+  readonly since: number;
+}
+
 class Following {
   readonly #call: Call;
   readonly #pipeline: ForcedPipeline;
@@ -71,7 +78,8 @@ class Following {
   #isEnded = false;
   #ticks = 0;
 
-  constructor(call: Call, pipeline: ForcedPipeline, options: FollowingOptions, since: number) {
+  constructor(options: FollowedCall) {
+    const { call, pipeline, since } = options;
     this.#call = call;
     this.#pipeline = pipeline;
     this.#options = options;

@@ -142,7 +142,7 @@ export class PipelineResults {
   }
 
   close(): void {
-    for (const file of [...this.#open.keys()]) this.forget(file);
+    for (const file of this.#open.keys()) this.forget(file);
   }
 
   #read<T>(file: string, read: (database: Connection) => T): T | null {

@@ -32,7 +32,7 @@ export interface PipelineRuntimeOptions {
   readonly outbound: OutboundSettings;
   readonly logger: Logger;
   /** Looks up what an `enrich` asks for. */
-  readonly lookUp: (tenant: string, source: LookUpSource, key: string) => Promise<string | null>;
+  readonly lookUp: (tenant: string, source: LookUpSource, key: string) => string | null;
   /** Told before the file of a pipeline is removed. */
   readonly onRemoving: (file: string) => void;
 }
@@ -173,7 +173,7 @@ export class PipelineRuntime {
     const runs = new Map(
       wanted.map(({ tenant, document }) => [keyOf(tenant, document.id), document] as const),
     );
-    for (const [key, { document }] of [...this.#running]) {
+    for (const [key, { document }] of this.#running) {
       const next = runs.get(key);
       // A changed definition is another object; where it comes to the same, the file is kept.
       if (next?.enabled === true && next === document) continue;
@@ -213,7 +213,7 @@ export class PipelineRuntime {
   }
 
   #take(notice: Notice): void {
-    if (notice.kind === 'look_up') return void this.#lookUp(notice);
+    if (notice.kind === 'look_up') return this.#lookUp(notice);
     const { key } = notice;
     if (!this.#running.has(key)) return;
     if (notice.kind === 'state') this.#states.set(key, notice.state);
@@ -225,15 +225,15 @@ export class PipelineRuntime {
     }
   }
 
-  async #lookUp(asked: Extract<Notice, { kind: 'look_up' }>): Promise<void> {
+  #lookUp(asked: Extract<Notice, { kind: 'look_up' }>): void {
     const { request, tenant, source, key } = asked;
-    const found = await this.#options.lookUp(tenant, source, key).then(
-      (text) => ({ text, fault: null }),
-      (error: unknown) => ({
-        text: null,
-        fault: error instanceof Error ? error.message : String(error),
-      }),
-    );
+    let found: { readonly text: string | null; readonly fault: string | null };
+    try {
+      found = { text: this.#options.lookUp(tenant, source, key), fault: null };
+    } catch (error) {
+      // Told to the pipeline, which tries again.
+      found = { text: null, fault: error instanceof Error ? error.message : String(error) };
+    }
     this.#process?.tell({ kind: 'found', request, ...found });
   }
 

@@ -19,7 +19,8 @@ import {
 import type { Pipeline, PipelineDocument, Start } from './definition/pipeline-definition.ts';
 import { pipelineIdFault } from './definition/pipeline-id.ts';
 import { OutboundPolicy, type OutboundSettings } from './outbound/outbound-policy.ts';
-import type { Observed } from './pipeline-report.ts';
+import type { MeasuredPipeline } from '../observability/pipeline-metrics.ts';
+import { type Observed, statusOf } from './pipeline-report.ts';
 import type { PipelineResults } from './pipeline-results.ts';
 import type { ForcedPipeline, PipelineRuntime } from './pipeline-runtime.ts';
 
@@ -126,6 +127,19 @@ export class Pipelines {
       progress: results.progress(file),
       outbox: results.outboxCounts(file),
     };
+  }
+
+  /** What all pipelines are doing, for the metrics: as far as their process has said. */
+  measured(): MeasuredPipeline[] {
+    const { directory, runtime } = this.#options;
+    return directory.all('pipeline').map((definition) => {
+      const { tenant, document } = this.#forced(definition);
+      const state = runtime.state(tenant, document.id);
+      const failure = runtime.failure(tenant, document.id);
+      const { status } = statusOf({ document, state, failure });
+      const lagEvents = state === null ? 0 : Math.max(0, state.head - state.position);
+      return { status, lagEvents, pending: state?.pending ?? 0, dead: state?.dead ?? 0 };
+    });
   }
 
   #known(tenant: string, id: string): Definition {

@@ -110,13 +110,13 @@ describe('a definition', () => {
   });
 });
 
-describe('loops', () => {
-  const passage = (id: string, sourceEventTypes: string[], eventType: string) => ({
-    id,
-    sourceEventTypes,
-    output: { kind: 'emit' as const, eventType, entityField: null },
-  });
+const passage = (id: string, sourceEventTypes: string[], eventType: string) => ({
+  id,
+  sourceEventTypes,
+  output: { kind: 'emit' as const, eventType, entityField: null },
+});
 
+describe('loops', () => {
   it('are found in the definitions, however long the way is', () => {
     const others = [passage('2', ['b.*'], 'c'), passage('3', ['c'], 'd'), passage('4', ['x'], 'y')];
     const check = (source: string[], to: string) => () =>

@@ -254,6 +254,19 @@ function fixedModel({ type, lateness, on }: WindowCase, events: readonly Input[]
   return { outputs, isLate: open.length === 0, isFiltered: false, fault: null };
 }
 
+const output = (held: Input[], isRetracted: boolean): Output => {
+  const start = Math.min(...held.map(({ at }) => at));
+  const end = Math.max(...held.map(({ at }) => at));
+  const value = windowValue(held, { type: 'session', size: SIZE, start, end });
+  return { key: `${iso(start)}|${held[0]?.group}`, value, isRetracted };
+};
+
+const order = (a: Input[], b: Input[]) =>
+  Math.max(...a.map(({ at }) => at)) - Math.max(...b.map(({ at }) => at)) ||
+  ((a[0]?.group ?? '') < (b[0]?.group ?? '') ? -1 : 1);
+
+const byKey = (a: Output, b: Output) => (a.key < b.key ? -1 : 1);
+
 /** The sessions of a group after some events: its open events in their order, cut where the pause is long. Late events are left out as they come. */
 function sessionModel({ lateness, on }: WindowCase, events: readonly Input[]): Step[] {
   const closesAt = (end: number) => end + (TIMEOUT + lateness) * SECOND;
@@ -268,15 +281,6 @@ function sessionModel({ lateness, on }: WindowCase, events: readonly Input[]): S
       held.some(({ at }) => Math.abs(at - event.at) < TIMEOUT * SECOND);
     const joined = open.filter(near);
     const isLate = joined.length === 0 && closesAt(event.at) <= mark;
-    const output = (held: Input[], isRetracted: boolean): Output => {
-      const start = Math.min(...held.map(({ at }) => at));
-      const end = Math.max(...held.map(({ at }) => at));
-      const value = windowValue(held, { type: 'session', size: SIZE, start, end });
-      return { key: `${iso(start)}|${held[0]?.group}`, value, isRetracted };
-    };
-    const order = (a: Input[], b: Input[]) =>
-      Math.max(...a.map(({ at }) => at)) - Math.max(...b.map(({ at }) => at)) ||
-      ((a[0]?.group ?? '') < (b[0]?.group ?? '') ? -1 : 1);
     const closing = closed.toSorted(order).map((held) => output(held, false));
     if (isLate)
       return { outputs: on === 'close' ? closing : [], isLate, isFiltered: false, fault: null };
@@ -284,7 +288,6 @@ function sessionModel({ lateness, on }: WindowCase, events: readonly Input[]): S
     open = [...open.filter((held) => !joined.includes(held)), session];
     const now = output(session, false);
     const gone = joined.map((held) => output(held, true)).filter(({ key }) => key !== now.key);
-    const byKey = (a: Output, b: Output) => (a.key < b.key ? -1 : 1);
     const outputs = on === 'close' ? closing : [...gone.toSorted(byKey), now];
     return { outputs, isLate: false, isFiltered: false, fault: null };
   });
@@ -311,14 +314,14 @@ describe('window', () => {
   );
 });
 
-describe('filter', () => {
-  const passes = async (op: string, value: unknown, found: unknown) => {
-    const { outputs } = await new Trial([{ type: 'filter', field: 'a.b', op, value }]).take({
-      a: { b: found },
-    });
-    return outputs.length === 1;
-  };
+const passes = async (op: string, value: unknown, found: unknown) => {
+  const { outputs } = await new Trial([{ type: 'filter', field: 'a.b', op, value }]).take({
+    a: { b: found },
+  });
+  return outputs.length === 1;
+};
 
+describe('filter', () => {
   it('compares JSON values, numbers with numbers and text with text', async () => {
     expect(await passes('eq', { x: [1, 2] }, { x: [1, 2] })).toBe(true);
     expect(await passes('eq', 1, '1')).toBe(false);
@@ -350,10 +353,11 @@ describe('filter', () => {
   });
 });
 
+const map = (field: string, transform: string) => ({ type: 'map', field, transform });
+
 describe('map and branch', () => {
   it('change one member and leave the bytes of all others', async () => {
     const text = '{"big":12345678901234567890,"a":{"n":1.50,"s":" Ab "},"z":1e2}';
-    const map = (field: string, transform: string) => ({ type: 'map', field, transform });
     const trial = new Trial([
       map('a.s', 'trim'),
       map('a.s', 'uppercase'),

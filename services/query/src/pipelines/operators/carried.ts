@@ -1,4 +1,4 @@
-import { JsonPath } from './json-path.ts';
+import type { JsonPath } from './json-path.ts';
 
 /** What is known of the event behind an output. */
 export interface Origin {

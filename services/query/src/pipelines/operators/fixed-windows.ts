@@ -48,7 +48,7 @@ export class FixedWindows implements Operator {
     if (open.length === 0) around.noteLate();
     const updated = open.map((start) => {
       const window = this.#add({ group, start, number }, value, around);
-      return this.#output.of(window, group, value);
+      return this.#output.of({ window, group }, value);
     });
     return this.#isUpdated ? updated : closed;
   }
@@ -69,7 +69,7 @@ export class FixedWindows implements Operator {
     const before: Aggregate = known?.aggregate ?? NO_AGGREGATE;
     const end = start + this.#times.size;
     const window = { group, start, end, aggregate: added(before, number), entity: value.entity };
-    states.set(this.#number, key, window, this.#closesAt(end));
+    states.set(this.#number, { key, value: window, due: this.#closesAt(end) });
     return window;
   }
 
@@ -78,7 +78,7 @@ export class FixedWindows implements Operator {
     return states.due(this.#number, watermark).map(({ key, value }) => {
       const window = value as Kept;
       states.delete(this.#number, key);
-      return this.#output.of(window, window.group, cause);
+      return this.#output.of({ window, group: window.group }, cause);
     });
   }
 }

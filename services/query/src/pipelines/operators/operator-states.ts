@@ -85,10 +85,12 @@ export class OperatorStates {
     return this.#overlay(operator).count;
   }
 
-  set(operator: number, key: string, value: unknown, due: number | null = null): void {
+  /** Sets the state under a key. */
+  set(operator: number, entry: StoredEntry): void {
+    const { key, due } = entry;
     const overlay = this.#overlay(operator);
     const isFresh = this.get(operator, key) === undefined;
-    this.#change(overlay, key, { key, value, due });
+    this.#change(overlay, key, entry);
     if (isFresh) overlay.count += 1;
     if (due !== null) overlay.nextDue = Math.min(overlay.nextDue, due);
   }

@@ -25,7 +25,7 @@ export class Reduce implements Operator {
     if (known === undefined) requireRoom(states.count(this.#number), 'groups');
     const aggregate = added(known ?? NO_AGGREGATE, number);
     const text = this.#reduction.output(group, aggregate);
-    states.set(this.#number, group, aggregate);
+    states.set(this.#number, { key: group, value: aggregate, due: null });
     const { origin, entity } = value;
     return [new Carried({ text, origin, entity, key: groupName(group) })];
   }

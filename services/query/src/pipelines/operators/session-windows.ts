@@ -60,8 +60,8 @@ export class SessionWindows implements Operator {
     this.#keep(group, [...rest, session].sort(byStart), states);
     const gone = touched.filter(({ start }) => start !== session.start);
     return [
-      ...gone.map((one) => this.#output.of(one, group, value, true)),
-      this.#output.of(session, group, value),
+      ...gone.map((one) => this.#output.of({ window: one, group, isRetracted: true }, value)),
+      this.#output.of({ window: session, group }, value),
     ];
   }
 
@@ -77,7 +77,7 @@ export class SessionWindows implements Operator {
   #keep(group: string, sessions: readonly OpenWindow[], states: Surroundings['states']): void {
     if (sessions.length === 0) return states.delete(this.#number, group);
     const due = Math.min(...sessions.map(({ end }) => this.#closesAt(end)));
-    states.set(this.#number, group, sessions, due);
+    states.set(this.#number, { key: group, value: sessions, due });
   }
 
   /** Takes away the sessions that have passed, the one that ended first before the others. */
@@ -90,7 +90,7 @@ export class SessionWindows implements Operator {
     });
     return passed
       .sort((a, b) => a.session.end - b.session.end || (a.group < b.group ? -1 : 1))
-      .map(({ group, session }) => this.#output.of(session, group, cause));
+      .map(({ group, session }) => this.#output.of({ window: session, group }, cause));
   }
 }
 

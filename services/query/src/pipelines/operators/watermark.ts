@@ -10,6 +10,6 @@ const KEY = 'watermark';
 export function moveWatermark(states: OperatorStates, operator: number, instant: number): number {
   const known = states.get(operator, KEY) as number | undefined;
   if (known !== undefined && known >= instant) return known;
-  states.set(operator, KEY, instant);
+  states.set(operator, { key: KEY, value: instant, due: null });
   return instant;
 }

@@ -26,7 +26,16 @@ export class WindowOutput {
     this.#options = options;
   }
 
-  of(window: OpenWindow, group: string, cause: Carried, isRetracted = false): Carried {
+  of(
+    what: {
+      readonly window: OpenWindow;
+      readonly group: string;
+      /** True to take back what was put out before. */
+      readonly isRetracted?: boolean;
+    },
+    cause: Carried,
+  ): Carried {
+    const { window, group, isRetracted = false } = what;
     const { definition, reduction } = this.#options;
     const { start, end, aggregate, entity } = window;
     const startText = instantText(start);

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { type Deferred, deferred } from '@allsource/shared/lang';
+import { type Deferred, deferred, unreachable } from '@allsource/shared/lang';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { HostCommand, HostJob, HostReport } from './host-protocol.ts';
 
@@ -89,7 +89,7 @@ export class PipelineProcess {
     const request = this.#asked;
     const answered = deferred<Answer | null>();
     this.#questions.set(request, answered);
-    this.#send({ ...question, request } as HostCommand);
+    this.#send({ ...question, request });
     return answered.promise;
   }
 
@@ -122,8 +122,13 @@ export class PipelineProcess {
         this.#questions.get(report.request)?.resolve(report);
         this.#questions.delete(report.request);
         return;
+      case 'state':
+      case 'saved':
+      case 'look_up':
+      case 'failed':
+        return this.#options.onNotice(report);
       default:
-        this.#options.onNotice(report);
+        unreachable(report);
     }
   }
 
