@@ -292,6 +292,140 @@ describe('a pipeline', () => {
     expect((await store.ask(`/api/v1/pipelines/${id}`)).status).toBe(404);
   });
 
+  it('looks up the rows of another one and the states of projections, and sends its outputs where a branch says', async () => {
+    const rates = await register({
+      source_event_types: ['rate.set'],
+      operators: [],
+      output: { kind: 'table', key: 'currency' },
+    });
+    await append(
+      ['rate.set', 'r-1', { currency: 'usd', rate: 1.25 }],
+      ['user.named', 'u-1', { name: 'Ann' }],
+    );
+    await store.ask(`/api/v1/pipelines/${rates}/results`);
+    await store.ask('/api/v1/entities/u-1/snapshot');
+    const routed = await register({
+      source_event_types: ['sale'],
+      operators: [
+        { type: 'enrich', source: `pipeline:${rates}`, key: 'currency', fields: ['rate'] },
+        {
+          type: 'enrich',
+          source: 'projection:entity_snapshots',
+          key: 'user',
+          fields: ['name'],
+          into: 'user_state',
+        },
+        { type: 'branch', field: 'size', branches: { big: 'alarm', small: 'kept' } },
+      ],
+      output: { kind: 'branches', branches: { alarm: 'emit:sale.big', kept: 'table' } },
+    });
+    await append(
+      ['sale', 's-1', { currency: 'usd', user: 'u-1', size: 'big' }],
+      ['sale', 's-2', { currency: 'eur', user: 'u-2', size: 'small' }],
+      ['sale', 's-3', { size: 'other' }],
+    );
+    const rows = await store.ask(`/api/v1/pipelines/${routed}/results`);
+    expect(rows.body.results).toMatchObject([
+      { key: 's-2', value: { rate: null, user_state: { name: null }, _route: 'kept' } },
+    ]);
+    const alarms = await until(
+      () => store.ask('/api/v1/events/query?event_type=sale.big'),
+      ({ body }) => body.total_count > 0,
+    );
+    expect(alarms.body.events).toMatchObject([
+      { entity_id: 's-1', payload: { rate: 1.25, user_state: { name: 'Ann' }, _route: 'alarm' } },
+    ]);
+    const stats = await store.ask(`/api/v1/pipelines/${routed}/stats?consistency=strong`);
+    expect(stats.body).toMatchObject({ events_processed: 3, events_filtered: 1, outputs: 2 });
+  });
+
+  it('keeps what a strict schema refuses among the dead letters, and goes on', async () => {
+    const schema = { type: 'object', properties: { n: { type: 'number' } } };
+    await store.post('/api/v1/schemas', { subject: 'checked', schema });
+    const path = '/api/v1/tenants/default/schema-enforcement';
+    const strict = {
+      method: 'PUT',
+      body: JSON.stringify({ schema_enforcement: 'strict' }),
+      headers: { 'content-type': 'application/json' },
+    };
+    expect((await store.ask(path, strict)).status).toBe(204);
+    const id = await register({ source_event_types: ['raw'], operators: [], output: 'checked' });
+    await append(['raw', 'x-1', { n: 1 }], ['raw', 'x-2', { n: 'two' }], ['raw', 'x-3', { n: 3 }]);
+    const stats = await until(
+      () => store.ask(`/api/v1/pipelines/${id}/stats`),
+      ({ body }) => body.outputs_emitted + body.dead_letters === 3,
+    );
+    expect(stats.body).toMatchObject({ outputs_emitted: 2, dead_letters: 1 });
+    const dead = await store.ask(`/api/v1/pipelines/${id}/dead-letters`);
+    expect(dead.body.dead_letters).toMatchObject([
+      { kind: 'emit', error: expect.stringContaining('schema'), body: { entity_id: 'x-2' } },
+    ]);
+    const written = await store.ask('/api/v1/events/query?event_type=checked');
+    expect(written.body.events.map(({ entity_id }: { entity_id: string }) => entity_id)).toEqual([
+      'x-1',
+      'x-3',
+    ]);
+  });
+
+  it('keeps its place while it is disabled, and what it has come to when only its name is changed', async () => {
+    const config = { name: 'one', source_event_types: ['step'], operators: [], output: 'table' };
+    const id = await register(config);
+    await append(['step', 'a', { n: 1 }]);
+    expect((await store.ask(`/api/v1/pipelines/${id}/results`)).body.total).toBe(1);
+    const put = (change: object) =>
+      store.ask(`/api/v1/pipelines/${id}`, {
+        method: 'PUT',
+        body: JSON.stringify({ ...config, ...change }),
+      });
+    expect((await put({ enabled: false })).body).toMatchObject({ enabled: false, generation: 1 });
+    await append(['step', 'b', { n: 2 }]);
+    const halted = await store.ask(`/api/v1/pipelines/${id}/stats`);
+    expect(halted.body).toMatchObject({ status: 'disabled', events_processed: 1 });
+    expect((await store.ask(`/api/v1/pipelines/${id}/results`)).body.total).toBe(1);
+    expect((await put({ name: 'another' })).body).toMatchObject({ name: 'another', generation: 1 });
+    expect((await store.ask(`/api/v1/pipelines/${id}/results`)).body.total).toBe(2);
+    const changed = await put({ operators: [{ type: 'filter', field: 'n', op: 'gt', value: 1 }] });
+    expect(changed.body.generation).toBe(2);
+    expect((await store.ask(`/api/v1/pipelines/${id}/results`)).body.results).toMatchObject([
+      { key: 'b', value: { n: 2 } },
+    ]);
+  });
+
+  it('belongs to its tenant alone, and is managed by those who may', async () => {
+    const id = await register({ source_event_types: ['mine'], operators: [], output: 'table' });
+    await store.post('/api/v1/tenants', { id: 'other', name: 'other' });
+    const keyOf = async (tenant_id: string, role: string) => {
+      const made = await store.post('/api/v1/auth/api-keys', { name: role, role, tenant_id });
+      return { authorization: `Bearer ${made.body.key}`, 'content-type': 'application/json' };
+    };
+    const other = await keyOf('other', 'developer');
+    const one = `/api/v1/pipelines/${id}`;
+    const reads = ['', '/stats', '/results', '/failures', '/dead-letters'];
+    const asked = reads.map((path) => ['GET', one + path]);
+    asked.push(['PUT', `${one}/reset`], ['POST', `${one}/dead-letters/retry`], ['DELETE', one]);
+    const nobodys = '/api/v1/pipelines/00000000-0000-4000-8000-00000000dead';
+    for (const [method = '', path = ''] of asked) {
+      const answer = await store.ask(path, { method, headers: other });
+      const none = await store.ask(path.replace(one, nobodys), { method, headers: other });
+      expect([path, answer.status, none.status]).toEqual([path, 404, 404]);
+      expect(answer.body.error.message.replace(id, '')).toBe(
+        none.body.error.message.replace(nobodys.slice(18), ''),
+      );
+    }
+    expect((await store.ask('/api/v1/pipelines', { headers: other })).body).toEqual({
+      pipelines: [],
+      total: 0,
+    });
+    expect((await store.ask('/api/v1/pipelines/stats', { headers: other })).body).toEqual({
+      stats: [],
+      total: 0,
+    });
+    const reader = await keyOf('default', 'readonly');
+    expect((await store.ask(one, { headers: reader })).status).toBe(200);
+    for (const base of [store.url, store.coreUrl])
+      expect((await store.ask(base + one, { method: 'DELETE', headers: reader })).status).toBe(403);
+  });
+
   it('is listed, before stats of one are taken for a pipeline', async () => {
     const list = await store.ask('/api/v1/pipelines');
     const stats = await store.ask('/api/v1/pipelines/stats');
