@@ -7,7 +7,15 @@
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SeededRandom } from '@allsource/testkit';
@@ -17,6 +25,11 @@ import { QueryProcess } from '../support/query-process.ts';
 
 const KILLS = isLong ? 200 : 6;
 const COMMITS_A_KILL = 6;
+const STRIKES = [
+  'the service',
+  'the service, and the files',
+  'the service, and files damaged',
+] as const;
 const GROUPS = ['red', 'green', 'blue'];
 const MARK = '_pipeline';
 const LATENESS_S = 3;
@@ -155,22 +168,36 @@ async function begun(random: SeededRandom): Promise<number | null> {
   return pipelinePid();
 }
 
-async function strike(random: SeededRandom, running: QueryProcess): Promise<string> {
+/** Every other time the process alone, else the service with what may happen to files while it is away. */
+async function strike(random: SeededRandom, running: QueryProcess, kill: number): Promise<string> {
   const pid = await begun(random);
-  const what = random.below(6);
-  if (what === 0) return await strikeService(running, false);
-  if (what === 1) return await strikeService(running, true);
+  if (kill % 2 === 1) return await strikeService(running, random, STRIKES[(kill >> 1) % 3]);
   if (pid === null) return 'nothing yet';
   process.kill(pid, 'SIGKILL');
   return 'its process';
 }
 
-async function strikeService(running: QueryProcess, isDeleted: boolean): Promise<string> {
+async function strikeService(
+  running: QueryProcess,
+  random: SeededRandom,
+  what: (typeof STRIKES)[number] = 'the service, and the files',
+): Promise<string> {
   await running.kill();
   const folder = join(running.folder, 'query', 'pipelines');
-  if (isDeleted) rmSync(folder, { recursive: true, force: true });
+  if (what === 'the service, and the files') rmSync(folder, { recursive: true, force: true });
+  if (what === 'the service, and files damaged' && existsSync(folder)) damageFiles(folder, random);
   running.spawn();
-  return isDeleted ? 'the service, and the files' : 'the service';
+  return what;
+}
+
+/** Writes over what lies in some of the files. */
+function damageFiles(folder: string, random: SeededRandom): void {
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.sqlite'))) {
+    if (random.below(2) === 0) continue;
+    const file = openSync(join(folder, name), 'r+');
+    writeSync(file, Buffer.alloc(3_000, random.below(256)), 0, 3_000, random.below(2) * 4_096);
+    closeSync(file);
+  }
 }
 
 /** Runs of the pipelines, each with what it writes or keeps. */
@@ -329,12 +356,12 @@ describe('pipelines that are killed', () => {
     const strikes: Record<string, number> = {};
     for (let kill = 0; kill < KILLS; kill++) {
       for (let commit = 0; commit < COMMITS_A_KILL; commit++) await append(random, clock);
-      const what = await strike(random, running);
+      const what = await strike(random, running, kill);
       strikes[what] = (strikes[what] ?? 0) + 1;
     }
     // What was written would be written again if the log were not asked first.
     await settled();
-    await strikeService(running, true);
+    await strikeService(running, random);
     await append(random, clock);
     await settled();
 

@@ -178,6 +178,8 @@ export const LIMITS = {
   pipelineHopsMax: 8,
   /** Outputs of a pipeline that wait to be written or delivered; it reads on when there are fewer. */
   pipelineOutboxMax: 10_000,
+  /** Outputs of a pipeline that could not be written or delivered and are kept. With as many it reads no further, so that none is lost. */
+  pipelineDeadLettersMax: 10_000,
   /** Characters of such a page; the row that passes it is still on it. */
   pipelineResultsLengthMax: 2 * MIB,
   /** Events of one append of a pipeline, and bytes of its body but for a single event that is larger. */

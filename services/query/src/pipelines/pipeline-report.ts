@@ -15,16 +15,21 @@ export type PipelineStatus =
   | 'failed'
   | 'running';
 
-export interface Observed {
+/** A pipeline, and what its process has said of it. */
+export interface Glance {
   readonly document: PipelineDocument;
   readonly state: PipelineState | null;
   readonly failure: string | null;
+}
+
+/** The same with what its file says. */
+export interface Observed extends Glance {
   readonly progress: PipelineProgress | null;
   readonly outbox: { readonly pending: number; readonly dead: number };
 }
 
 /** What a pipeline is doing, and what is to be said of it. */
-export function statusOf({ document, state, failure }: Omit<Observed, 'progress' | 'outbox'>): {
+export function statusOf({ document, state, failure }: Glance): {
   readonly status: PipelineStatus;
   readonly detail: string | null;
 } {
@@ -61,7 +66,7 @@ export function statsJson(observed: Observed) {
 }
 
 /** A pipeline as it was registered, with what it is doing. Secrets are left out. */
-export function pipelineJson({ document, state, failure }: Omit<Observed, 'progress' | 'outbox'>) {
+export function pipelineJson({ document, state, failure }: Glance) {
   const { id, name, description, source_event_types, operators, enabled, output } = document;
   return {
     id,

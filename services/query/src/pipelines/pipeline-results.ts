@@ -113,13 +113,13 @@ export class PipelineResults {
 
   /** How many outputs wait, and how many are dead letters. */
   outboxCounts(file: string): { readonly pending: number; readonly dead: number } {
-    const counts = this.#read(file, (database) =>
-      database
-        .prepare<[], { readonly pending: number; readonly dead: number }>(
-          `SELECT coalesce(sum(status = 'pending'), 0) AS pending, coalesce(sum(status = 'dead'), 0) AS dead FROM outbox`,
-        )
-        .get(),
-    );
+    const counts = this.#read(file, (database) => {
+      const count = database.prepare<[string], { readonly count: number }>(
+        `SELECT count(*) AS count FROM outbox WHERE kind IN ('emit', 'webhook') AND status = ?`,
+      );
+      const pending = count.get('pending')?.count ?? 0;
+      return { pending, dead: count.get('dead')?.count ?? 0 };
+    });
     return counts ?? { pending: 0, dead: 0 };
   }
 

@@ -216,13 +216,18 @@ export class PipelineRuntime {
     if (notice.kind === 'look_up') return this.#lookUp(notice);
     const { key } = notice;
     if (!this.#running.has(key)) return;
-    if (notice.kind === 'state') this.#states.set(key, notice.state);
+    if (notice.kind === 'state') this.#noteState(key, notice.state);
     else if (notice.kind === 'saved') this.#tellSaved(key);
     else {
       this.#failures.set(key, notice.message);
       const { message } = notice;
       this.#options.logger.error({ pipeline: key, message }, 'a pipeline cannot be carried out');
     }
+  }
+
+  #noteState(key: string, state: PipelineState): void {
+    this.#states.set(key, state);
+    this.#failures.delete(key);
   }
 
   #lookUp(asked: Extract<Notice, { kind: 'look_up' }>): void {

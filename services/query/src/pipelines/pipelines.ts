@@ -20,7 +20,7 @@ import type { Pipeline, PipelineDocument, Start } from './definition/pipeline-de
 import { pipelineIdFault } from './definition/pipeline-id.ts';
 import { OutboundPolicy, type OutboundSettings } from './outbound/outbound-policy.ts';
 import type { MeasuredPipeline } from '../observability/pipeline-metrics.ts';
-import { type Observed, statusOf } from './pipeline-report.ts';
+import { type Glance, type Observed, statusOf } from './pipeline-report.ts';
 import type { PipelineResults } from './pipeline-results.ts';
 import type { ForcedPipeline, PipelineRuntime } from './pipeline-runtime.ts';
 
@@ -115,15 +115,19 @@ export class Pipelines {
     return this.#options.runtime.fileOf(tenant, document);
   }
 
+  /** What a pipeline is doing. */
+  glance({ tenant, document }: ForcedPipeline): Glance {
+    const { runtime } = this.#options;
+    const { id } = document;
+    return { document, state: runtime.state(tenant, id), failure: runtime.failure(tenant, id) };
+  }
+
   /** What a pipeline is doing and has done. */
   observe(pipeline: ForcedPipeline): Observed {
-    const { runtime, results } = this.#options;
-    const { tenant, document } = pipeline;
+    const { results } = this.#options;
     const file = this.fileOf(pipeline);
     return {
-      document,
-      state: runtime.state(tenant, document.id),
-      failure: runtime.failure(tenant, document.id),
+      ...this.glance(pipeline),
       progress: results.progress(file),
       outbox: results.outboxCounts(file),
     };
@@ -131,12 +135,10 @@ export class Pipelines {
 
   /** What all pipelines are doing, for the metrics: as far as their process has said. */
   measured(): MeasuredPipeline[] {
-    const { directory, runtime } = this.#options;
-    return directory.all('pipeline').map((definition) => {
-      const { tenant, document } = this.#forced(definition);
-      const state = runtime.state(tenant, document.id);
-      const failure = runtime.failure(tenant, document.id);
-      const { status } = statusOf({ document, state, failure });
+    return this.#options.directory.all('pipeline').map((definition) => {
+      const glance = this.glance(this.#forced(definition));
+      const { status } = statusOf(glance);
+      const { state } = glance;
       const lagEvents = state === null ? 0 : Math.max(0, state.head - state.position);
       return { status, lagEvents, pending: state?.pending ?? 0, dead: state?.dead ?? 0 };
     });

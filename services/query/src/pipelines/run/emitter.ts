@@ -63,14 +63,17 @@ export class Emitter {
   }
 
   async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      const batch = this.#options.outbox.nextBatch();
-      if (batch === null) await this.#sleep();
-      else await this.#write(batch);
-    }
+    // What fails here is the file, such as on a full disk; it is tried again.
+    while (!this.#isStopped)
+      await this.#persist(async () => {
+        const batch = this.#options.outbox.nextBatch();
+        if (batch === null) await this.#sleep();
+        else await this.#write(batch);
+      });
   }
 
   async #sleep(): Promise<void> {
+    this.#fault = null;
     this.#woken ??= deferred<void>();
     await this.#woken.promise;
   }

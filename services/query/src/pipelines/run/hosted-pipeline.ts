@@ -41,6 +41,8 @@ export interface HostedPipelineOptions {
   readonly ask: (source: LookUpSource, key: string) => Promise<string | null>;
   /** Told when rows may have changed. */
   readonly onSaved: () => void;
+  /** Told when the file is damaged: it is to be closed and opened again, which makes it anew. */
+  readonly onDamaged: () => void;
 }
 
 export class HostedPipeline {
@@ -75,6 +77,7 @@ export class HostedPipeline {
       outbox,
       lookupOf: (definition) => lookups.of(definition),
       onSaved: () => this.#noteSaved(),
+      onDamaged: options.onDamaged,
     });
     const onSettled = () => {
       this.#run.noteDrained();
@@ -123,6 +126,7 @@ export class HostedPipeline {
   /** Tries dead letters again. Returns how many. */
   revive(output: RevivedOutput): number {
     const count = this.#outbox.revive(output);
+    this.#run.noteDrained();
     this.#wake();
     return count;
   }
@@ -131,9 +135,11 @@ export class HostedPipeline {
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#run.stop();
+    // The sender first, so that it takes no delivery that is cut off here for one that has failed.
+    const sent = this.#sender.close();
     this.#requests.close();
     await this.#opening;
-    await Promise.all([this.#follower.close(), this.#emitter.close(), this.#sender.close()]);
+    await Promise.all([this.#follower.close(), this.#emitter.close(), sent]);
     this.#file.close();
   }
 

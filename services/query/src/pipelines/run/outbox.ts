@@ -15,6 +15,9 @@ export interface Delivery extends OutputId {
   readonly attempts: number;
 }
 
+/** With the kinds named, the index over kind and status is used. */
+const ANY_KIND = "kind IN ('emit', 'webhook')";
+
 type PendingRow = OutputId & { readonly body: string };
 
 /** What waits in the file of a pipeline to be written into the log or delivered. */
@@ -51,9 +54,11 @@ export class Outbox {
        ORDER BY due_ms, position, ordinal LIMIT ?`,
     );
     this.#pending = database.prepare(
-      `SELECT count(*) AS count FROM outbox WHERE status = 'pending'`,
+      `SELECT count(*) AS count FROM outbox WHERE ${ANY_KIND} AND status = 'pending'`,
     );
-    this.#dead = database.prepare(`SELECT count(*) AS count FROM outbox WHERE status = 'dead'`);
+    this.#dead = database.prepare(
+      `SELECT count(*) AS count FROM outbox WHERE ${ANY_KIND} AND status = 'dead'`,
+    );
     this.#batches =
       database
         .prepare<[], { readonly last: number }>(

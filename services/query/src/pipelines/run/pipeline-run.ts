@@ -16,6 +16,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position } from '@allsource/shared/model';
 import { type Frame, type FrameEvent, TypeFilter } from '@allsource/shared/protocol';
 import type { FrameSink } from '@allsource/service-kit/feed';
+import { isDamage } from '../../projections/projection-database.ts';
 import type { Pipeline } from '../definition/pipeline-definition.ts';
 import { emittedTypes } from '../definition/output-definition.ts';
 import { Carried } from '../operators/carried.ts';
@@ -46,6 +47,8 @@ export interface PipelineRunOptions {
   readonly lookupOf: LookupOf;
   /** Told behind each stretch that has changed something. */
   readonly onSaved: () => void;
+  /** Told when the file is found to be damaged. */
+  readonly onDamaged: () => void;
 }
 
 export class PipelineRun implements FrameSink {
@@ -110,6 +113,7 @@ export class PipelineRun implements FrameSink {
       // Half of a stretch is in memory; the follower begins again where the file stands.
       this.#draft = new StretchDraft();
       this.#states = new OperatorStates(this.#options.file);
+      if (isDamage(error)) this.#options.onDamaged();
       throw error;
     }
     await this.#giveRoom();
@@ -224,16 +228,22 @@ export class PipelineRun implements FrameSink {
     onSaved();
   }
 
-  /** Waits while too much is to be sent. */
+  /** Waits while too much is to be sent, or could not be sent. */
   async #giveRoom(): Promise<void> {
-    const { outbox } = this.#options;
-    const max = LIMITS.pipelineOutboxMax;
-    while (outbox.pendingCount > max && !this.#stopping.signal.aborted) {
-      this.#waiting = `${max} outputs wait to be sent`;
+    for (;;) {
+      this.#stopping.signal.throwIfAborted();
+      this.#waiting = this.#fullBecause();
+      if (this.#waiting === null) return;
       this.#drained ??= deferred<void>();
       await this.#drained.promise;
     }
-    this.#stopping.signal.throwIfAborted();
-    this.#waiting = null;
+  }
+
+  #fullBecause(): string | null {
+    const { pending, dead } = this.#options.outbox.counts();
+    const { pipelineOutboxMax, pipelineDeadLettersMax } = LIMITS;
+    if (pending > pipelineOutboxMax) return `${pending} outputs wait to be sent`;
+    if (dead < pipelineDeadLettersMax) return null;
+    return `there are ${dead} dead letters; try them again, or reset the pipeline`;
   }
 }

@@ -23,6 +23,8 @@ const STATE_MS = 200;
 /** Changes of rows that come close together are told once. */
 const SAVED_MS = 10;
 const ASK_TIMEOUT_MS = 10_000;
+/** How long is waited before one that cannot be opened is opened again. */
+const FAILED_MS = 5_000;
 /** What is wrong is in the states, which the service shows and logs. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
@@ -30,6 +32,10 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.once('disconnect', () => process.exit(0));
 
 const pipelines = new Map<string, HostedPipeline>();
+/** Those that could not be opened and are tried again. */
+const retries = new Map<string, NodeJS.Timeout>();
+/** Those that were told to stop. */
+const ended = new Set<string>();
 const told = new Map<string, string>();
 const saved = new Set<string>();
 const questions = new Map<number, Deferred<string | null>>();
@@ -57,6 +63,7 @@ async function obey(command: HostCommand): Promise<void> {
     case 'run':
       return run(command.job);
     case 'stop':
+      ended.add(command.key);
       await stop(command.key);
       return report({ kind: 'stopped', request: command.request });
     case 'wait':
@@ -78,6 +85,7 @@ async function obey(command: HostCommand): Promise<void> {
 
 function run(one: PipelineJob): void {
   const { key } = one;
+  ended.delete(key);
   try {
     const pipeline = new HostedPipeline({
       job: one,
@@ -89,19 +97,32 @@ function run(one: PipelineJob): void {
       logger: SILENT,
       ask: (source, wanted) => ask({ tenant: one.tenant, source, key: wanted }),
       onSaved: () => noteSaved(key),
+      onDamaged: () => void again(one),
     });
     pipelines.set(key, pipeline);
     pipeline.start();
   } catch (error) {
-    report({
-      kind: 'failed',
+    const message = error instanceof Error ? error.message : String(error);
+    report({ kind: 'failed', key, message });
+    retries.set(
       key,
-      message: error instanceof Error ? error.message : String(error),
-    });
+      setTimeout(() => run(one), FAILED_MS),
+    );
   }
 }
 
+/** Closes a pipeline whose file is damaged and opens it again, which makes the file anew. */
+async function again(one: PipelineJob): Promise<void> {
+  const pipeline = pipelines.get(one.key);
+  if (pipeline === undefined) return;
+  await stop(one.key);
+  // It may have been told otherwise meanwhile.
+  if (!ended.has(one.key) && !pipelines.has(one.key)) run(one);
+}
+
 async function stop(key: string): Promise<void> {
+  clearTimeout(retries.get(key));
+  retries.delete(key);
   const pipeline = pipelines.get(key);
   pipelines.delete(key);
   told.delete(key);

@@ -18,6 +18,8 @@ const JITTER = 0.2;
 const ANSWER_BYTES = 4_096;
 /** A timer cannot wait longer. */
 const TIMER_MS_MAX = 60_000;
+/** How long is waited when the file cannot be used. */
+const BROKEN_MS = 1_000;
 
 export interface WebhookSenderOptions {
   readonly pipeline: Pipeline;
@@ -50,13 +52,26 @@ export class WebhookSender {
     if (this.#isClosed) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const { outbox } = this.#options;
-    const room = LIMITS.webhooksAtOnceMax - this.#underWay.size;
-    if (room > 0) {
-      const wanted = LIMITS.webhooksAtOnceMax + this.#underWay.size;
-      for (const delivery of outbox.dueDeliveries(this.#nowMs, wanted)) this.#begin(delivery);
+    try {
+      this.#beginDue();
+      this.#wakeLater();
+    } catch (error) {
+      this.#noteBroken(error);
     }
-    this.#wakeLater();
+  }
+
+  #beginDue(): void {
+    if (this.#underWay.size >= LIMITS.webhooksAtOnceMax) return;
+    const wanted = LIMITS.webhooksAtOnceMax + this.#underWay.size;
+    const due = this.#options.outbox.dueDeliveries(this.#nowMs, wanted);
+    for (const delivery of due) this.#begin(delivery);
+  }
+
+  /** The file cannot be used, such as on a full disk. It is tried again. */
+  #noteBroken(error: unknown): void {
+    this.#fault = error instanceof Error ? error.message : String(error);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.wake(), BROKEN_MS);
   }
 
   /** Takes no more deliveries and waits for those under way. The caller ends their requests. */
@@ -73,11 +88,19 @@ export class WebhookSender {
   #begin(delivery: Delivery): void {
     const id = deliveryId(this.#options.pipeline, delivery);
     if (this.#underWay.has(id) || this.#underWay.size >= LIMITS.webhooksAtOnceMax) return;
-    const ended = this.#deliver(delivery, id).finally(() => {
-      this.#underWay.delete(id);
-      this.wake();
-    });
+    const ended = this.#deliver(delivery, id).then(
+      () => this.#end(id),
+      (error: unknown) => {
+        this.#underWay.delete(id);
+        this.#noteBroken(error);
+      },
+    );
     this.#underWay.set(id, ended);
+  }
+
+  #end(id: string): void {
+    this.#underWay.delete(id);
+    this.wake();
   }
 
   #wakeLater(): void {
