@@ -17,7 +17,7 @@ import { persist } from './persist.ts';
 export interface EmitterOptions {
   readonly pipeline: Pipeline;
   readonly outbox: Outbox;
-  readonly appender: CoreAppender;
+  readonly appender: Pick<CoreAppender, 'append'>;
   /** Searches the log for what was written before. Rejects when that is not possible at the moment. */
   readonly search: () => Promise<void>;
   /** Told when something has left the outbox. */
