@@ -155,6 +155,15 @@ const forbidden = [
     to: { path: '^services/query/src/', pathNot: '^services/query/src/projections/' },
   },
   {
+    name: 'query-projection-kinds-are-pure',
+    comment: 'What a projection computes knows nothing of files, feeds, processes or routes.',
+    from: { path: '^services/query/src/projections/kinds/', pathNot: TEST_FILE },
+    to: {
+      path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
+      pathNot: '^services/query/src/projections/kinds/',
+    },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },

@@ -49,6 +49,12 @@ export class SandboxedFunction {
     this.#interpreter = interpreter;
     this.#loaded = loaded;
     this.#image = interpreter.seal();
+    const { size } = this.#image;
+    if (size > LIMITS.sandboxImageBytesMax)
+      throw new SandboxFault(
+        'memory',
+        `it holds too much before it is called: with the interpreter ${size} bytes, of which ${LIMITS.sandboxImageBytesMax} are allowed`,
+      );
   }
 
   /** Loads a source; throws a {@link SandboxFault} of kind `source` when it does not give a function, or says why loading it failed. */

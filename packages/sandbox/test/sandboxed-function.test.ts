@@ -65,7 +65,6 @@ describe('a sandboxed function', () => {
     ],
     ['async (s, e) => s', 'thrown: TypeError: it gives a promise; give the value itself'],
     ['(s, e) => 1n', 'thrown: TypeError: Do not know how to serialize a BigInt'],
-    [`() => '${'x'.repeat(70_000)}'`, 'source: it has 70008 bytes; at most 65536 are allowed'],
   ])('says where and why it failed: %s', async (source, wanted) => {
     expect(await outcome(source)).toContain(wanted);
   });
@@ -117,6 +116,11 @@ describe('a sandboxed function', () => {
     expect(await outcome(source)).toMatch(new RegExp(`^${kind}: `));
   });
 
+  it('may not have a longer source than its limit', async () => {
+    const source = `() => '${'x'.repeat(70_000)}'`;
+    expect(await outcome(source)).toBe('source: it has 70008 bytes; at most 65536 are allowed');
+  });
+
   it('may not give back more than its limit', async () => {
     const text = JSON.stringify('x'.repeat(600_000));
     expect(await outcome('(s) => [s, s]', text)).toMatch(/^result: its result has 1200007 char/);
@@ -155,6 +159,18 @@ describe('a sandboxed function', () => {
     expect(other.call()).toBe('[0,2]');
   });
 
+  it('leaves nothing in memory that was all zeros when the function was loaded', async () => {
+    const counting = await load(
+      'const zeros = new Uint8Array(300_000); function reduce() { for (let i = 0; i < zeros.length; i += 1000) zeros[i]++; return zeros.indexOf(2) }',
+    );
+    expect([counting.call(), counting.call(), counting.call()]).toEqual(['-1', '-1', '-1']);
+  });
+
+  it('may not hold much before it is called', async () => {
+    const source = 'const much = new Uint8Array(5_000_000); function reduce() { return much[0] }';
+    expect(await outcome(source)).toMatch(/^memory: it holds too much before it is called: with/);
+  });
+
   it('takes names that are special to objects as data', async () => {
     const text = '{"__proto__":{"a":1},"constructor":2,"toString":3}';
     expect(await outcome('(s) => s', text)).toBe(text);
@@ -180,6 +196,29 @@ describe('a sandboxed function', () => {
     for (let i = 0; i < 20; i++) ends(counting, i * 1000);
     expect([ends(counting, below), ends(counting, above)]).toEqual([true, false]);
   });
+
+  it.each([
+    'f()',
+    '[1].map(f)',
+    '[2, 1].sort(() => (f(), 0))',
+    '"a".replace(/a/, f)',
+    'new Proxy({}, { get: f }).a',
+    'JSON.stringify({ toJSON: f })',
+    'Reflect.construct(class { constructor() { f() } }, [])',
+    'eval("f()")',
+  ])(
+    'that goes too deep ends at one depth, cold and warm, whatever it goes through: %s',
+    async (call) => {
+      const source = `() => { let depth = 0; const f = () => { depth++; ${call}; return "a" }; try { f() } catch { return depth } }`;
+      const deep = await load(source);
+      const depth = deep.call();
+      expect(Number(depth)).toBeGreaterThan(50);
+      // The compiler of the host makes smaller frames of what has run often.
+      const others = Array.from({ length: 100 }, () => deep.call());
+      expect(new Set(others)).toEqual(new Set([depth]));
+      expect((await load(source)).call()).toBe(depth);
+    },
+  );
 
   it('passes texts of every kind through unchanged', async () => {
     const same = await load('(value) => value');

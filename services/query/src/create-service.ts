@@ -192,7 +192,7 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.all().length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.count(null),
     });
     watchProjections(options.httpMetrics.registry, () => this.#ownProjections.measured());
   }

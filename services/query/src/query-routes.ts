@@ -27,6 +27,7 @@ import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
+import { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
 import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
 import type { KeptPipelines } from './pipelines/create-pipelines.ts';
@@ -78,7 +79,11 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
   const own = options.ownProjections;
-  const ofReplays = { ...ofHistory, replays: stores.replays, clock };
+  const toFold = (tenant: string, types: readonly string[]) =>
+    eventsToFold(catalog.tenant(tenant), types);
+  const head = () => stores.historyFollower.status.knownHead;
+  const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
+  const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
@@ -98,12 +103,12 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...ownProjectionRoutes({
       own,
       replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
-      eventsToFold: (tenant, types) => eventsToFold(catalog.tenant(tenant), types),
+      eventsToFold: toFold,
     }),
     ...projectionRoutes({
       ...ofProjections,
       own,
-      ownReads: new OwnReads({ runtime: own.runtime, gate: projectionGate }),
+      ownReads: new OwnReads({ runtime: own.runtime, gate: historyGate }),
       createdMs: () => stores.projectionsCreatedMs,
       hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),

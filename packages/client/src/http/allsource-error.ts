@@ -51,15 +51,15 @@ export class VersionConflictError extends AllSourceError {
   override readonly name = 'VersionConflictError';
   readonly expectedVersion: number;
   readonly currentVersion: number;
-  /** Which event of a batch it was, from 0. */
-  readonly index: number;
+  /** Which event of a batch it was, from 0; null where the server does not say. */
+  readonly index: number | null;
 
   constructor(message: string, options: AllSourceErrorOptions) {
     super(message, { ...options, retryable: false });
     this.expectedVersion = numberIn(options.problem, 'expected_version');
     this.currentVersion = numberIn(options.problem, 'current_version');
     const index = options.problem?.['index'];
-    this.index = typeof index === 'number' ? index : 0;
+    this.index = typeof index === 'number' ? index : null;
   }
 }
 

@@ -67,7 +67,9 @@ export interface QueryClientOptions<Events extends object = AnyEvents> extends C
 
 type Wanted<Events extends object, Type extends EventTypeOf<Events>> =
   | EventQuery<Type>
-  | QueryEventsParams<Events, Type>;
+  | QueryEventsParams<Events, Type>
+  // One that knows nothing of the events will do too.
+  | QueryEventsParams;
 
 /**
  * The way to what is stored: events, entities, states, snapshots, analytics, projections. The url is the gateway's (3902). A read sees everything that was
@@ -497,7 +499,7 @@ export class QueryClient<Events extends object = AnyEvents> {
 function plainQuery<Events extends object, Type extends EventTypeOf<Events>>(
   params: Wanted<Events, Type>,
 ): EventQuery<Type> {
-  return params instanceof QueryEventsParams ? params.query : params;
+  return params instanceof QueryEventsParams ? (params.query as EventQuery<Type>) : params;
 }
 
 async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {

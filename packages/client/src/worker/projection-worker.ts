@@ -8,7 +8,7 @@
  * A reducer that throws ends the worker: the state may be half changed, so it is not saved, and a restart begins at the last checkpoint. Failures that
  * pass (the store is away, a save fails) are tried again for as long as the worker runs.
  */
-import type { CoreClient } from '../core/core-client.ts';
+import { CoreClient } from '../core/core-client.ts';
 import type { AnyEvents, EventOf, EventTypeOf } from '../events/event-map.ts';
 import { AllSourceError, InvalidArgumentError } from '../http/allsource-error.ts';
 import { pause, reasonOf } from '../http/pause.ts';
@@ -93,6 +93,8 @@ export type WorkerStatus = 'idle' | 'running' | 'stopped' | 'failed';
  */
 export class ProjectionWorker<State, Events extends object = AnyEvents> {
   readonly #options: ProjectionWorkerOptions<State, Events>;
+  /** Its own way to the store: the worker tries for as long as it takes, which must not open the circuit of its owner's client. */
+  readonly #core: CoreClient<Events>;
   readonly #stopping = new AbortController();
   readonly #versions = new AppliedVersions();
   readonly #waiting = new Set<() => void>();
@@ -109,6 +111,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
         `checkpointInterval is ${checkpointInterval}; it must be a whole number from 1.`,
       );
     this.#options = options;
+    this.#core = new CoreClient<Events>({ ...options.core.options, breaker: false });
   }
 
   /**
@@ -159,9 +162,11 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
     if (state instanceof Map) return state.get(entityId) as EntityStateOf<State> | undefined;
     if (typeof state === 'object' && state !== null && Object.hasOwn(state, entityId))
       return (state as Record<string, EntityStateOf<State>>)[entityId];
-    const { core, name, flushEntities } = this.#options;
+    const { name, flushEntities } = this.#options;
     if (flushEntities === undefined) return undefined;
-    return (await core.getProjectionState(name, entityId)) as EntityStateOf<State> | undefined;
+    return (await this.#core.getProjectionState(name, entityId)) as
+      | EntityStateOf<State>
+      | undefined;
   }
 
   /**
@@ -238,7 +243,8 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
 
   /** The checkpoint and the cursor, brought together. */
   async #resumed(): Promise<WorkerProgress<State, Events>> {
-    const { core, name, eventTypes = [], initialState, flushEntities } = this.#options;
+    const { name, eventTypes = [], initialState, flushEntities } = this.#options;
+    const core = this.#core;
     const {
       encode = (state: State): unknown => state,
       decode = (saved: unknown) => saved as State,
@@ -257,14 +263,14 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
   }
 
   #checkpoints(): CheckpointStore | null {
-    const { checkpoints, core } = this.#options;
+    const { checkpoints } = this.#options;
     if (checkpoints === 'cursor') return null;
-    return checkpoints ?? coreCheckpoints(core);
+    return checkpoints ?? coreCheckpoints(this.#core);
   }
 
   async #follow(progress: WorkerProgress<State, Events>): Promise<void> {
-    const { core, name, checkpointIntervalMs = CHECKPOINT_MS, queueMessagesMax } = this.#options;
-    const stream = new EventStreamClient<Events>({ ...core.options, queueMessagesMax });
+    const { name, checkpointIntervalMs = CHECKPOINT_MS, queueMessagesMax } = this.#options;
+    const stream = new EventStreamClient<Events>({ ...this.#core.options, queueMessagesMax });
     const timer = setInterval(() => {
       if (progress.unsavedEvents > 0) void this.#saveOnTime(progress);
     }, checkpointIntervalMs);

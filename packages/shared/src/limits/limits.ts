@@ -225,6 +225,8 @@ export const LIMITS = {
   projectionKeyLengthMax: 256,
   /** Groups of one time series, for each of its workers. */
   projectionGroupsMax: 10_000,
+  /** Buckets that a time series with a retention keeps of each group. */
+  projectionRetentionMax: 10_000,
   /** Steps of a funnel. */
   funnelStepsMax: 20,
   /** The window of a funnel: ten years. */
@@ -237,6 +239,8 @@ export const LIMITS = {
   declarativeSetMax: 1_000,
   /** Memory of one sandboxed function, of which its interpreter takes six MiB. */
   sandboxMemoryBytes: 40 * MIB,
+  /** What a sandboxed function and its interpreter hold when it is loaded. Each call begins with a copy of it; usually it has 170 KB. */
+  sandboxImageBytesMax: 2 * MIB,
   /** Steps of one call of a sandboxed function beyond those that its arguments' length gives; a step is a round of a loop or a call and takes about 10 ns. */
   sandboxStepsBase: 5_000_000,
   /** Steps for each character of the arguments. To parse one takes about four. */

@@ -52,12 +52,14 @@ export interface ChangeTarget extends OwnName {
 }
 
 const TRIES = 5;
+const MEASURED_FOR_MS = 1_000;
 const KIND = 'projection';
 
 export class OwnProjections {
   readonly #options: OwnProjectionsOptions;
   /** By the object that the directory keeps, so that a definition is parsed once. */
   readonly #parsed = new WeakMap<Definition, ProjectionDefinition>();
+  #measured: { readonly atMs: number; readonly rows: readonly MeasuredProjection[] } | null = null;
 
   constructor(options: OwnProjectionsOptions) {
     this.#options = options;
@@ -92,29 +94,26 @@ export class OwnProjections {
     return this.#options.directory.all(KIND).map((kept) => this.#withState(kept));
   }
 
-  /** How many projections a tenant has. */
-  count(tenant: string): number {
-    return this.#options.directory.ofTenant(KIND, tenant).length;
+  /** How many projections a tenant has, or all tenants together (null). */
+  count(tenant: string | null): number {
+    const { directory } = this.#options;
+    return (tenant === null ? directory.all(KIND) : directory.ofTenant(KIND, tenant)).length;
   }
 
-  /** What the metrics show of all projections. */
-  measured(): MeasuredProjection[] {
-    return this.all().map(({ definition, state }) => ({
-      label: metricsLabel(definition.tenant, definition.name),
-      status: state?.status ?? definition.wanted,
-      isWanted: definition.wanted === 'running',
-      isStalled: state?.is_stalled ?? false,
-      lagEvents: state?.lag_events ?? 0,
-      lagSeconds: state?.lag_seconds ?? 0,
-      parkedEntities: state?.parked_entities ?? 0,
-      errors: state?.stats.error_count ?? 0,
-    }));
+  /** What the metrics show of all projections, looked at once for all who ask within a second. */
+  measured(): readonly MeasuredProjection[] {
+    const nowMs = performance.now();
+    if (this.#measured === null || nowMs - this.#measured.atMs > MEASURED_FOR_MS)
+      this.#measured = { atMs: nowMs, rows: this.all().map(measuredOf) };
+    return this.#measured.rows;
   }
 
   /** Hands all definitions in force to what carries them out; while they are not all read, nothing. */
   reconcile(): void {
     if (!this.#options.isSettled()) return;
-    this.#options.runtime.reconcile(this.all().map(({ definition }) => definition));
+    const kept = this.#options.directory.all(KIND);
+    this.#options.runtime.reconcile(kept.map((one) => this.#definition(one)));
+    this.#measured = null;
   }
 
   /** Creates a projection. Throws `definition_exists`, `too_many_definitions`, or what is wrong with its definition. */
@@ -194,15 +193,33 @@ export class OwnProjections {
   }
 
   #withState(kept: Definition): OwnProjection {
+    const state = this.#options.runtime.status(kept.tenant, kept.name);
+    return { definition: this.#definition(kept), state };
+  }
+
+  #definition(kept: Definition): ProjectionDefinition {
     const definition = this.#parsed.get(kept) ?? definitionOf(kept);
     this.#parsed.set(kept, definition);
-    return { definition, state: this.#options.runtime.status(kept.tenant, kept.name) };
+    return definition;
   }
 
   #requireSettled(): void {
     if (this.#options.isSettled()) return;
     throw problem('starting', 'The projections are still being read from core. Try again shortly.');
   }
+}
+
+function measuredOf({ definition, state }: OwnProjection): MeasuredProjection {
+  return {
+    label: metricsLabel(definition.tenant, definition.name),
+    status: state?.status ?? definition.wanted,
+    isWanted: definition.wanted === 'running',
+    isStalled: state?.is_stalled ?? false,
+    lagEvents: state?.lag_events ?? 0,
+    lagSeconds: state?.lag_seconds ?? 0,
+    parkedEntities: state?.parked_entities ?? 0,
+    errors: state?.stats.error_count ?? 0,
+  };
 }
 
 /** How many events of a tenant a projection folds, as far as the catalog knows them. */

@@ -2,6 +2,7 @@
  * Reads of the states of own projections. As all reads they see what was acknowledged before they began, unless the caller asks for less: a read waits until the build that
  * is read has applied core's head, and is answered `read_behind` with the lag when that takes too long or when nothing is being done about it.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, quoted } from '@allsource/shared/model';
@@ -48,7 +49,7 @@ export class OwnReads {
     return state ?? null;
   }
 
-  /** The states of some keys, in their order, all true at one position. */
+  /** The states of some keys, in their order. Up to 500 are all true at one position; of more, the later ones may be newer. */
   async some(
     call: AdmittedCall,
     projection: OwnProjection,
@@ -56,9 +57,15 @@ export class OwnReads {
   ): Promise<(string | null)[]> {
     await this.#admit(call, projection);
     const { tenant, name } = projection.definition;
-    const read = keys.map((key) => this.#options.runtime.read(tenant, name, key));
-    stamp(call, read[0]?.position ?? this.#position(projection));
-    return read.map(({ state }) => state);
+    const states: (string | null)[] = [];
+    for (let from = 0; from < keys.length || from === 0; from += TURN_ROWS) {
+      if (from > 0) await nextTurn();
+      const some = keys.slice(from, from + TURN_ROWS);
+      const read = some.map((key) => this.#options.runtime.read(tenant, name, key));
+      if (from === 0) stamp(call, read[0]?.position ?? this.#position(projection));
+      for (const { state } of read) states.push(state);
+    }
+    return states;
   }
 
   /**
@@ -92,7 +99,7 @@ export class OwnReads {
       if (part.states.length < limit) return { states, total, hasMore: false };
       after = states.at(-1)?.key ?? null;
       offset = 0;
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
     if (page.after === null) return { states, total, hasMore: page.offset + states.length < total };
     const behindLast = { key_prefix, after: states.at(-1)?.key ?? page.after, limit: 1 };

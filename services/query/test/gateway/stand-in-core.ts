@@ -43,7 +43,7 @@ export type Answerer = (request: IncomingMessage, response: ServerResponse) => P
  * core meets the gateway in tests/e2e.
  */
 export class StandInCore {
-  readonly log = new LogWriter();
+  readonly log: LogWriter;
   readonly arrivals: Arrival[] = [];
   /** Where each open feed of everything began. */
   readonly feedsFrom: number[] = [];
@@ -59,8 +59,10 @@ export class StandInCore {
   /** Positions of the last changes. */
   readonly #definitions = new Map<string, number>();
   #keys = 0;
+  #refusesFeeds = false;
 
-  constructor() {
+  constructor(log = new LogWriter()) {
+    this.log = log;
     this.server = createServer((request, response) => void this.#serve(request, response));
     this.#heartbeat = setInterval(() => {
       for (const { response } of this.#followers) this.#notice(response);
@@ -69,6 +71,11 @@ export class StandInCore {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Feeds of everything that are open. */
+  get openFeeds(): number {
+    return [...this.#followers].filter(({ isFiltered }) => !isFiltered).length;
   }
 
   listen(port = 0): Promise<void> {
@@ -114,6 +121,12 @@ export class StandInCore {
     for (const follower of this.#followers) this.#send(follower);
   }
 
+  /** Ends the feeds and gives no more, or gives them again. */
+  refuseFeeds(isRefusing: boolean): void {
+    this.#refusesFeeds = isRefusing;
+    if (isRefusing) for (const { response } of this.#followers) response.destroy();
+  }
+
   /** Goes away, all connections at once. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
@@ -144,6 +157,8 @@ export class StandInCore {
       response.writeHead(401).end();
     } else if (url.pathname === HEAD_PATH) {
       response.end(JSON.stringify({ head: this.log.head, log_id: this.log.logIdHex }));
+    } else if (url.pathname === FEED_PATH && this.#refusesFeeds) {
+      response.writeHead(503).end('no feed');
     } else if (url.pathname === FEED_PATH) {
       this.#follow(url.searchParams, response);
     } else if (url.pathname.startsWith(DEFINITIONS_PATH)) {

@@ -303,6 +303,42 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask(`GET ${name}/skipped`)).body).toMatchObject({ skipped: [], count: 0 });
   });
 
+  it('are replayed by clients who know replays', async () => {
+    append('order.a', 'order.a', 'user.a');
+    await ask('POST /api/v1/projections', { ...COUNTER, start: true });
+    const wish = { projection_name: 'orders' };
+    const preview = await ask('POST /api/replay/preview', wish);
+    expect(preview.body.data).toMatchObject({
+      projection_name: 'orders',
+      projection_kind: 'event_counter',
+      total_events: 2,
+      sampled_events: 2,
+      event_type_distribution: [{ event_type: 'order.a', count: 2, share: 1 }],
+      ready_to_replay: true,
+    });
+    const begun = await ask('POST /api/replay', wish);
+    expect(begun).toMatchObject({
+      status: 202,
+      body: { data: { projection_name: 'orders', total_events: 2, failed_events: 0 } },
+    });
+    const path = `/api/replay/${begun.body.data.replay_id}`;
+    expect((await ask(`GET ${path}`)).body.data).toMatchObject({
+      status: 'completed',
+      processed_events: 2,
+      progress_percentage: 100,
+    });
+    expect((await ask('GET /api/v1/projections/orders')).body.version).toBe(2);
+    expect((await ask('GET /api/replay')).body).toMatchObject({ total: 1 });
+    expect((await ask('GET /api/replay', undefined, OTHER)).body).toMatchObject({ total: 0 });
+    expect((await ask(`GET ${path}`, undefined, OTHER)).status).toBe(404);
+    expect((await ask(`POST ${path}/cancel`)).status).toBe(409);
+    expect((await ask(`DELETE ${path}`)).status).toBe(200);
+    expect((await ask(`GET ${path}`)).status).toBe(404);
+    const partial = { ...wish, entity_id: 'e' };
+    expect((await ask('POST /api/v1/replay', partial)).body.pointer).toBe('/projection_name');
+    expect((await ask('POST /api/replay', wish, OTHER)).status).toBe(422);
+  });
+
   it('are made from a template, and in the form of older clients', async () => {
     const templates = (await ask('GET /api/v1/projection-templates')).body;
     expect(templates.templates.map(({ name }: Loose) => name)).toContain('event-count');

@@ -34,6 +34,8 @@ export async function compileProjection(wanted: Computed): Promise<CompiledProje
  * different entities had them, one worker must see all of them.
  */
 export function mayRunInParallel({ type, definition }: Computed): boolean {
+  // What is kept depends on the newest bucket, whichever entity it is of.
+  if (type === 'time_series') return (definition['retention'] ?? null) === null;
   if (type !== 'custom' && type !== 'funnel') return true;
   const key = definition['key'] ?? 'entity';
   return key === 'entity';

@@ -29,6 +29,7 @@ import { type Bucket, BUCKETS, TimeBuckets } from './time-bucket.ts';
 const AGGREGATES = ['count', 'sum', 'avg', 'min', 'max', 'percentiles'] as const;
 type Aggregate = (typeof AGGREGATES)[number];
 const PERCENTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99 } as const;
+const MEMBERS = ['bucket', 'field', 'aggregates', 'group_by', 'retention'] as const;
 const GROUPS_KEY = `${HIDDEN}groups`;
 
 interface TimeSeriesOptions {
@@ -36,6 +37,8 @@ interface TimeSeriesOptions {
   readonly field: FieldPath | null;
   readonly groupBy: FieldPath | null;
   readonly aggregates: ReadonlySet<Aggregate>;
+  /** The newest buckets that are kept of each group; null: all. */
+  readonly retention: number | null;
 }
 
 interface BucketState {
@@ -64,8 +67,9 @@ class TimeSeries implements CompiledProjection {
     const fields = new EventFields(event);
     const value = field === null ? null : fields.number(field);
     const group = groupBy === null ? null : keyAt(fields, groupBy);
-    const bucket = this.#buckets.nameOf(event.timestamp);
-    const key = group === null ? bucket : `${group}|${bucket}`;
+    const start = this.#buckets.startOf(event.timestamp);
+    if (!this.#retains(group, start, states)) return;
+    const key = this.#keyOf(group, start);
     const before = states.get(key);
     if (before === undefined && group !== null) admitGroup(group, states);
     states.set(key, asJson(this.#plus(asBucket(before), value)));
@@ -93,6 +97,25 @@ class TimeSeries implements CompiledProjection {
   }
 
   close(): void {}
+
+  #keyOf(group: string | null, start: number): string {
+    const bucket = this.#buckets.nameOf(start);
+    return group === null ? bucket : `${group}|${bucket}`;
+  }
+
+  /** False for an event of a bucket that is kept no more. A newer bucket makes room for itself. */
+  #retains(group: string | null, start: number, states: StateTable): boolean {
+    const { retention } = this.#options;
+    if (retention === null) return true;
+    const key = `${HIDDEN}newest|${group ?? ''}`;
+    const newest = Number(states.get(key) ?? start);
+    const oldest = this.#buckets.before(Math.max(newest, start), retention - 1);
+    let dropped = this.#buckets.before(newest, retention - 1);
+    for (; dropped < oldest && dropped <= newest; dropped = this.#buckets.after(dropped))
+      states.delete(this.#keyOf(group, dropped));
+    states.set(key, Math.max(newest, start));
+    return start >= oldest;
+  }
 
   get #hasSketch(): boolean {
     return this.#options.aggregates.has('percentiles');
@@ -179,15 +202,18 @@ function asJson(state: BucketState): JsonValue {
   return state as unknown as JsonValue;
 }
 
-/** `{"bucket":"hour","field":"amount","aggregates":["count","sum","percentiles"],"group_by":"country"}`. */
+/** `{"bucket":"hour","field":"amount","aggregates":["count","sum","percentiles"],"group_by":"country","retention":720}`. */
 export function compileTimeSeries(definition: DefinitionValue): CompiledProjection {
-  const members = new DefinitionMembers(definition, ['bucket', 'field', 'aggregates', 'group_by']);
+  const members = new DefinitionMembers(definition, MEMBERS);
   const field = members.has('field') ? parseFieldPath(members.at('field')) : null;
   return new TimeSeries({
     bucket: members.oneOf('bucket', BUCKETS),
     field,
     groupBy: members.has('group_by') ? parseFieldPath(members.at('group_by')) : null,
     aggregates: aggregatesOf(members, field),
+    retention: members.has('retention')
+      ? members.whole('retention', { min: 1, max: LIMITS.projectionRetentionMax })
+      : null,
   });
 }
 

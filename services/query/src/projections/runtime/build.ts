@@ -110,7 +110,9 @@ export class Build {
   /** How old what it holds may be at most, in milliseconds; null while that is not known. */
   ageMs(nowMs: number): number | null {
     const ages = this.#reports.map(({ atHeadMs, recordedMs }) => {
-      const since = Math.max(atHeadMs ?? 0, recordedMs ?? 0);
+      // What core's clock says of a moment to come says nothing.
+      const passedMs = recordedMs !== null && recordedMs <= nowMs ? recordedMs : 0;
+      const since = Math.max(atHeadMs ?? 0, passedMs);
       return since === 0 ? null : Math.max(0, nowMs - since);
     });
     return ages.includes(null) ? null : Math.max(...ages.map((age) => age ?? 0));

@@ -20,6 +20,8 @@ import {
   readRecord,
   writeRecord,
 } from './projection-record.ts';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
 
@@ -41,13 +43,15 @@ export class BuildsOfProjection {
   #record: ProjectionRecord;
   readonly #builds = new Map<string, Build>();
   #comparing: { readonly id: string; readonly stop: AbortController } | null = null;
-  readonly #removing = new Set<Promise<void>>();
+  /** Builds whose files are being removed: none of the same name is begun before that is done. */
+  readonly #removing = new Map<string, Promise<void>>();
 
   constructor(definition: ProjectionDefinition, options: BuildsOptions) {
     this.#options = options;
     this.#definition = definition;
     this.#record = readRecord(options.folder, definition);
     for (const recorded of Object.values(this.#record.builds)) this.#open(recorded);
+    this.#sweep();
   }
 
   /** The build that is read; null while none may be. */
@@ -104,13 +108,13 @@ export class BuildsOfProjection {
     this.#comparing?.stop.abort();
     for (const build of this.#builds.values()) this.#remove(build);
     this.#write({ live: null, previous: null, builds: {} });
-    await Promise.all(this.#removing);
+    await this.#removed();
   }
 
   async close(): Promise<void> {
     this.#comparing?.stop.abort();
     await Promise.all([...this.#builds.values()].map((build) => build.close()));
-    await Promise.all(this.#removing);
+    await this.#removed();
   }
 
   #take(definition: ProjectionDefinition): void {
@@ -119,7 +123,23 @@ export class BuildsOfProjection {
     for (const build of this.#builds.values()) build.tune(config);
   }
 
+  async #removed(): Promise<void> {
+    await Promise.all(this.#removing.values());
+  }
+
+  /** Removes what belongs to no build that is known, such as after the loss of the record. */
+  #sweep(): void {
+    const { folder } = this.#options;
+    const known = new Set([...this.#builds.keys(), buildId(specOf(this.#definition))]);
+    if (!existsSync(folder)) return;
+    for (const file of readdirSync(folder)) {
+      const [id = ''] = file.split('.', 1);
+      if (file.includes('.sqlite') && !known.has(id)) rmSync(join(folder, file), { force: true });
+    }
+  }
+
   #begin(spec: BuildSpec): void {
+    if (this.#removing.has(buildId(spec))) return;
     const recorded = { ...spec, compared: null, note: null };
     this.#write({ builds: { ...this.#record.builds, [buildId(spec)]: recorded } });
     this.#open(recorded);
@@ -254,8 +274,11 @@ export class BuildsOfProjection {
       .catch((error: unknown) =>
         this.#options.logger.error({ err: error }, 'a build of a projection could not be removed'),
       )
-      .finally(() => this.#removing.delete(removed));
-    this.#removing.add(removed);
+      .finally(() => {
+        this.#removing.delete(build.id);
+        this.#options.onReport();
+      });
+    this.#removing.set(build.id, removed);
   }
 
   #write(change: Partial<ProjectionRecord>): void {

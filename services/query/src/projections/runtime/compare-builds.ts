@@ -6,11 +6,11 @@ import type { BuildSummary } from './host-protocol.ts';
 /** Keys that a sample takes in, about. */
 const SAMPLE_KEYS = 1_000;
 const EXAMPLES_MAX = 10;
-/** How far ahead both are asked to meet while events come in. */
-const AHEAD = 1_000;
-const TRY_MS = 5_000;
+/** How far ahead both are first asked to meet while events come in. */
+const AHEAD_MIN = 16;
+const TRY_MS = 2_000;
 const BETWEEN_MS = 50;
-const TRIES_MAX = 6;
+const TRIES_MAX = 10;
 
 /**
  * Compares two builds that both follow the log, at one position at which both have stood: how many keys they show, and what readers see of a sample of keys. Null when they could not
@@ -23,8 +23,9 @@ export async function compareBuilds(
 ): Promise<BuildComparison | null> {
   const rows = Math.max(live.progress.shownRows, next.progress.shownRows);
   const oneIn = Math.max(1, Math.ceil(rows / SAMPLE_KEYS));
+  // One that was past it already says so at once; then it lies further ahead.
   for (let tries = 0; tries < TRIES_MAX && !signal.aborted; tries++) {
-    const at = meetingPoint(live, next);
+    const at = meetingPoint(live, next, AHEAD_MIN * 2 ** tries);
     const [before, after] = await withinTime(
       Promise.all([live.summarize(at, oneIn), next.summarize(at, oneIn)]),
       signal,
@@ -52,9 +53,9 @@ async function withinTime(work: Promise<Both>, signal: AbortSignal): Promise<Bot
 }
 
 /** Where no events come in, both stand still at the same position; otherwise it must lie ahead of both. */
-function meetingPoint(live: Build, next: Build): number {
+function meetingPoint(live: Build, next: Build, ahead: number): number {
   if (live.folded === next.folded) return live.folded;
-  return Math.max(live.folded, next.folded, live.knownHead, next.knownHead) + AHEAD;
+  return Math.max(live.folded, next.folded, live.knownHead, next.knownHead) + ahead;
 }
 
 function compare(

@@ -9,20 +9,29 @@ const MISSES_MAX = 6;
 /** How long a process may take to save and end. */
 const STOP_WAIT_MS = 10_000;
 
-export interface HostProcessOptions {
+/** Where workers are carried out. */
+export interface Host {
+  /** The id of its process. */
+  readonly pid: number | undefined;
+  send(command: HostCommand): void;
+  /** Lets it save and end. */
+  stop(): Promise<void>;
+}
+
+export interface HostOptions {
   readonly onReport: (report: Exclude<HostReport, { readonly kind: 'alive' }>) => void;
   /** Told once when the process has ended, with how. */
   readonly onEnded: (how: string) => void;
 }
 
 /** A process that carries out workers of projections (projection-host.program.ts), and its end. */
-export class HostProcess {
+export class HostProcess implements Host {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #pings: NodeJS.Timeout;
   #misses = 0;
 
-  constructor({ onReport, onEnded }: HostProcessOptions) {
+  constructor({ onReport, onEnded }: HostOptions) {
     this.#child = startHost();
     this.#child.on('message', (report: HostReport) => {
       if (report.kind === 'alive') this.#misses = 0;

@@ -11,6 +11,7 @@ import type {
 } from './host-protocol.ts';
 import { LatestReports } from './latest-reports.ts';
 import { ProjectionTask } from './projection-task.ts';
+import { SharedFeed } from './shared-feed.ts';
 
 type TaskCommand = Exclude<HostCommand, { readonly kind: 'open' | 'ping' }>;
 
@@ -24,6 +25,7 @@ export interface ProjectionHostOptions {
 export class ProjectionHost {
   readonly #options: ProjectionHostOptions;
   readonly #turns = new FairTurns();
+  readonly #feed = new SharedFeed();
   readonly #tasks = new Map<string, Promise<ProjectionTask | null>>();
   readonly #reports: LatestReports;
 
@@ -72,6 +74,7 @@ export class ProjectionHost {
         job,
         compiled,
         turns: this.#turns,
+        feed: this.#feed,
         nowMs,
         onReport: (report) => this.#reports.add(task, report),
         onClosed: (fault) =>

@@ -20,6 +20,7 @@ import type {
 } from '../projection-runtime.ts';
 import type { Build, CoreAccess } from './build.ts';
 import { HostPool } from './host-pool.ts';
+import { type Host, type HostOptions, HostProcess } from './host-process.ts';
 import { projectionFolder } from './projection-record.ts';
 import { SupervisedProjection } from './supervised-projection.ts';
 
@@ -35,6 +36,8 @@ export interface ProjectionRunsOptions {
   /** The newest head of the log that this service has heard of. */
   readonly head: () => number;
   readonly logger: Logger;
+  /** Starts a process; tests may carry workers out in their own. */
+  readonly startHost?: (options: HostOptions) => Host;
   readonly nowMs?: () => number;
   readonly stalledAfterMs?: number;
 }
@@ -51,7 +54,8 @@ export class ProjectionRuns implements ProjectionRuntime {
 
   constructor(options: ProjectionRunsOptions) {
     this.#options = options;
-    this.#pool = new HostPool(options.hosts);
+    const { hosts: sharedMax, startHost = (host) => new HostProcess(host) } = options;
+    this.#pool = new HostPool({ sharedMax, start: startHost });
     mkdirSync(options.folder, { recursive: true });
     this.#looks = setInterval(() => {
       for (const projection of this.#projections.values()) projection.look();
@@ -95,6 +99,7 @@ export class ProjectionRuns implements ProjectionRuntime {
     return reader.count(keyPrefix, progress.hasSharedKeys);
   }
 
+  // oxlint-disable-next-line eslint/max-params -- which projection, and a wait.
   waitFor(tenant: string, name: string, at: Position, signal: AbortSignal): Promise<boolean> {
     return this.#known(tenant, name).waitFor(at, signal);
   }

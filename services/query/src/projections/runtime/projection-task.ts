@@ -7,7 +7,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '@allsource/shared/errors';
 import type { Frame } from '@allsource/shared/protocol';
-import { createLogFollower, type LogFollower } from '@allsource/service-kit/feed';
 import type { CompiledProjection } from '../kinds/compiled-projection.ts';
 import { isDamage, setAsideDatabase } from '../projection-database.ts';
 import { BuildFile } from './build-file.ts';
@@ -20,6 +19,7 @@ import type { BuildSummary, TaskAnswer, TaskConfig, TaskJob, TaskReport } from '
 import { OneAtATime } from './one-at-a-time.ts';
 import { ProjectionFold } from './projection-fold.ts';
 import { retryParked } from './retry-parked.ts';
+import type { FollowedFeed, SharedFeed } from './shared-feed.ts';
 
 /** How long what was folded may wait for its save while it follows live. */
 const SAVE_AFTER_MS = 500;
@@ -27,12 +27,12 @@ const SAVE_AFTER_MS = 500;
 const LOOK_MS = 200;
 const SAVE_RETRY_MS_MIN = 100;
 const SAVE_RETRY_MS_MAX = 5_000;
-const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
 export interface ProjectionTaskOptions {
   readonly job: TaskJob;
   readonly compiled: CompiledProjection;
   readonly turns: FairTurns;
+  readonly feed: SharedFeed;
   readonly nowMs: () => number;
   readonly onReport: (report: TaskReport) => void;
   /** Told once when the file is closed; with why, when nobody asked for it. */
@@ -52,7 +52,7 @@ export class ProjectionTask {
   readonly #order = new OneAtATime();
   #config: TaskConfig;
   #fold: ProjectionFold | null = null;
-  #follower: LogFollower | null = null;
+  #follower: FollowedFeed | null = null;
   #look: NodeJS.Timeout | null = null;
   #saveTimer: NodeJS.Timeout | null = null;
   #wanted = 0;
@@ -80,7 +80,7 @@ export class ProjectionTask {
 
   /** Follows the log. One that has failed goes on only where the definition has changed since. */
   follow(): void {
-    const { job, turns } = this.#options;
+    const { job, turns, feed } = this.#options;
     const { failure } = this.#build.progress;
     const hasFailed = failure !== null && failure.changedPosition >= this.#config.changedPosition;
     if (this.#follower !== null || this.#isClosing || hasFailed) return this.#report();
@@ -101,8 +101,7 @@ export class ProjectionTask {
     });
     this.#fold = fold;
     const { coreUrl, internalToken } = job;
-    this.#follower = createLogFollower({ coreUrl, internalToken, sink: fold, logger: SILENT });
-    this.#follower.start();
+    this.#follower = feed.follow({ coreUrl, internalToken }, fold);
     this.#look = setInterval(() => this.#lookAround(), LOOK_MS);
   }
 

@@ -1,7 +1,7 @@
 /** Notices when something that is behind makes no progress. */
 export class StallWatch {
   readonly #afterMs: number;
-  #at: string | null = null;
+  #at: number | null = null;
   #sinceMs = 0;
   #isStalled = false;
 
@@ -19,7 +19,7 @@ export class StallWatch {
   }
 
   /** Looks at where it stands, and whether there is something to do for it. */
-  look(seen: { readonly nowMs: number; readonly at: string; readonly isBehind: boolean }): void {
+  look(seen: { readonly nowMs: number; readonly at: number; readonly isBehind: boolean }): void {
     if (!seen.isBehind || seen.at !== this.#at) {
       this.#at = seen.at;
       this.#sinceMs = seen.nowMs;

@@ -29,7 +29,8 @@ export class SupervisedProjection {
   readonly #options: SupervisedOptions;
   readonly #builds: BuildsOfProjection;
   readonly #waiters = new Set<Waiter>();
-  readonly #stalls: StallWatch;
+  /** One for each build that is followed, by its name. */
+  #stalls = new Map<string, StallWatch>();
   #definition: ProjectionDefinition;
   #isSettling = false;
   #isClosed = false;
@@ -37,7 +38,6 @@ export class SupervisedProjection {
   constructor(definition: ProjectionDefinition, options: SupervisedOptions) {
     this.#options = options;
     this.#definition = definition;
-    this.#stalls = new StallWatch(options.stalledAfterMs);
     this.#builds = new BuildsOfProjection(definition, {
       ...options,
       onReport: () => this.#settleSoon(),
@@ -66,9 +66,14 @@ export class SupervisedProjection {
   look(): void {
     const { head, nowMs } = this.#options;
     const isWorking = this.#definition.wanted === 'running' && this.#failure === null;
-    const at = this.#builds.all.map(({ id, folded }) => `${id}:${folded}`).join(' ');
-    const isBehind = this.#followed.some((build) => build.folded < head() || !build.isComplete);
-    this.#stalls.look({ nowMs: nowMs(), at, isBehind: isWorking && isBehind });
+    const stalls = new Map<string, StallWatch>();
+    for (const { id, folded, isComplete } of this.#followed) {
+      const watch = this.#stalls.get(id) ?? new StallWatch(this.#options.stalledAfterMs);
+      const isBehind = isWorking && (folded < head() || !isComplete);
+      watch.look({ nowMs: nowMs(), at: folded, isBehind });
+      stalls.set(id, watch);
+    }
+    this.#stalls = stalls;
     this.#settle();
   }
 
@@ -119,7 +124,7 @@ export class SupervisedProjection {
     const lag = Math.max(0, newest - position);
     const failure = this.#failure;
     const status = this.#status(failure);
-    const reason = this.#stalls.isStalled ? this.#stallReason : null;
+    const reason = this.#stallReason;
     return {
       status,
       is_stalled: reason !== null,
@@ -139,7 +144,7 @@ export class SupervisedProjection {
 
   async forget(): Promise<void> {
     await this.#builds.forget();
-    if (!this.#isClosed) this.#settle();
+    this.#settleSoon();
   }
 
   async close(): Promise<void> {
@@ -208,10 +213,15 @@ export class SupervisedProjection {
     return null;
   }
 
-  get #stallReason(): string {
-    const trouble = this.#followed.find((build) => build.trouble !== null)?.trouble;
-    const seconds = Math.round(this.#stalls.stillMs(this.#options.nowMs()) / 1_000);
-    return trouble ?? `no event was folded for ${seconds} s, and nothing says why`;
+  /** Why a build that is followed does not get on; null when all do. */
+  get #stallReason(): string | null {
+    for (const build of this.#followed) {
+      const watch = this.#stalls.get(build.id);
+      if (watch?.isStalled !== true) continue;
+      const seconds = Math.round(watch.stillMs(this.#options.nowMs()) / 1_000);
+      return build.trouble ?? `no event was folded for ${seconds} s, and nothing says why`;
+    }
+    return null;
   }
 
   #status(failure: string | null): ProjectionStatus {

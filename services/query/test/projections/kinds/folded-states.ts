@@ -15,8 +15,8 @@ export class FoldedStates implements StateTable {
   readonly #changes = new Map<string, string | null>();
   readonly #compiled: CompiledProjection;
 
-  constructor(compiled: CompiledProjection) {
-    this.#compiled = compiled;
+  constructor(projection: CompiledProjection) {
+    this.#compiled = projection;
   }
 
   get(key: string): JsonValue | undefined {
@@ -57,7 +57,7 @@ export class FoldedStates implements StateTable {
 
 /** What several workers hold, put together. */
 export function mergedShown(
-  compiled: CompiledProjection,
+  projection: CompiledProjection,
   parts: readonly FoldedStates[],
 ): Map<string, unknown> {
   const keys = new Set(parts.flatMap((part) => [...part.texts().keys()]));
@@ -66,20 +66,20 @@ export function mergedShown(
     const values = states.map((text) => JSON.parse(text) as JsonValue);
     return [
       key,
-      values.length === 1 ? (states[0] ?? '') : JSON.stringify(compiled.merge(key, values)),
+      values.length === 1 ? (states[0] ?? '') : JSON.stringify(projection.merge(key, values)),
     ];
   });
-  return shownOf(compiled, new Map(merged));
+  return shownOf(projection, new Map(merged));
 }
 
 function shownOf(
-  compiled: CompiledProjection,
+  projection: CompiledProjection,
   texts: ReadonlyMap<string, string>,
 ): Map<string, unknown> {
   const shown = [...texts]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, text]) => {
-      const value = compiled.present(key, JSON.parse(text) as JsonValue);
+      const value = projection.present(key, JSON.parse(text) as JsonValue);
       return value === null ? [] : [[key, JSON.parse(JSON.stringify(value)) as unknown] as const];
     });
   return new Map(shown);
@@ -87,7 +87,7 @@ function shownOf(
 
 function frozen(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
-  for (const member of Object.values(value)) frozen(member as JsonValue);
+  for (const member of Object.values(value)) frozen(member);
   return Object.freeze(value);
 }
 
@@ -130,4 +130,20 @@ export function eventsOf(drafts: readonly Draft[]): FoldedEvent[] {
       position: index + 1,
     };
   });
+}
+
+/** The states after many events: values as they are, without going through text. */
+export async function quicklyFolded(
+  type: ProjectionType,
+  definition: Definition,
+  events: readonly FoldedEvent[],
+): Promise<Map<string, unknown>> {
+  const one = await compiled(type, definition);
+  const states = new Map<string, JsonValue>();
+  for (const event of events) one.fold(event, states);
+  const shown = [...states].flatMap(([key, state]) => {
+    const value = one.present(key, state);
+    return value === null ? [] : [[key, value] as const];
+  });
+  return new Map<string, unknown>(shown);
 }

@@ -1,4 +1,5 @@
 /** What definitions may say, and what single events do that no law names. */
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@allsource/shared/errors';
 import type { ProjectionType } from '@allsource/shared/protocol';
@@ -15,12 +16,13 @@ const STEPS = [{ event_type: 'a' }, { event_type: 'b' }];
 const HOUR = { bucket: 'hour' };
 
 async function refusal(type: ProjectionType, definition: Definition): Promise<Problem> {
-  const caught = await compiled(type, definition).then(
-    () => null,
-    (error: unknown) => error,
-  );
-  if (caught instanceof Problem) return caught;
-  throw caught ?? new TypeError('the definition was taken');
+  try {
+    await compiled(type, definition);
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new TypeError('the definition was taken');
 }
 
 /** The problem of the last event; what comes before is folded. */
@@ -36,8 +38,8 @@ async function fault(
   try {
     states.fold(events.slice(-1));
   } catch (error) {
-    expect([...states.texts()]).toEqual(before);
-    if (error instanceof Problem) return error;
+    const isUnchanged = isDeepStrictEqual([...states.texts()], before);
+    if (error instanceof Problem && isUnchanged) return error;
     throw error;
   }
   throw new TypeError('the event was folded');
@@ -160,7 +162,7 @@ describe('a definition', () => {
     ],
   ])(
     '%s %j is refused with a pointer to what is wrong',
-    async (type, definition, pointer, text) => {
+    async (...[type, definition, pointer, text]) => {
       const refused = await refusal(type, definition);
       expect(refused.code).toBe('invalid_body');
       expect(refused.members['pointer']).toBe(pointer);
@@ -228,7 +230,7 @@ describe('an event that cannot be folded', () => {
       {},
       'more steps than a call may take',
     ],
-  ])('because of %s changes nothing and says why', async (_, type, definition, value, text) => {
+  ])('because of %s changes nothing and says why', async (...[, type, definition, value, text]) => {
     const draft = value === '1e999' ? { payload: '{"total":1e999}' } : payload(value);
     const drafts = JSON.stringify(value).includes('e+308') ? [draft, draft] : [draft];
     const found = await fault(type, definition, ...drafts);

@@ -5,7 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { position } from '@allsource/shared/model';
 import type { ProjectionDefinition } from '@allsource/shared/protocol';
 import { ProjectionRuns } from '../../../src/projections/runtime/projection-runs.ts';
+import { compileProjection } from '../../../src/projections/kinds/compile-projection.ts';
+import type { Host, HostOptions } from '../../../src/projections/runtime/host-process.ts';
+import type { HostCommand, HostReport } from '../../../src/projections/runtime/host-protocol.ts';
+import { ProjectionHost } from '../../../src/projections/runtime/projection-host.ts';
 import type { ProjectionState } from '../../../src/projections/projection-runtime.ts';
+import { LogWriter } from '../log-writer.ts';
 import { INTERNAL_TOKEN, StandInCore } from '../../gateway/stand-in-core.ts';
 
 export const TENANT = 'acme';
@@ -14,26 +19,35 @@ const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal
 
 export type DefinitionChange = Partial<ProjectionDefinition>;
 
+export interface WorldOptions {
+  readonly stalledAfterMs?: number;
+  /** True for processes of their own, as in the service; otherwise workers are carried out in the process of the test, which starts quicker. */
+  readonly hasProcesses?: boolean;
+}
+
 /** A runtime over a stand-in core, and the definitions that it is to carry out. */
 export class RuntimeWorld {
-  readonly core: StandInCore;
+  core: StandInCore;
   readonly folder: string;
   readonly stalledAfterMs: number;
   runs: ProjectionRuns;
   readonly #definitions = new Map<string, ProjectionDefinition>();
   #changes = 0;
 
-  private constructor(core: StandInCore, stalledAfterMs: number) {
+  readonly #hasProcesses: boolean;
+
+  private constructor(core: StandInCore, options: WorldOptions) {
     this.core = core;
-    this.stalledAfterMs = stalledAfterMs;
+    this.stalledAfterMs = options.stalledAfterMs ?? 30_000;
+    this.#hasProcesses = options.hasProcesses ?? false;
     this.folder = mkdtempSync(join(tmpdir(), 'allsource-projections-'));
     this.runs = this.#start();
   }
 
-  static async open({ stalledAfterMs = 30_000 } = {}): Promise<RuntimeWorld> {
+  static async open(options: WorldOptions = {}): Promise<RuntimeWorld> {
     const core = new StandInCore();
     await core.listen();
-    return new RuntimeWorld(core, stalledAfterMs);
+    return new RuntimeWorld(core, options);
   }
 
   /** Defines a projection, or changes it, and has that carried out. */
@@ -86,6 +100,14 @@ export class RuntimeWorld {
     this.reconcile();
   }
 
+  /** Puts a core with another log, still empty, in the place of this one. */
+  async replaceCore(): Promise<void> {
+    const port = Number(new URL(this.core.url).port);
+    await this.core.close();
+    this.core = new StandInCore(new LogWriter('another'));
+    await this.core.listen(port);
+  }
+
   async close(): Promise<void> {
     await this.runs.close();
     await this.core.close();
@@ -96,10 +118,43 @@ export class RuntimeWorld {
     return new ProjectionRuns({
       folder: join(this.folder, 'projections'),
       core: { coreUrl: this.core.url, internalToken: INTERNAL_TOKEN },
-      hosts: 2,
+      hosts: this.#hasProcesses ? 1 : 2,
+      ...(this.#hasProcesses ? {} : { startHost: (options) => new HostHere(options) }),
       head: () => this.core.log.head,
       logger: SILENT,
       stalledAfterMs: this.stalledAfterMs,
+    });
+  }
+}
+
+/** A host in this process. Messages are copied, as between processes. */
+class HostHere implements Host {
+  readonly pid = undefined;
+  readonly #host: ProjectionHost;
+  readonly #options: HostOptions;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#host = new ProjectionHost({
+      compile: compileProjection,
+      nowMs: Date.now,
+      send: (report) => this.#pass(structuredClone(report)),
+    });
+  }
+
+  send(command: HostCommand): void {
+    const copied = structuredClone(command);
+    setImmediate(() => this.#host.take(copied));
+  }
+
+  async stop(): Promise<void> {
+    await this.#host.close();
+    this.#options.onEnded('code 0');
+  }
+
+  #pass(report: HostReport): void {
+    setImmediate(() => {
+      if (report.kind !== 'alive') this.#options.onReport(report);
     });
   }
 }
