@@ -3,10 +3,10 @@
  * outside or fails keeps no other from going on. It opens in this order: the file, the search for what was written before, then the operators and the
  * senders together.
  */
-import { createLogFollower, type LogFollower } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
 import { assert } from '@allsource/shared/lang';
-import { type Clock, position } from '@allsource/shared/model';
+import type { Clock } from '@allsource/shared/model';
+import type { FollowedFeed, SharedFeed } from '../../projections/runtime/shared-feed.ts';
 import { emittedTypes } from '../definition/output-definition.ts';
 import { readyPipeline } from '../definition/parse-pipeline.ts';
 import type { Pipeline } from '../definition/pipeline-definition.ts';
@@ -32,6 +32,8 @@ import { WebhookSender } from './webhook-sender.ts';
 export interface HostedPipelineOptions {
   readonly job: PipelineJob;
   readonly core: CoreAccess;
+  /** The connection that all pipelines of the process share that are near the end of the log. */
+  readonly feed: SharedFeed;
   readonly appender: CoreAppender;
   readonly policy: OutboundPolicy;
   readonly clock: Clock;
@@ -52,16 +54,16 @@ export class HostedPipeline {
   readonly #outbox: Outbox;
   readonly #requests: OutboundRequests;
   readonly #run: PipelineRun;
-  readonly #follower: LogFollower;
   readonly #emitter: Emitter;
   readonly #sender: WebhookSender;
   readonly #stopping = new AbortController();
   #opening: Promise<void> | null = null;
+  #feed: FollowedFeed | null = null;
   #fault: string | null = null;
 
   /** Opens the file of the pipeline. Throws when the definition or the file cannot be used. */
   constructor(options: HostedPipelineOptions) {
-    const { job, core, appender, policy, clock, random, logger, ask } = options;
+    const { job, appender, policy, clock, random, ask } = options;
     this.#options = options;
     this.#pipeline = readyPipeline(job.tenant, job.document);
     this.#file = PipelineFile.open(job.file, this.#pipeline.startAfter);
@@ -82,7 +84,6 @@ export class HostedPipeline {
     const onSettled = () => {
       this.#run.noteDrained();
     };
-    this.#follower = createLogFollower({ ...core, sink: this.#run, logger });
     this.#emitter = new Emitter({
       pipeline,
       outbox,
@@ -105,14 +106,20 @@ export class HostedPipeline {
   }
 
   get state(): PipelineState {
-    const { status } = this.#follower;
+    const position = this.#run.appliedPosition;
+    const status = this.#feed?.status ?? null;
+    const head = Math.max(position, status?.knownHead ?? 0);
     const counts = this.#outbox.counts();
     const waiting =
-      this.#fault ?? status.fault ?? this.#emitter.fault ?? this.#run.waiting ?? this.#sender.fault;
+      this.#fault ??
+      status?.fault ??
+      this.#emitter.fault ??
+      this.#run.waiting ??
+      this.#sender.fault;
     return {
-      position: status.appliedPosition,
-      head: status.knownHead,
-      hasCaughtUp: status.appliedPosition >= status.knownHead && status.hasCaughtUp,
+      position,
+      head,
+      hasCaughtUp: position >= head && status?.hasCaughtUp === true,
       waiting,
       ...counts,
     };
@@ -120,7 +127,7 @@ export class HostedPipeline {
 
   /** Resolves true when everything up to a position is saved, false after `timeoutMs`. */
   waitFor(wanted: number, timeoutMs: number): Promise<boolean> {
-    return this.#follower.waitFor(position(wanted), timeoutMs);
+    return this.#run.waitFor(wanted, timeoutMs);
   }
 
   /** Tries dead letters again. Returns how many. */
@@ -139,7 +146,7 @@ export class HostedPipeline {
     const sent = this.#sender.close();
     this.#requests.close();
     await this.#opening;
-    await Promise.all([this.#follower.close(), this.#emitter.close(), sent]);
+    await Promise.all([this.#feed?.close(), this.#emitter.close(), sent]);
     this.#file.close();
   }
 
@@ -153,7 +160,8 @@ export class HostedPipeline {
     });
     if (signal.aborted) return;
     assert(this.#fault === null, 'a search that has ended');
-    this.#follower.start();
+    const { feed, core } = this.#options;
+    this.#feed = feed.follow(core, this.#run);
     this.#emitter.start();
     this.#wake();
   }

@@ -51,6 +51,12 @@ export interface PipelineRunOptions {
   readonly onDamaged: () => void;
 }
 
+/** Who waits for a position. */
+interface Waiter {
+  readonly wanted: number;
+  readonly reached: () => void;
+}
+
 export class PipelineRun implements FrameSink {
   readonly #options: PipelineRunOptions;
   readonly #tenant: Buffer;
@@ -59,6 +65,7 @@ export class PipelineRun implements FrameSink {
   readonly #plan: OutputPlan;
   readonly #emits: boolean;
   readonly #stopping = new AbortController();
+  readonly #waiters = new Set<Waiter>();
   #states: OperatorStates;
   #draft = new StretchDraft();
   #position: Position;
@@ -91,6 +98,19 @@ export class PipelineRun implements FrameSink {
   /** What it waits for, in a sentence; null when it waits for nothing but events. */
   get waiting(): string | null {
     return this.#waiting;
+  }
+
+  /** Resolves true when everything up to a position is saved, false after `timeoutMs`. */
+  waitFor(wanted: number, timeoutMs: number): Promise<boolean> {
+    if (this.#position >= wanted) return Promise.resolve(true);
+    const reached = deferred<boolean>();
+    const waiter: Waiter = { wanted, reached: () => reached.resolve(true) };
+    this.#waiters.add(waiter);
+    const timer = setTimeout(() => reached.resolve(false), timeoutMs);
+    return reached.promise.finally(() => {
+      clearTimeout(timer);
+      this.#waiters.delete(waiter);
+    });
   }
 
   /** Takes no more events. */
@@ -218,14 +238,19 @@ export class PipelineRun implements FrameSink {
     this.#logId = logId;
     const changes = this.#draft.isEmpty ? null : this.#draft;
     if (changes === null) {
-      this.#position = to;
+      this.#moveTo(to);
       if (to - file.progress.position >= PASSED_MAX) file.advance(to, logId);
       return;
     }
     file.save({ ...changes.stretch(), states: this.#states.take(), position: to, logId });
-    this.#position = to;
     this.#draft = new StretchDraft();
     onSaved();
+    this.#moveTo(to);
+  }
+
+  #moveTo(to: Position): void {
+    this.#position = to;
+    for (const { wanted, reached } of this.#waiters) if (to >= wanted) reached();
   }
 
   /** Waits while too much is to be sent, or could not be sent. */

@@ -6,6 +6,7 @@
 import { constants, setPriority } from 'node:os';
 import { deferred, type Deferred, unreachable } from '@allsource/shared/lang';
 import { systemClock } from '@allsource/shared/model';
+import { SharedFeed } from '../../projections/runtime/shared-feed.ts';
 import { SourceUnavailable } from '../operators/operator.ts';
 import { OutboundPolicy } from '../outbound/outbound-policy.ts';
 import { CoreAppender } from './core-appender.ts';
@@ -48,6 +49,7 @@ const job = await new Promise<HostJob>((resolve) => {
 });
 const appender = new CoreAppender(job.core);
 const policy = new OutboundPolicy(job.outbound);
+const feed = new SharedFeed();
 
 process.on('message', (command: HostCommand) => {
   void obey(command).catch((error: unknown) => {
@@ -90,6 +92,7 @@ function run(one: PipelineJob): void {
     const pipeline = new HostedPipeline({
       job: one,
       core: job.core,
+      feed,
       appender,
       policy,
       clock: systemClock,
