@@ -14,6 +14,7 @@ const PACKAGE_IMPORTS = {
   client: ['shared'],
   testkit: ['shared', 'client'],
   cli: ['client', 'shared'],
+  emmett: ['client'],
   launcher: ['service-kit', 'shared'],
 };
 

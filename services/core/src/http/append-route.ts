@@ -39,6 +39,12 @@ export const INGEST_ROUTES = [
   },
 ] as const;
 
+/** The paths of older clients, which write no version. They expect whole events back from a batch. */
+const UNVERSIONED_PATHS: ReadonlyMap<string, AppendPath> = new Map([
+  ['/api/events', SINGLE_PATH],
+  ['/api/events/batch', BATCH_PATH],
+]);
+
 export type AppendPath = (typeof INGEST_ROUTES)[number]['path'];
 
 /** The part of a request that comes before its body. */
@@ -46,6 +52,8 @@ export interface AppendHead {
   readonly path: AppendPath;
   /** Behind the question mark; empty when there is none. */
   readonly query: string;
+  /** True where the client wrote the path without a version. */
+  readonly isUnversioned: boolean;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -119,7 +127,8 @@ export class AppendRoute {
     const parsed = scan() ?? PARSERS[shape](joined(parts), context);
     const tenant = this.#tenant(principal, head.query, parsed.tenant);
     const prefer = head.headers.prefer;
-    const isRepresentation = prefer !== undefined && isRepresentationWanted(prefer);
+    const isRepresentation =
+      head.isUnversioned || (prefer !== undefined && isRepresentationWanted(prefer));
     let events = 'generation' in parsed ? parsed : parsed.events;
     if ('length' in events && events.length === 0) {
       const body = answerBytes(batchAnswer(null, isRepresentation));
@@ -166,11 +175,16 @@ export class AppendRoute {
 }
 
 /** The route that a URL names, and its query; null when it names none of them. */
-export function appendTarget(url: string): Pick<AppendHead, 'path' | 'query'> | null {
+export function appendTarget(
+  url: string,
+): Pick<AppendHead, 'path' | 'query' | 'isUnversioned'> | null {
   const mark = url.indexOf('?');
-  const path = mark === -1 ? url : url.slice(0, mark);
-  if (path !== SINGLE_PATH && path !== BATCH_PATH) return null;
-  return { path, query: mark === -1 ? '' : url.slice(mark + 1) };
+  const written = mark === -1 ? url : url.slice(0, mark);
+  const query = mark === -1 ? '' : url.slice(mark + 1);
+  if (written === SINGLE_PATH || written === BATCH_PATH)
+    return { path: written, query, isUnversioned: false };
+  const path = UNVERSIONED_PATHS.get(written);
+  return path === undefined ? null : { path, query, isUnversioned: true };
 }
 
 function isRepresentationWanted(prefer: string | string[]): boolean {

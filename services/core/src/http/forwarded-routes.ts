@@ -12,7 +12,7 @@ export type QueryForward = (call: Call) => Promise<void>;
 interface QueryRoute {
   /** GET unless said otherwise. */
   readonly method?: Method;
-  /** Below /api/v1. */
+  /** Below /api/v1, and below /api for clients that write no version; the query service tells the two apart. */
   readonly path: string;
   readonly needs: RouteNeed;
   readonly summary: string;
@@ -20,6 +20,7 @@ interface QueryRoute {
 
 const MANAGE = 'manage_pipelines';
 const ONE_PROJECTION = '/projections/:name';
+const API_BASES = ['/api/v1', '/api'] as const;
 
 /** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
 const OWNED_BY_QUERY: readonly QueryRoute[] = [
@@ -193,15 +194,43 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   },
 ];
 
+/**
+ * "METHOD /path" of what AllSource has on core and this version serves nowhere: the query service says so, so that nobody takes a 404 for a missing
+ * thing. Fixed paths stand before paths with parameters.
+ */
+const SERVED_NOWHERE = [
+  'POST /query',
+  'POST /query/projected',
+  'POST /webhooks',
+  'GET /webhooks',
+  'GET /webhooks/:webhookId/deliveries',
+  'GET /webhooks/:webhookId',
+  'PUT /webhooks/:webhookId',
+  'DELETE /webhooks/:webhookId',
+  'GET /prime/projections',
+  'POST /prime/projections',
+  'POST /prime/nodes/:nodeId/project',
+  'GET /prime/nodes/:nodeId/fields/:field/provenance',
+] as const;
+
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
-    method,
-    path: `/api/v1${path}`,
-    needs,
-    summary,
-    handle: forward,
-  }));
+  return API_BASES.flatMap((base) => [
+    ...OWNED_BY_QUERY.map(
+      ({ method = 'GET', path, needs, summary }): Route => ({
+        method,
+        path: base + path,
+        needs,
+        summary,
+        handle: forward,
+      }),
+    ),
+    ...SERVED_NOWHERE.map((route): Route => {
+      const [method, path] = route.split(' ') as [Method, string];
+      const summary = 'Not available.';
+      return { method, path: base + path, needs: 'authenticated', summary, handle: forward };
+    }),
+  ]);
 }
 
 /** How core forwards to the query service; null where it does not know one. */
