@@ -29,7 +29,7 @@ async function append(call: Call, route: AppendRoute): Promise<void> {
   const query = `tenant_id=${encodeURIComponent(tenantId)}`;
   const { body, isReplay } = await route.append(
     {
-      head: { path: BATCH_PATH, query, headers: {} },
+      head: { path: BATCH_PATH, query, headers: {}, isUnversioned: false },
       principal: principalFor(tenantId),
       key: idempotencyKey(headers),
     },
