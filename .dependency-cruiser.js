@@ -166,6 +166,21 @@ const forbidden = [
     },
   },
   {
+    name: 'query-pipeline-operators-are-pure',
+    comment: 'What a pipeline computes knows nothing of files, feeds, processes or routes.',
+    from: { path: '^services/query/src/pipelines/(operators|definition)/', pathNot: TEST_FILE },
+    to: {
+      path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
+      pathNot: '^services/query/src/pipelines/(operators|definition)/',
+    },
+  },
+  {
+    name: 'query-pipelines-know-no-routes',
+    comment: 'http -> pipelines -> pipelines/run -> operators -> definition.',
+    from: { path: '^services/query/src/pipelines/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway)/' },
+  },
+  {
     name: 'observability-imports-nothing-of-its-service',
     from: { path: '^services/([^/]+)/src/observability/', pathNot: TEST_FILE },
     to: { path: '^services/', pathNot: '^services/$1/src/observability/' },

@@ -10,12 +10,14 @@ import {
   type ProjectionStateRoutesOptions,
   projectionStateRoutes,
 } from './http/projection-state-routes.ts';
+import { internalAppendRoutes } from './http/internal-append-route.ts';
 import { schemaRoutes } from './http/schema-routes.ts';
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
 import { upcasterRoutes } from './http/upcaster-routes.ts';
 import { verificationRoutes } from './http/verification-routes.ts';
+import type { AppendRoute } from './http/append-route.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
 import type { DefinitionService } from './definitions/definition-service.ts';
 import type { SchemaService } from './schemas/schema-service.ts';
@@ -28,6 +30,7 @@ export interface CoreRoutesOptions {
   readonly access: AccessRoutesOptions;
   readonly feed: FeedRoutesOptions;
   readonly arrow: ArrowRoutesOptions;
+  readonly appends: AppendRoute;
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly schemas: SchemaService;
@@ -48,6 +51,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...accessRoutes(options.access),
     ...feedRoutes(options.feed),
     ...arrowRoutes(options.arrow),
+    ...internalAppendRoutes(options.appends),
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...schemaRoutes(options.schemas),

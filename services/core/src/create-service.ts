@@ -202,6 +202,7 @@ class Core {
       },
       feed: { log: journal, feed },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
+      appends: this.#appendRoute(),
       consumers: this.#consumers,
       schemas: this.#schemas,
       upcasters: this.#upcasters,
@@ -256,6 +257,11 @@ class Core {
     });
   }
 
+  #appendRoute(): AppendRoute {
+    const guards = { guard: this.#guard, resolveTenant: this.#resolveTenant };
+    return new AppendRoute({ ...this.#appends(), ...guards });
+  }
+
   /** What every way to append rests on. */
   #appends() {
     const { config, logger, parts } = this.#options;
@@ -275,7 +281,7 @@ class Core {
   #server(app: Express): { readonly server: Server; readonly lane: ConnectionLane } {
     const { config, logger, httpMetrics, parts } = this.#options;
     const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
-    const route = new AppendRoute(appends);
+    const route = this.#appendRoute();
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
     const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });

@@ -1,6 +1,12 @@
 import type { Clock } from '@allsource/shared/model';
-import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
-import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
+import type { Forwarder, LiveConnections, Upstream } from '@allsource/service-kit/forward';
+import {
+  type Guard,
+  type Call,
+  type HealthOptions,
+  healthRoutes,
+  type Route,
+} from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
 import type { DefinitionWriter } from './definitions/definition-writer.ts';
 import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
@@ -13,6 +19,8 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
+import { pipelineResultsRoutes } from './http/pipeline-results-routes.ts';
+import { pipelineRoutes } from './http/pipeline-routes.ts';
 import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
@@ -22,6 +30,8 @@ import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
 import { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
+import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
+import type { KeptPipelines } from './pipelines/create-pipelines.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
@@ -52,6 +62,12 @@ export interface QueryRoutesOptions {
   /** Has definitions of projections and pipelines kept by core. */
   readonly definitionWriter: DefinitionWriter;
   readonly ownProjections: OwnProjections;
+  readonly pipelines: KeptPipelines;
+  /** How long a read waits for a pipeline. */
+  readonly pipelineWaitMs: number;
+  /** Connections that stay open. */
+  readonly live: LiveConnections;
+  readonly guard: Guard;
 }
 
 /** Where /livez, /readyz and /health are also found. */
@@ -90,6 +106,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
       ownProjectionCount: (tenant) => own.count(tenant),
     }),
     ...replayRoutes(ofReplays),
+    ...routesOfPipelines(options),
     ...ownProjectionRoutes({
       own,
       replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
@@ -109,6 +126,23 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...forwardedRoutes(options),
     ...countedReads(reads, { metrics: options.metrics, rates: queryRates, clock }),
     ...unavailableRoutes(),
+  ];
+}
+
+function routesOfPipelines(options: QueryRoutesOptions): Route[] {
+  const { stores, live, guard, pipelineWaitMs: waitMs } = options;
+  const { pipelines, runtime, results } = options.pipelines;
+  const reads = {
+    runtime,
+    follower: stores.accessFollower,
+    waitMs,
+    savedPosition: (pipeline: ForcedPipeline) =>
+      results.progress(pipelines.fileOf(pipeline))?.position ?? 0,
+  };
+  const requireReader = ({ request }: Call) => void guard(request, 'read');
+  return [
+    ...pipelineRoutes({ pipelines, reads }),
+    ...pipelineResultsRoutes({ pipelines, results, reads, live, requireReader }),
   ];
 }
 

@@ -182,6 +182,45 @@ export const LIMITS = {
   projectionsMeasuredMax: 200,
   /** Pipelines of a tenant. */
   pipelinesMax: 100,
+  /** Operators of one pipeline. */
+  pipelineOperatorsMax: 32,
+  /** Fields that one `enrich` adds. */
+  pipelineFieldsMax: 100,
+  /** Rows of the table that an `enrich` brings along in its definition. */
+  pipelineTableRowsMax: 5_000,
+  /** Routes of a branch and of an output. */
+  pipelineBranchesMax: 100,
+  /** Fields that make the key of a row. */
+  pipelineKeyFieldsMax: 8,
+  /** Groups or open windows of one operator, at a few hundred bytes each in the file of the pipeline. */
+  pipelineGroupsMax: 100_000,
+  /** Sliding windows that one event may be in. */
+  pipelineWindowsPerEventMax: 100,
+  /** Rows of the table of one pipeline. */
+  pipelineRowsMax: 1_000_000,
+  /** Rows on one page of the results of a pipeline. */
+  pipelineResultsPageMax: 1_000,
+  /** Pipelines that an event may have come through before it is cut off as one that goes round. */
+  pipelineHopsMax: 8,
+  /** Outputs of a pipeline that wait to be written or delivered; it reads on when there are fewer. */
+  pipelineOutboxMax: 10_000,
+  /** Outputs of a pipeline that could not be written or delivered and are kept. With as many it reads no further, so that none is lost. */
+  pipelineDeadLettersMax: 10_000,
+  /** Characters of such a page; the row that passes it is still on it. */
+  pipelineResultsLengthMax: 2 * MIB,
+  /** Events of one append of a pipeline, and bytes of its body but for a single event that is larger. */
+  pipelineAppendEventsMax: 500,
+  pipelineAppendBytesMax: 1 * MIB,
+  /** Events that a pipeline could not work with and remembers; the oldest make room. All are counted. */
+  pipelineFaultsMax: 1_000,
+  /** Tries of one delivery to a webhook. With a first pause of a second, 16 of them take nine hours. */
+  webhookAttemptsMax: 16,
+  /** Deliveries of one pipeline to its webhooks at the same time. */
+  webhooksAtOnceMax: 8,
+  /** How long a webhook or a source outside may take to answer. */
+  outboundTimeoutMs: 10_000,
+  /** Bytes of an answer of a source outside. */
+  outboundAnswerBytesMax: 256 * KIB,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */

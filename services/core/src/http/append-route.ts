@@ -103,12 +103,17 @@ export class AppendRoute {
 
   /** Checks what can be checked before the body is read. Throws a problem. */
   admit(head: AppendHead): AdmittedAppend {
-    const { guard, closedFor } = this.#options;
+    const { guard } = this.#options;
     const principal = must(guard(head, 'write'), 'an append has a principal');
-    const closed = closedFor();
-    if (closed !== null) throw closed;
+    this.requireOpen();
     requireJson(head);
     return { head, principal, key: idempotencyKey(head.headers) };
+  }
+
+  /** Throws a problem while the service takes no appends. */
+  requireOpen(): void {
+    const closed = this.#options.closedFor();
+    if (closed !== null) throw closed;
   }
 
   /** Appends the events of a body. The parts are the body's, in order. Throws a problem. */
@@ -222,7 +227,8 @@ export function streamKey(headers: IncomingHttpHeaders): string | null {
   return idempotencyKey(headers, LIMITS.streamKeyBytesMax);
 }
 
-function idempotencyKey(
+/** The Idempotency-Key of a request; null when it has none. Throws `invalid_idempotency_key`. */
+export function idempotencyKey(
   headers: IncomingHttpHeaders,
   bytesMax: number = LIMITS.idempotencyKeyBytesMax,
 ): string | null {

@@ -16,18 +16,6 @@ interface UnavailableFeature {
  */
 export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
   {
-    feature: 'Pipelines',
-    routes: [
-      'GET /pipelines/stats',
-      'POST /pipelines',
-      'GET /pipelines',
-      'GET /pipelines/:pipelineId/stats',
-      'PUT /pipelines/:pipelineId/reset',
-      'GET /pipelines/:pipelineId',
-      'DELETE /pipelines/:pipelineId',
-    ],
-  },
-  {
     feature: 'Logging in with a password',
     needs: 'public',
     routes: ['POST /auth/register', 'POST /auth/login'],
