@@ -8,6 +8,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Logger } from '../observability/logger.ts';
 import type { HttpMetrics } from '../observability/http-metrics.ts';
 import type { Guard } from './guard.ts';
+import { requireParameters } from './parameter-check.ts';
 import { Call, type Route, type TenantResolver } from './route.ts';
 import { sendProblem, toProblem } from './send-problem.ts';
 
@@ -58,9 +59,10 @@ function mountRoute(app: Express, route: Route, options: AppOptions): void {
   app[method](route.path, async (request: Request, response: Response) => {
     options.metrics.observe(request, response, route.path);
     const principal = options.guard(request, route.needs);
-    await route.handle(
-      new Call({ request, response, principal, resolveTenant: options.resolveTenant }),
-    );
+    const { resolveTenant } = options;
+    const call = new Call({ request, response, principal, resolveTenant });
+    requireParameters(call.query, route.doc);
+    await route.handle(call);
   });
 }
 
