@@ -61,7 +61,7 @@ function mountRoute(app: Express, route: Route, options: AppOptions): void {
     const principal = options.guard(request, route.needs);
     const { resolveTenant } = options;
     const call = new Call({ request, response, principal, resolveTenant });
-    requireParameters(call.query, route.doc);
+    if (route.isForwarded !== true) requireParameters(call.query, route.doc);
     await route.handle(call);
   });
 }

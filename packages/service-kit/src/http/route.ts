@@ -23,6 +23,8 @@ export interface Route {
   readonly summary: string;
   /** What the API document says of it. Its parameters are checked against this before the route is called. */
   readonly doc?: RouteDoc;
+  /** Another service answers, and checks the request itself: it goes there as it came. */
+  readonly isForwarded?: true;
   readonly handle: (call: Call) => Promise<void> | void;
 }
 

@@ -52,6 +52,36 @@ export function oneOf(words: readonly string[], description?: string): JsonSchem
   return { type: 'string', ...described(description), enum: words };
 }
 
+/** One of some words, which are understood in any case. */
+export function wordOf(words: readonly string[]): JsonSchema {
+  const anyCase = (word: string) =>
+    word.replaceAll(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
+  const pattern = `^(?:${words.map(anyCase).join('|')})$`;
+  return text(`One of ${words.join(', ')}, in any case.`, { pattern });
+}
+
+/**
+ * A member that has several names: the first of them that is there must be of this form, and one must be there. With `isNullAbsent` a null is as good as
+ * nothing. The names are also `properties` of their own, so that readers find them.
+ */
+export function firstOf(
+  names: readonly string[],
+  schema: JsonSchema,
+  isNullAbsent = false,
+): JsonSchema {
+  const [name = '', ...others] = names;
+  const wanted = { required: [name], properties: { [name]: schema } };
+  if (others.length === 0) return wanted;
+  const isThere = isNullAbsent ? { properties: { [name]: { not: { type: 'null' } } } } : {};
+  return {
+    if: { required: [name], ...isThere },
+    // JSON Schema has a word that JavaScript gives a meaning to; no promise is made of this.
+    // oxlint-disable-next-line unicorn/no-thenable
+    then: wanted,
+    else: firstOf(others, schema, isNullAbsent),
+  };
+}
+
 /** Always this text. */
 export function constant(value: string | boolean): JsonSchema {
   return { const: value };

@@ -41,7 +41,8 @@ const PROBLEM_CONTEXT = {
 /** A problem has further members with the numbers to act on. */
 const OPEN = { additionalProperties: true };
 
-const EVENT_TYPE = text('Lowercase words joined by dots.', {
+/** An event type that a client may append. */
+export const EVENT_TYPE_TEXT = text('Lowercase words joined by dots.', {
   pattern: '^[a-z0-9_]+(\\.[a-z0-9_]+)*$',
   maxLength: EVENT_TYPE_BYTES_MAX,
 });
@@ -95,12 +96,40 @@ const REPLAY = {
   results: list(
     object({
       projection_name: text(),
-      replaced: flag('False where filters were set: only a whole projection is put in place.'),
-      key_count: whole(),
-      digest: text('The same for the same states.'),
+      replaced: oneOf(
+        ['all', 'keys', 'none'],
+        'Which states were replaced: all, those of the keys that the filter names, or none.',
+      ),
+      key_count: orNull(whole('Keys that were given a state; null where that is not known.')),
+      digest: orNull(text('Of a filtered replay: equal states have equal digests.')),
     }),
   ),
   initiated_by: text('The id of the key.'),
+};
+
+/** What a replay may be restricted to, and how it is carried out. */
+const REPLAY_FILTER = {
+  entity_id: orNull(text(undefined, { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX })),
+  event_type: orNull(EVENT_TYPE_TEXT),
+  event_types: orNull(list(EVENT_TYPE_TEXT, { minItems: 1, maxItems: LIMITS.replayTypesMax })),
+  from_timestamp: orNull(instant()),
+  to_timestamp: orNull(instant()),
+  config: orNull(
+    object(
+      {},
+      {
+        batch_size: orNull(whole(undefined, { min: 1, max: LIMITS.replayBatchEventsMax })),
+        parallel: orNull(flag()),
+        workers: orNull(whole(undefined, { min: 1, max: LIMITS.replayWorkersMax })),
+        emit_progress: orNull(flag()),
+        progress_interval: orNull(whole(undefined, { min: 1, max: Number.MAX_SAFE_INTEGER })),
+      },
+    ),
+  ),
+};
+export const REPLAY_WISH = {
+  ...REPLAY_FILTER,
+  projection_name: orNull(text('All projections when left out.', { minLength: 1, maxLength: 200 })),
 };
 
 const SNAPSHOT_FACTS = {
@@ -170,7 +199,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     description: 'An event to append.',
     ...object(
       {
-        event_type: EVENT_TYPE,
+        event_type: EVENT_TYPE_TEXT,
         entity_id: text(`1 to ${ENTITY_ID_BYTES_MAX} bytes without control characters.`, {
           minLength: 1,
           maxLength: ENTITY_ID_BYTES_MAX,
@@ -357,31 +386,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     'Nothing is checked; misfits are counted; misfits are refused.',
   ),
   Replay: object(REPLAY),
-  ReplayWish: object(
-    {},
-    {
-      projection_name: orNull(
-        text('All projections when left out.', { minLength: 1, maxLength: 200 }),
-      ),
-      entity_id: orNull(text(undefined, { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX })),
-      event_type: orNull(EVENT_TYPE),
-      event_types: orNull(list(EVENT_TYPE, { minItems: 1, maxItems: LIMITS.replayTypesMax })),
-      from_timestamp: orNull(instant()),
-      to_timestamp: orNull(instant()),
-      config: orNull(
-        object(
-          {},
-          {
-            batch_size: orNull(whole(undefined, { min: 1, max: LIMITS.replayBatchEventsMax })),
-            parallel: orNull(flag()),
-            workers: orNull(whole(undefined, { min: 1, max: LIMITS.replayWorkersMax })),
-            emit_progress: orNull(flag()),
-            progress_interval: orNull(whole(undefined, { min: 1 })),
-          },
-        ),
-      ),
-    },
-  ),
+  ReplayWish: object({}, REPLAY_WISH),
+  RebuildWish: object({}, REPLAY_FILTER),
   SnapshotTaken: object({ snapshot_id: uuid(), ...SNAPSHOT_FACTS }),
   SnapshotEntry: object({ id: uuid(), ...SNAPSHOT_FACTS }),
   SnapshotWithState: object({ snapshot_id: uuid(), ...SNAPSHOT_FACTS, state: anything() }),

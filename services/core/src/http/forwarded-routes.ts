@@ -117,6 +117,7 @@ export function forwardedRoutes(forward: QueryForward): Route[] {
     path: `/api/v1${path}`,
     needs,
     summary,
+    isForwarded: true,
     handle: forward,
   }));
 }

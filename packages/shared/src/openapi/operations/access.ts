@@ -1,18 +1,17 @@
 /** Tenants, keys, and who one is. */
+import { ROLES } from '../../protocol/system-events.ts';
 import { TENANT_ID_LENGTH_MAX } from '../../model/names.ts';
-import { instant, list, named, object, orNull, text, uuid, whole } from '../json-schema.ts';
+import { instant, list, named, object, orNull, text, uuid, whole, wordOf } from '../json-schema.ts';
 import { answer, body, type RouteDocs } from '../route-doc.ts';
 
 const NAME = text(undefined, { minLength: 1, maxLength: 200 });
+const TENANT_ID_FORM = { pattern: '^[A-Za-z0-9_-]+$', maxLength: TENANT_ID_LENGTH_MAX };
 const EXPIRY_DAYS_MAX = 3650;
 
 /** What a client sends to make a tenant. */
 export const NEW_TENANT = object(
   {
-    id: text(`1 to ${TENANT_ID_LENGTH_MAX} letters, digits, - or _.`, {
-      pattern: '^[A-Za-z0-9_-]+$',
-      maxLength: TENANT_ID_LENGTH_MAX,
-    }),
+    id: text(`1 to ${TENANT_ID_LENGTH_MAX} letters, digits, - or _.`, TENANT_ID_FORM),
   },
   { name: NAME },
 );
@@ -37,10 +36,10 @@ export const ACCESS: RouteDocs = {
       object(
         { name: NAME },
         {
-          role: text('admin, developer, readonly or serviceaccount, which it is when left out.', {
-            pattern: '^(?:[Aa]dmin|[Dd]eveloper|[Rr]ead[Oo]nly|[Ss]ervice(?:_?[Aa]ccount)?)$',
-          }),
-          tenant_id: text('The tenant of the key; that of the caller when left out.'),
+          role: wordOf([...ROLES, 'read_only', 'service_account', 'service']),
+          tenant_id: orNull(
+            text('The tenant of the key; that of the caller when left out.', TENANT_ID_FORM),
+          ),
           expires_in_days: orNull(whole(undefined, { min: 1, max: EXPIRY_DAYS_MAX })),
         },
       ),

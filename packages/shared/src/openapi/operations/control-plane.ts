@@ -1,5 +1,5 @@
 /** The control plane's own routes, and its own forms of others. */
-import { ENTITY_ID_BYTES_MAX } from '../../model/names.ts';
+import { ENTITY_ID_BYTES_MAX, TENANT_ID_LENGTH_MAX } from '../../model/names.ts';
 import {
   anything,
   flag,
@@ -14,6 +14,7 @@ import {
   text,
   whole,
 } from '../json-schema.ts';
+import { REPLAY_WISH } from '../schemas.ts';
 import { ENTITY, parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 import { ACCESS, NEW_TENANT } from './access.ts';
@@ -75,21 +76,17 @@ const CLUSTER_HEALTH = object({
   timestamp: instant(),
 });
 
-const INSTANT = orNull(instant());
-const REPLAY_WISH: JsonSchema = object(
+const WISH: JsonSchema = object(
   {},
   {
+    ...REPLAY_WISH,
     tenant_id: orNull(
-      text('Whose events, for administrators.', { pattern: '^[A-Za-z0-9_-]+$', maxLength: 64 }),
+      text('Whose events, for administrators.', {
+        pattern: '^[A-Za-z0-9_-]+$',
+        maxLength: TENANT_ID_LENGTH_MAX,
+      }),
     ),
-    entity_id: orNull(text(undefined, { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX })),
-    event_type: orNull(text(undefined, { pattern: '^[a-z0-9_]+(\\.[a-z0-9_]+)*$' })),
-    event_types: orNull(list(text(), { minItems: 1 })),
-    projection_name: orNull(text(undefined, { minLength: 1, maxLength: 200 })),
-    from_timestamp: INSTANT,
-    to_timestamp: INSTANT,
     as_of: orNull(instant('The older name of `to_timestamp`.')),
-    config: orNull({ type: 'object' }),
   },
 );
 
@@ -247,7 +244,7 @@ export const CONTROL_PLANE: RouteDocs = {
   'POST /operations/replay': {
     id: 'orderReplay',
     tag: 'Operations',
-    body: body(REPLAY_WISH, { projection_name: 'event_counters' }, true),
+    body: body(WISH, { projection_name: 'event_counters' }, true),
     answers: {
       200: answer(
         'The replay.',

@@ -11,7 +11,7 @@ import {
   text,
   whole,
 } from '../json-schema.ts';
-import { FRESHNESS, parameter } from '../parameters.ts';
+import { FRESHNESS, parameter, required } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
 const ERRORS = [
@@ -38,6 +38,13 @@ const ROW = {
   position: whole('The position of the log that it has applied.'),
 };
 const PROJECTIONS_LIST = list(object(ROW));
+const NAME = required(
+  'The name of a projection of your own; the names of the store are not written to.',
+  text(),
+  'order-totals',
+);
+/** Core calls it otherwise than the gateway. */
+const OWN_NAME = { name: NAME, projection: NAME };
 const STATE = object({ state: anything('Any JSON; it is kept byte for byte.') });
 
 function saveDoc(id: string): RouteDoc {
@@ -45,6 +52,7 @@ function saveDoc(id: string): RouteDoc {
     id,
     tag: 'Projections',
     description: 'Saves the state of an entity of a projection that a client keeps itself.',
+    path: OWN_NAME,
     body: body(STATE, { state: { orders: 3, total: 12600 } }),
     answers: {
       200: answer(
@@ -124,6 +132,7 @@ export const PROJECTIONS: RouteDocs = {
     id: 'saveProjectionStates',
     tag: 'Projections',
     description: 'Saves the states of many entities, all or none.',
+    path: OWN_NAME,
     body: body(
       object({
         states: list(
@@ -167,7 +176,7 @@ export const PROJECTIONS: RouteDocs = {
     description:
       'Rebuilds a projection of the store beside the one that is read, and puts it in place when it is whole.',
     query: FRESHNESS,
-    body: body(named('ReplayWish'), {}, true),
+    body: body(named('RebuildWish'), {}, true),
     answers: {
       202: answer(
         'The rebuild has begun.',

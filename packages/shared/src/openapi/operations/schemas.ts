@@ -3,6 +3,7 @@ import { LIMITS } from '../../limits/limits.ts';
 import { COMPATIBILITY_MODES, SCHEMA_ENFORCEMENTS } from '../../protocol/system-events.ts';
 import {
   anything,
+  firstOf,
   flag,
   type JsonSchema,
   list,
@@ -12,43 +13,47 @@ import {
   orNull,
   text,
   whole,
+  wordOf,
 } from '../json-schema.ts';
+import { EVENT_TYPE_TEXT } from '../schemas.ts';
 import { parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
 const VERSION = whole(undefined, { min: 1, max: LIMITS.schemaVersionsMax });
 
-/** Words that are understood in any case, and a member that has several names. */
-function worded(words: readonly string[], names: readonly [string, ...string[]]): JsonSchema {
-  const pattern = `^(?:${words.map(anyCase).join('|')})$`;
-  const word = text(`One of ${words.join(', ')}, in any case.`, { pattern });
+/** A word under the first of several names that is there. */
+function worded(words: readonly string[], names: readonly string[]): JsonSchema {
+  const [name = '', ...others] = names;
+  const description = `One of ${words.join(', ')}, in any case.`;
   return {
     type: 'object',
-    properties: Object.fromEntries(names.map((name) => [name, word])),
-    anyOf: names.map((name) => ({ required: [name] })),
+    properties: {
+      [name]: { description },
+      ...Object.fromEntries(
+        others.map((other) => [other, { description: `Another name of \`${name}\`.` }]),
+      ),
+    },
+    ...firstOf(names, wordOf(words)),
   };
-}
-
-function anyCase(word: string): string {
-  return word.replaceAll(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
 }
 
 const REGISTER = {
   ...object(
     {
-      schema: anything(
-        `A JSON Schema of at most ${LIMITS.schemaBytesMax} bytes; the schemas guide says which words are taken.`,
-      ),
+      schema: {
+        type: ['object', 'boolean'],
+        description: `A JSON Schema of at most ${LIMITS.schemaBytesMax} bytes; the schemas guide says which words are taken.`,
+      },
     },
     {
-      subject: text('The event type.'),
-      event_type: text('Another name of `subject`.'),
+      subject: anything('The event type.'),
+      event_type: anything('Another name of `subject`.'),
       description: orNull(text(undefined, { maxLength: 10_000 })),
       tags: orNull(list(text(undefined, { maxLength: 200 }), { maxItems: 100 })),
       version: orNull(VERSION),
     },
   ),
-  anyOf: [{ required: ['subject'] }, { required: ['event_type'] }],
+  ...firstOf(['subject', 'event_type'], EVENT_TYPE_TEXT, true),
 };
 
 const register: RouteDoc = {
@@ -104,16 +109,18 @@ export const SCHEMA_ROUTES: RouteDocs = {
         ...object(
           {},
           {
-            subject: text('The event type.'),
-            event_type: text('Another name of `subject`.'),
+            subject: anything('The event type.'),
+            event_type: anything('Another name of `subject`.'),
             payload: anything(),
             data: anything('Another name of `payload`.'),
-            version: orNull(whole('The newest when left out.', { min: 1 })),
+            version: orNull(
+              whole('The newest when left out.', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+            ),
           },
         ),
         allOf: [
-          { anyOf: [{ required: ['subject'] }, { required: ['event_type'] }] },
-          { anyOf: [{ required: ['payload'] }, { required: ['data'] }] },
+          firstOf(['subject', 'event_type'], text(), true),
+          firstOf(['payload', 'data'], anything()),
         ],
       },
       { subject: 'order.placed', payload: { customer: 'c-7', amount: 4200 } },
