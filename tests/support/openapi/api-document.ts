@@ -77,7 +77,8 @@ export class ApiDocument {
 
   /** The schema itself where it is a named one. */
   resolved(schema: Json): Json {
-    const name = /(\w+)$/.exec(String(schema['$ref'] ?? ''))?.[1] ?? '';
+    const { $ref } = schema;
+    const name = typeof $ref === 'string' ? ($ref.split('/').at(-1) ?? '') : '';
     return this.document.components.schemas[name] ?? schema;
   }
 

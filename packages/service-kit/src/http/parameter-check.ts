@@ -1,32 +1,38 @@
-import type { JsonSchema, RouteDoc } from '@allsource/shared/openapi';
+import type { JsonSchema, ParameterDoc, RouteDoc } from '@allsource/shared/openapi';
 import type { Parameters } from './parameters.ts';
 
-type Check = (name: string, parameters: Parameters) => void;
+/** Throws `invalid_parameter` for a value that the document does not allow. */
+export type ParameterCheck = (parameters: Parameters) => void;
 
 /**
- * Checks the query parameters of a request against the schemas of the route's document, and refuses one as a route itself does: with its name, its value and
- * what is allowed. So a route accepts nothing that its document does not. What it accepts of this is still up to the route.
+ * Makes the check of the query parameters of a route out of the schemas of its document. A value is refused as a route itself does it: with its name, the value
+ * and what is allowed. So a route accepts nothing that its document does not; whether it takes all that the document allows is for its tests to show.
  */
-export function requireParameters(parameters: Parameters, doc: RouteDoc | undefined): void {
-  for (const [name, { schema, required = false, refusal }] of Object.entries(doc?.query ?? {})) {
-    if (required) parameters.requiredText(name);
-    if (refusal !== undefined) parameters.choice(name, wordsOf(schema), refusal);
-    else checkOf(schema)?.(name, parameters);
-  }
+export function parameterCheck(doc: RouteDoc | undefined): ParameterCheck {
+  const checks = Object.entries(doc?.query ?? {}).flatMap(([name, parameter]) => [
+    ...(parameter.required === true ? [presence(name)] : []),
+    ...formOf(name, parameter),
+  ]);
+  return (parameters) => {
+    for (const check of checks) check(parameters);
+  };
 }
 
-/** What can be told from a schema alone; null where any text will do, or the route knows more. */
-function checkOf(schema: JsonSchema): Check | null {
-  if (schema['type'] === 'integer') {
-    const min = bound(schema['minimum'], 0);
-    const max = bound(schema['maximum'], Number.MAX_SAFE_INTEGER);
-    return (name, parameters) => void parameters.integer(name, { min, max });
+function presence(name: string): ParameterCheck {
+  return (parameters) => void parameters.requiredText(name);
+}
+
+/** What can be told from a schema alone: nothing where any text will do, or the route knows more. */
+function formOf(name: string, { schema, refusal }: ParameterDoc): ParameterCheck[] {
+  const { type, format, minimum, maximum } = schema;
+  if (type === 'integer') {
+    const limits = { min: bound(minimum, 0), max: bound(maximum, Number.MAX_SAFE_INTEGER) };
+    return [(parameters) => void parameters.integer(name, limits)];
   }
-  if (schema['type'] === 'boolean') return (name, parameters) => void parameters.flag(name);
-  if (schema['format'] === 'date-time')
-    return (name, parameters) => void parameters.timestamp(name);
+  if (type === 'boolean') return [(parameters) => void parameters.flag(name)];
+  if (format === 'date-time') return [(parameters) => void parameters.timestamp(name)];
   const words = wordsOf(schema);
-  return words.length === 0 ? null : (name, parameters) => void parameters.choice(name, words);
+  return words.length === 0 ? [] : [(parameters) => void parameters.choice(name, words, refusal)];
 }
 
 function bound(value: unknown, otherwise: number): number {

@@ -113,7 +113,8 @@ function exampleCall({ method, path, facts }: Operation): string {
   const parameters = listOf(facts['parameters']);
   const example = (name: string) => {
     const found = parameters.find((parameter) => parameter['name'] === name);
-    return encodeURIComponent(String(found?.['example'] ?? name));
+    const shown = found?.['example'] ?? name;
+    return encodeURIComponent(typeof shown === 'string' ? shown : JSON.stringify(shown));
   };
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => example(name));
   const query = parameters

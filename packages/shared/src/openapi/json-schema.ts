@@ -52,10 +52,12 @@ export function oneOf(words: readonly string[], description?: string): JsonSchem
   return { type: 'string', ...described(description), enum: words };
 }
 
+function anyCase(word: string): string {
+  return word.replaceAll(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
+}
+
 /** One of some words, which are understood in any case. */
 export function wordOf(words: readonly string[]): JsonSchema {
-  const anyCase = (word: string) =>
-    word.replaceAll(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
   const pattern = `^(?:${words.map(anyCase).join('|')})$`;
   return text(`One of ${words.join(', ')}, in any case.`, { pattern });
 }
