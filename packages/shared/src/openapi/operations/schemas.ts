@@ -15,7 +15,7 @@ import {
   whole,
   wordOf,
 } from '../json-schema.ts';
-import { EVENT_TYPE_TEXT } from '../schemas.ts';
+import { EVENT_TYPE_TEXT } from '../shapes/events.ts';
 import { parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
