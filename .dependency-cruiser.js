@@ -137,7 +137,7 @@ const forbidden = [
     name: 'query-parquet-knows-nothing-of-the-other-read-stores',
     comment: 'The Parquet files are written from the log, in a thread of their own.',
     from: { path: '^services/query/src/parquet/', pathNot: TEST_FILE },
-    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config)/' },
+    to: { path: '^services/query/src/', pathNot: '^services/query/src/(parquet|config|threads)/' },
   },
   {
     name: 'query-replay-imports-only-projections-and-what-counts-events',

@@ -139,7 +139,7 @@ describe('bad input', () => {
 
   beforeAll(async () => {
     store = await RunningStore.start();
-  }, 60_000);
+  });
   afterAll(() => store?.remove(), 60_000);
 
   it.each(CASES)('%s is refused on both ports and stores nothing', async (...args) => {

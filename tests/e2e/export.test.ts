@@ -120,12 +120,12 @@ describe('allsource export', () => {
     console.info(`input: ${logs.map((log) => log.origin).join('; ')}`);
     store = await RunningStore.start();
     for (const log of logs) await run(store, ['import', log.file]);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await store?.remove();
     rmSync(tempFolder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   async function exported(name: string, args: readonly string[] = []): Promise<string> {
     const file = join(tempFolder, name);
@@ -139,7 +139,7 @@ describe('allsource export', () => {
   // oxlint-disable-next-line jest/expect-expect -- expectAll expects.
   it('writes NDJSON that holds every event', async () => {
     expectAll(toldByLines(readFileSync(await exported('all.ndjson'), 'utf8')));
-  }, 60_000);
+  });
 
   it('writes NDJSON that a second store takes in as the same events', async () => {
     const [type = ''] = all[0]?.event_type.split('.') ?? [];
@@ -156,7 +156,7 @@ describe('allsource export', () => {
     } finally {
       await second.remove();
     }
-  }, 120_000);
+  });
 
   it('writes CSV that a reader of RFC 4180 takes apart', async () => {
     const text = readFileSync(await exported('all.csv'), 'utf8');
@@ -174,12 +174,12 @@ describe('allsource export', () => {
       ],
     );
     expectAll(told);
-  }, 60_000);
+  });
 
   // oxlint-disable-next-line jest/expect-expect -- expectAll expects.
   it('writes an Arrow stream that apache-arrow opens', async () => {
     expectAll(toldByArrow(readFileSync(await exported('all.arrow'))));
-  }, 60_000);
+  });
 
   // oxlint-disable-next-line jest/expect-expect -- expectAll expects.
   it('goes on over a kill -9 of every process in its middle', async () => {
@@ -196,7 +196,7 @@ describe('allsource export', () => {
     await store.launch();
     expect([await command.exitCode, command.stderr]).toEqual([0, expect.anything()]);
     expectAll(toldByArrow(readFileSync(file)));
-  }, 120_000);
+  });
 
   it('writes Parquet that hyparquet and DuckDB open', async () => {
     const path = await exported('all.parquet');
@@ -218,7 +218,7 @@ describe('allsource export', () => {
     );
     expectAll(told);
     await askDuckDb(path);
-  }, 60_000);
+  });
 
   it('keeps to the filters, and to the order of the log', async () => {
     const [type = ''] = all[0]?.event_type.split('.') ?? [];
@@ -236,7 +236,7 @@ describe('allsource export', () => {
     expect(toldByLines(piped.stdout).map(([, id]) => id)).toEqual(
       all.filter((event) => event.entity_id === entity).map((event) => event.entity_id),
     );
-  }, 60_000);
+  });
 
   it('is answered by core as by the gateway', async () => {
     const entity = encodeURIComponent(all[5]?.entity_id ?? '');
@@ -276,7 +276,7 @@ describe('allsource export', () => {
     const over = await run(store, ['export', '--out', file, '--overwrite', '--limit', '3']);
     expect([await over.exitCode, toldByLines(readFileSync(file, 'utf8')).length]).toEqual([0, 3]);
     expect(readdirSync(folder)).toEqual(['a.ndjson']);
-  }, 60_000);
+  });
 });
 
 /** DuckDB runs in a process of its own: its library does not live in the modules that jest loads. */

@@ -10,11 +10,11 @@ describe('a client that knows only the gateway', () => {
 
   beforeAll(async () => {
     store = await RunningStore.start();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await store?.remove();
-  }, 60_000);
+  });
 
   /** A tenant with a key, made through the gateway a moment ago. */
   async function newKey(tenant: string, role = 'developer'): Promise<string> {
@@ -167,5 +167,5 @@ describe('a client that knows only the gateway', () => {
     await store.launch();
     const after = await store.ask('/api/v1/projections/entity_snapshots/state');
     expect([after.status, after.text]).toEqual([200, before.text]);
-  }, 60_000);
+  });
 });

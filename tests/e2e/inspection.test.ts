@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '@allsource/testkit';
 import { run } from '../support/command.ts';
 import { reportNotTested } from '../support/fault-run.ts';
 import { RunningStore } from '../support/running-store.ts';
@@ -110,12 +111,7 @@ describe('a healthy store', () => {
     }
     await appending;
     results.push(await verified(['--url', store.url]));
-    for (
-      let waitedMs = 0;
-      waitedMs < 20_000 && !(segments()[1] ?? '').endsWith('.sealed');
-      waitedMs += 20
-    )
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => (segments()[1] ?? '').endsWith('.sealed'));
     expect(segments()[1]).toMatch(/sealed$/);
     results.push(await verified([store.dataDir]));
     expect(segments().length).toBeGreaterThan(3);
@@ -126,7 +122,7 @@ describe('a healthy store', () => {
     expect(Math.max(...results.map(({ result }) => result.head))).toBeGreaterThan(20_000);
     expect(await doctored([store.dataDir])).toMatchObject({ code: 0, wrong: [] });
     expect(await doctored(['--url', store.url])).toMatchObject({ code: 0, wrong: [] });
-  }, 60_000);
+  });
 
   it('killed at work, verifies as intact: what the crash left is no damage', async () => {
     await start(64 * SEGMENT_BYTES);
@@ -143,7 +139,7 @@ describe('a healthy store', () => {
       code: 0,
       result: { findings: [] },
     });
-  }, 60_000);
+  });
 });
 
 describe('a damaged folder', () => {
@@ -181,7 +177,7 @@ describe('a damaged folder', () => {
     flip(first, HEADER_BYTES + 3000);
     flip(second, HEADER_BYTES + 300_000);
     expect(await verified([store.dataDir])).toMatchObject({ code: 0 });
-  }, 60_000);
+  });
 
   it('shows in a running node too, which serves the rest', async () => {
     await start(0);
@@ -192,7 +188,7 @@ describe('a damaged folder', () => {
     expect(code).toBe(7);
     expect(result.findings).toMatchObject([{ kind: 'damaged_bytes', segment: first }]);
     expect(statSync(join(logFolder(), first)).size).toBe(SEGMENT_BYTES);
-  }, 60_000);
+  });
 
   it('of which a segment was deleted is missing exactly its positions', async () => {
     await start(0);
@@ -209,7 +205,7 @@ describe('a damaged folder', () => {
         last_position: Number.parseInt(third, 10) - 1,
       },
     ]);
-  }, 60_000);
+  });
 });
 
 describe('a verification in a running node', () => {
@@ -230,7 +226,7 @@ describe('a verification in a running node', () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => statusWith(store.apiKey)));
     expect(answers.toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409]);
     expect(await statusWith(store.apiKey)).toBe(200);
-  }, 60_000);
+  });
 });
 
 const noTracer = tracerFault();
@@ -253,5 +249,5 @@ traced('a store whose writer a disk error has stopped', () => {
     expect(code).toBe(1);
     expect(wrong).toMatchObject([{ check: 'core', status: 'fault' }]);
     expect(wrong[0]?.evidence).toContain('the writer has stopped after a disk error');
-  }, 60_000);
+  });
 });

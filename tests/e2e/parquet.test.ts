@@ -45,12 +45,12 @@ interface Listed {
         await flush();
       }
       await appendOne();
-    }, 120_000);
+    });
 
     afterAll(async () => {
       await store?.remove();
       rmSync(tempFolder, { recursive: true, force: true });
-    }, 60_000);
+    });
 
     async function flush(): Promise<void> {
       const { status, text } = await store.post('/api/v1/parquet/flush', {});
@@ -193,7 +193,7 @@ interface Listed {
       const { body } = await store.post('/api/v1/parquet/verify', {});
       expect(body).toEqual({ files_verified: paths.length, files_damaged: 1 });
       await expectWhole((await listed()).paths);
-    }, 60_000);
+    });
   },
 );
 

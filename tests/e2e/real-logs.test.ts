@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type EventLog, eventLog, type LoggedEvent, SeededRandom } from '@allsource/testkit';
+import { type EventLog, eventLog, type LoggedEvent, SeededRandom, until } from '@allsource/testkit';
 import { Command, run } from '../support/command.ts';
 import { DATA_FOLDER, RunningStore } from '../support/running-store.ts';
 
@@ -30,13 +30,13 @@ describe('two real event logs', () => {
     console.info(`input: ${logs.permits.origin}; ${logs.incidents.origin}`);
     store = await RunningStore.start();
     tail = new Command(store, ['tail', '--from-start', '--output', 'ndjson']);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     tail?.process.kill();
     await store?.remove();
     rmSync(tempFolder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   it('are imported whole, one of them over a kill -9 of every process in its middle', async () => {
     const permits = await run(store, ['import', logs.permits.file]);
@@ -56,7 +56,7 @@ describe('two real event logs', () => {
     console.info(
       `killed all four processes with ${killedAt} events acknowledged; the import then ended, and a second one appended nothing`,
     );
-  }, 180_000);
+  });
 
   it('have exactly their published totals', async () => {
     for (const [prefix, log] of [
@@ -96,7 +96,7 @@ describe('two real event logs', () => {
         for (const event of expected) expect(text).toContain(`"payload":${event.payloadText}`);
       }
     }
-  }, 60_000);
+  });
 
   it('give the state of an entity as of a date in the middle of its case', async () => {
     const random = new SeededRandom(8);
@@ -105,14 +105,14 @@ describe('two real event logs', () => {
       const middle = history[Math.floor(history.length / 2)] as LoggedEvent;
       const path = `/api/v1/entities/${encodeURIComponent(middle.entity_id)}/state?as_of=${middle.timestamp}`;
       const { body } = await store.ask(path);
-      const until = history.filter((event) => event.timestamp <= middle.timestamp);
+      const before = history.filter((event) => event.timestamp <= middle.timestamp);
       const merged = Object.assign(
         {},
-        ...until.map((event) => JSON.parse(event.payloadText) as object),
+        ...before.map((event) => JSON.parse(event.payloadText) as object),
       ) as object;
-      expect([body.current_state, body.event_count]).toEqual([merged, until.length]);
+      expect([body.current_state, body.event_count]).toEqual([merged, before.length]);
     }
-  }, 60_000);
+  });
 
   it('give the frequency of each month', async () => {
     for (const log of Object.values(logs)) {
@@ -137,13 +137,7 @@ describe('two real event logs', () => {
   });
 
   it('were seen by a live tail, across the crash, each event once and in order', async () => {
-    for (
-      let waitedMs = 0;
-      waitedMs < 20_000 && tail.stdout.split('\n').length - 1 < all.length;
-      waitedMs += 100
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await until(() => tail.stdout.split('\n').length - 1 >= all.length);
     const seen = tail.lines<TailedEvent>();
     const positions = seen.map((event) => event.position);
     expect(positions).toHaveLength(all.length);
@@ -151,7 +145,7 @@ describe('two real event logs', () => {
       positions.every((position, i) => i === 0 || position > (positions[i - 1] as number)),
     ).toBe(true);
     expect(seen.map((event) => event.entity_id)).toEqual(all.map((event) => event.entity_id));
-  }, 60_000);
+  });
 
   it('are read the same after the read store is deleted and built again', async () => {
     const questions = [
@@ -173,7 +167,7 @@ describe('two real event logs', () => {
       questions.map(async (question) => (await store.ask(question)).body),
     );
     expect(after).toEqual(before);
-  }, 60_000);
+  });
 });
 
 function historyOfSome(random: SeededRandom): LoggedEvent[] {

@@ -10,11 +10,11 @@ describe('schemas through the gateway', () => {
 
   beforeAll(async () => {
     store = await RunningStore.start();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await store?.remove();
-  }, 60_000);
+  });
 
   const send = (method: string, path: string, body?: object) =>
     store.ask(path, {

@@ -15,11 +15,11 @@ describe('lines through the gateway', () => {
     await store.post('/api/v1/tenants', { id: 'acme', name: 'acme' });
     const made = { name: 'k', role: 'developer', tenant_id: 'acme' };
     key = (await store.post('/api/v1/auth/api-keys', made)).body.key;
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await store?.remove();
-  }, 60_000);
+  });
 
   function client(query = '', headers: Record<string, string> = {}): LaneClient {
     return new LaneClient({

@@ -69,11 +69,11 @@ describe("core's port and the gateway's", () => {
       payload: { n: i % 3, kind: i % 4 < 2 ? 'secret' : 'open' },
     }));
     await store.post('/api/v1/events/batch', { events });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await store?.remove();
-  }, 60_000);
+  });
 
   async function onBoth(path: string, key?: string): Promise<[Answer, Answer]> {
     const init = key === undefined ? {} : { key };
@@ -119,7 +119,7 @@ describe("core's port and the gateway's", () => {
       for (const { status } of answers)
         expect([forced, status]).toEqual([forced, isListOfStore ? 200 : 403]);
     }
-  }, 60_000);
+  });
 
   it('go on behind a cursor that either has named', async () => {
     const path = `/api/v1/events/query?entity_id=${ID}&limit=1`;
@@ -148,7 +148,7 @@ describe("core's port and the gateway's", () => {
     expect(ordered).toMatchObject({ status: 200, body: { status: 'created', event_count: 4 } });
     const listed = await store.ask(`/api/v1/operations/snapshots?entity_id=${ID}`);
     expect(listed.body.snapshots[0].id).toBe(ordered.body.snapshot_id);
-  }, 60_000);
+  });
 
   it('know at once what the other has acknowledged', async () => {
     for (let n = 1; n <= 10; n++) {

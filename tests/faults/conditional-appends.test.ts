@@ -36,41 +36,37 @@ async function readLog(core: CoreProcess) {
 
 describe('conditional appends of 64 clients, with kills in between', () => {
   for (const entities of ENTITIES)
-    it(
-      `on ${entities} entities are linearizable, with one winner for each version`,
-      async () => {
-        const core = new CoreProcess();
-        cleanups.push(() => core.remove());
-        const random = new SeededRandom(seed + entities);
-        const name = `race-${seed}-${entities}`;
-        const load = new ConditionalLoad({ core, clients: CLIENTS, entities, seed, name });
+    it(`on ${entities} entities are linearizable, with one winner for each version`, async () => {
+      const core = new CoreProcess();
+      cleanups.push(() => core.remove());
+      const random = new SeededRandom(seed + entities);
+      const name = `race-${seed}-${entities}`;
+      const load = new ConditionalLoad({ core, clients: CLIENTS, entities, seed, name });
+      await core.start();
+      load.start();
+      for (let kill = 0; kill < KILLS; kill++) {
+        await load.reach(load.answered + 1 + random.below(OPERATIONS_BETWEEN_KILLS));
+        await pause(random.below(4));
+        await core.kill();
         await core.start();
-        load.start();
-        for (let kill = 0; kill < KILLS; kill++) {
-          await load.reach(load.answered + 1 + random.below(OPERATIONS_BETWEEN_KILLS));
-          await pause(random.below(4));
-          await core.kill();
-          await core.start();
-        }
-        await load.reach(load.answered + OPERATIONS_BETWEEN_KILLS);
-        await load.finish();
-        const { audit, writes } = await readLog(core);
-        const faults = [...load.operations].flatMap(([entity, operations]) =>
-          registerFaults(operations, writes.get(entity) ?? []),
-        );
-        report(`R11 ${entities} entities`, {
-          clients: CLIENTS,
-          kills: KILLS,
-          operations: load.answered,
-          won: load.counts.acknowledged,
-          conflicts: load.counts.conflict,
-          unknown: load.counts.unknown,
-          'found stored by a retry': load.counts.replayed,
-        });
-        expect([...load.faults, ...audit.faults, ...faults]).toEqual([]);
-        expect(load.operations.size).toBe(entities);
-        expect(load.counts.conflict).toBeGreaterThan(0);
-      },
-      isLong ? 900_000 : 60_000,
-    );
+      }
+      await load.reach(load.answered + OPERATIONS_BETWEEN_KILLS);
+      await load.finish();
+      const { audit, writes } = await readLog(core);
+      const faults = [...load.operations].flatMap(([entity, operations]) =>
+        registerFaults(operations, writes.get(entity) ?? []),
+      );
+      report(`R11 ${entities} entities`, {
+        clients: CLIENTS,
+        kills: KILLS,
+        operations: load.answered,
+        won: load.counts.acknowledged,
+        conflicts: load.counts.conflict,
+        unknown: load.counts.unknown,
+        'found stored by a retry': load.counts.replayed,
+      });
+      expect([...load.faults, ...audit.faults, ...faults]).toEqual([]);
+      expect(load.operations.size).toBe(entities);
+      expect(load.counts.conflict).toBeGreaterThan(0);
+    }, 900_000);
 });

@@ -86,55 +86,51 @@ class Filling {
 }
 
 suite('core on a disk that fills up', () => {
-  it(
-    `${ROUNDS} times refuses appends with 507, goes on reading, and goes on appending when there is space`,
-    async () => {
-      if (typeof disk === 'string') return;
-      cleanups.push(() => disk.remove());
-      const core = new CoreProcess({
-        folder: disk.folder,
-        environment: { ALLSOURCE_SEGMENT_BYTES: String(MIB), ALLSOURCE_LOG_LEVEL: 'silent' },
-      });
-      cleanups.push(() => core.remove());
-      const random = new SeededRandom(seed);
-      for (let round = 1; round <= ROUNDS; round++)
-        disk.fill(`filler-${round}`, MIB + random.below(1.5 * MIB));
-      await core.start();
-      const filling = new Filling(core);
-      let retried = 0;
-      for (let round = 1; round <= ROUNDS; round++) {
-        await filling.fill(`round-${round}`, random);
-        await expectFull(core);
-        disk.free(`filler-${round}`);
-        const again = filling.refused.splice(0).filter(({ key }) => paddingOf(key) === 0);
-        for (const append of again) expect(await filling.send(append)).toBe(true);
-        retried += again.length;
-        const ready = await core.ask({ path: '/readyz' });
-        expect({ round, status: ready.status }).toEqual({ round, status: 200 });
-      }
-      await filling.fill('end', random);
-      const audit = auditOfKeyedAppends(paddingOf);
-      await audit.read(core);
-      await core.kill();
-      await core.start();
-      const after = auditOfKeyedAppends(paddingOf);
-      await after.read(core);
-      report('R8 disk full', {
-        'times full': ROUNDS + 1,
-        'disk bytes': DISK_BYTES,
-        'acknowledged appends': filling.acknowledged.length,
-        events: after.events,
-        'refused and sent again': retried,
-      });
-      expect([...filling.faults, ...audit.faults, ...after.faults]).toEqual([]);
-      expect(brokenPromises(filling.acknowledged, audit)).toEqual([]);
-      expect(brokenPromises(filling.acknowledged, after)).toEqual([]);
-      // What was refused is not stored, so no retry found it there and nothing stands in the log that nobody was promised.
-      expect(filling.replays).toBe(0);
-      expect(after.commits.size).toBe(filling.acknowledged.length);
-    },
-    isLong ? 600_000 : 60_000,
-  );
+  it(`${ROUNDS} times refuses appends with 507, goes on reading, and goes on appending when there is space`, async () => {
+    if (typeof disk === 'string') return;
+    cleanups.push(() => disk.remove());
+    const core = new CoreProcess({
+      folder: disk.folder,
+      environment: { ALLSOURCE_SEGMENT_BYTES: String(MIB), ALLSOURCE_LOG_LEVEL: 'silent' },
+    });
+    cleanups.push(() => core.remove());
+    const random = new SeededRandom(seed);
+    for (let round = 1; round <= ROUNDS; round++)
+      disk.fill(`filler-${round}`, MIB + random.below(1.5 * MIB));
+    await core.start();
+    const filling = new Filling(core);
+    let retried = 0;
+    for (let round = 1; round <= ROUNDS; round++) {
+      await filling.fill(`round-${round}`, random);
+      await expectFull(core);
+      disk.free(`filler-${round}`);
+      const again = filling.refused.splice(0).filter(({ key }) => paddingOf(key) === 0);
+      for (const append of again) expect(await filling.send(append)).toBe(true);
+      retried += again.length;
+      const ready = await core.ask({ path: '/readyz' });
+      expect({ round, status: ready.status }).toEqual({ round, status: 200 });
+    }
+    await filling.fill('end', random);
+    const audit = auditOfKeyedAppends(paddingOf);
+    await audit.read(core);
+    await core.kill();
+    await core.start();
+    const after = auditOfKeyedAppends(paddingOf);
+    await after.read(core);
+    report('R8 disk full', {
+      'times full': ROUNDS + 1,
+      'disk bytes': DISK_BYTES,
+      'acknowledged appends': filling.acknowledged.length,
+      events: after.events,
+      'refused and sent again': retried,
+    });
+    expect([...filling.faults, ...audit.faults, ...after.faults]).toEqual([]);
+    expect(brokenPromises(filling.acknowledged, audit)).toEqual([]);
+    expect(brokenPromises(filling.acknowledged, after)).toEqual([]);
+    // What was refused is not stored, so no retry found it there and nothing stands in the log that nobody was promised.
+    expect(filling.replays).toBe(0);
+    expect(after.commits.size).toBe(filling.acknowledged.length);
+  }, 600_000);
 });
 
 async function expectFull(core: CoreProcess): Promise<void> {

@@ -23,53 +23,47 @@ async function killDuringStart(afterMs: number): Promise<void> {
 }
 
 describe('core, killed with SIGKILL while 16 clients append', () => {
-  it(
-    `${KILLS} times keeps every acknowledged append once, in its place`,
-    async () => {
-      const random = new SeededRandom(seed);
-      const load = new AppendLoad({ core, clients: CLIENTS, name: `kill-${seed}` });
-      const audit = auditOfKeyedAppends();
-      const readyMs = [await core.start()];
-      load.start();
-      let startKills = 0;
-      for (let kill = 1; kill <= KILLS; kill++) {
-        const target = load.acknowledged.length + 1 + random.below(APPENDS_BETWEEN_KILLS_MAX);
-        await load.reach(target);
-        await pause(random.below(4));
-        await core.kill();
-        if (kill < KILLS && random.below(4) === 0) {
-          kill += 1;
-          startKills += 1;
-          await killDuringStart(random.below(START_MS_MAX));
-        }
-        const promised = [...load.acknowledged];
-        readyMs.push(await core.start());
-        await audit.read(core);
-        expect({ kill, broken: brokenPromises(promised, audit) }).toEqual({ kill, broken: [] });
+  it(`${KILLS} times keeps every acknowledged append once, in its place`, async () => {
+    const random = new SeededRandom(seed);
+    const load = new AppendLoad({ core, clients: CLIENTS, name: `kill-${seed}` });
+    const audit = auditOfKeyedAppends();
+    const readyMs = [await core.start()];
+    load.start();
+    let startKills = 0;
+    for (let kill = 1; kill <= KILLS; kill++) {
+      const target = load.acknowledged.length + 1 + random.below(APPENDS_BETWEEN_KILLS_MAX);
+      await load.reach(target);
+      await pause(random.below(4));
+      await core.kill();
+      if (kill < KILLS && random.below(4) === 0) {
+        kill += 1;
+        startKills += 1;
+        await killDuringStart(random.below(START_MS_MAX));
       }
-      await load.finish();
-      expect(await core.stop()).toBe(0);
-      await core.start();
-      const final = auditOfKeyedAppends();
-      await final.read(core);
-      report('R1 kill -9', {
-        kills: KILLS,
-        'of them during a start': startKills,
-        'acknowledged appends': load.acknowledged.length,
-        events: load.acknowledgedEvents,
-        'answers lost': load.lostAnswers,
-        'found stored by a retry': load.replays,
-        'ready after': medianAndMax(readyMs),
-      });
-      expect(load.faults).toEqual([]);
-      expect([...audit.faults, ...final.faults]).toEqual([]);
-      expect(brokenPromises(load.acknowledged, final)).toEqual([]);
-      expect(new Set(final.commits.keys())).toEqual(
-        new Set(load.acknowledged.map(({ key }) => key)),
-      );
-      expect(final.events).toBe(load.acknowledgedEvents);
-      expect(load.lostAnswers).toBeGreaterThan(0);
-    },
-    isLong ? 1_800_000 : 120_000,
-  );
+      const promised = [...load.acknowledged];
+      readyMs.push(await core.start());
+      await audit.read(core);
+      expect({ kill, broken: brokenPromises(promised, audit) }).toEqual({ kill, broken: [] });
+    }
+    await load.finish();
+    expect(await core.stop()).toBe(0);
+    await core.start();
+    const final = auditOfKeyedAppends();
+    await final.read(core);
+    report('R1 kill -9', {
+      kills: KILLS,
+      'of them during a start': startKills,
+      'acknowledged appends': load.acknowledged.length,
+      events: load.acknowledgedEvents,
+      'answers lost': load.lostAnswers,
+      'found stored by a retry': load.replays,
+      'ready after': medianAndMax(readyMs),
+    });
+    expect(load.faults).toEqual([]);
+    expect([...audit.faults, ...final.faults]).toEqual([]);
+    expect(brokenPromises(load.acknowledged, final)).toEqual([]);
+    expect(new Set(final.commits.keys())).toEqual(new Set(load.acknowledged.map(({ key }) => key)));
+    expect(final.events).toBe(load.acknowledgedEvents);
+    expect(load.lostAnswers).toBeGreaterThan(0);
+  }, 1_800_000);
 });

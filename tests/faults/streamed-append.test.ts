@@ -39,52 +39,48 @@ async function sendAll(client: LaneClient): Promise<void> {
 }
 
 describe('a stream of lines, sent again with its key after each of many kills', () => {
-  it(
-    'is stored once, whole and in order, and acknowledgements stay true',
-    async () => {
-      const random = new SeededRandom(seed);
-      const promised = new Map<number, LaneLine>();
-      const counts = { groups: 0, replayed: 0 };
-      let last: LaneLine = null;
-      for (let kill = 0; kill <= KILLS; kill++) {
-        await core.start();
-        const client = newClient();
-        const sending = sendAll(client);
-        if (kill < KILLS) {
-          // Later kills strike further on: what is stored already is acknowledged again first.
-          const groups = Math.floor((LINES / GROUP_LINES) * ((kill + random.next()) / KILLS));
-          await client.until(Math.min(groups, LINES / GROUP_LINES - 1));
-          await pause(random.below(4));
-          await core.kill();
-        }
-        await sending;
-        for (const line of client.lines.filter(({ kind }) => kind === 'group')) {
-          const { first_position: first, last_position: end } = line;
-          const before = promised.get(line.group) ?? line;
-          expect([first, end]).toEqual([before.first_position, before.last_position]);
-          promised.set(line.group, line);
-          counts.groups += 1;
-          if (line.replayed === true) counts.replayed += 1;
-        }
-        last = client.lines.at(-1);
+  it('is stored once, whole and in order, and acknowledgements stay true', async () => {
+    const random = new SeededRandom(seed);
+    const promised = new Map<number, LaneLine>();
+    const counts = { groups: 0, replayed: 0 };
+    let last: LaneLine = null;
+    for (let kill = 0; kill <= KILLS; kill++) {
+      await core.start();
+      const client = newClient();
+      const sending = sendAll(client);
+      if (kill < KILLS) {
+        // Later kills strike further on: what is stored already is acknowledged again first.
+        const groups = Math.floor((LINES / GROUP_LINES) * ((kill + random.next()) / KILLS));
+        await client.until(Math.min(groups, LINES / GROUP_LINES - 1));
+        await pause(random.below(4));
+        await core.kill();
       }
-      expect(last).toMatchObject({ kind: 'summary', lines: LINES, events: LINES });
-      const found: number[] = [];
-      const audit = new LogAudit((frame) => {
-        for (const event of frame.events())
-          found.push(JSON.parse(Buffer.from(event.payload).toString()).line as number);
-      });
-      await audit.read(core);
-      report('R1 kill -9 of a stream', {
-        kills: KILLS,
-        lines: LINES,
-        'groups acknowledged': counts.groups,
-        'of them again': counts.replayed,
-      });
-      expect(audit.faults).toEqual([]);
-      expect(found).toEqual(Array.from({ length: LINES }, (_, i) => i + 1));
-      expect(counts.replayed).toBeGreaterThan(0);
-    },
-    isLong ? 1_800_000 : 120_000,
-  );
+      await sending;
+      for (const line of client.lines.filter(({ kind }) => kind === 'group')) {
+        const { first_position: first, last_position: end } = line;
+        const before = promised.get(line.group) ?? line;
+        expect([first, end]).toEqual([before.first_position, before.last_position]);
+        promised.set(line.group, line);
+        counts.groups += 1;
+        if (line.replayed === true) counts.replayed += 1;
+      }
+      last = client.lines.at(-1);
+    }
+    expect(last).toMatchObject({ kind: 'summary', lines: LINES, events: LINES });
+    const found: number[] = [];
+    const audit = new LogAudit((frame) => {
+      for (const event of frame.events())
+        found.push(JSON.parse(Buffer.from(event.payload).toString()).line as number);
+    });
+    await audit.read(core);
+    report('R1 kill -9 of a stream', {
+      kills: KILLS,
+      lines: LINES,
+      'groups acknowledged': counts.groups,
+      'of them again': counts.replayed,
+    });
+    expect(audit.faults).toEqual([]);
+    expect(found).toEqual(Array.from({ length: LINES }, (_, i) => i + 1));
+    expect(counts.replayed).toBeGreaterThan(0);
+  }, 1_800_000);
 });

@@ -85,63 +85,59 @@ async function expectPoisoned(core: CoreProcess, name: string): Promise<void> {
 }
 
 suite('core, when fdatasync fails with EIO', () => {
-  it(
-    `${RUNS} times acknowledges nothing of that sync, stops to append and loses nothing`,
-    async () => {
-      // One thread in the pool, because strace counts the calls of each thread.
-      const core = new CoreProcess({
-        environment: { UV_THREADPOOL_SIZE: '1', ALLSOURCE_LOG_LEVEL: 'silent' },
+  it(`${RUNS} times acknowledges nothing of that sync, stops to append and loses nothing`, async () => {
+    // One thread in the pool, because strace counts the calls of each thread.
+    const core = new CoreProcess({
+      environment: { UV_THREADPOOL_SIZE: '1', ALLSOURCE_LOG_LEVEL: 'silent' },
+    });
+    cleanups.push(() => core.remove());
+    const random = new SeededRandom(seed);
+    const promised: Acknowledgement[] = [];
+    let refusedInAll = 0;
+    let replays = 0;
+    await core.start();
+    for (let run = 0; run < RUNS; run++) {
+      const name = `sync-${seed}-${run}`;
+      const when = 1 + random.below(WHEN_MAX);
+      const tracer = await Tracer.attach({
+        pid: core.pid,
+        call: 'fdatasync',
+        error: 'EIO',
+        when,
       });
-      cleanups.push(() => core.remove());
-      const random = new SeededRandom(seed);
-      const promised: Acknowledgement[] = [];
-      let refusedInAll = 0;
-      let replays = 0;
+      cleanups.push(() => tracer.close());
+      const clients = CLIENTS[run % CLIENTS.length] ?? 1;
+      const { acknowledged, refused, faults } = await appendUntilRefused(core, { clients, name });
+      promised.push(...acknowledged);
+      refusedInAll += refused.length;
+      expect(faults).toEqual([]);
+      expect(refused.length).toBe(clients);
+      await expectPoisoned(core, name);
+      const reading = auditOfKeyedAppends();
+      await reading.read(core);
+      expect([...reading.faults, ...brokenPromises(promised, reading)]).toEqual([]);
+      // Nobody reads what was not acknowledged: it may be gone after a restart.
+      for (const { key } of refused) expect(reading.commits.has(key)).toBe(false);
+      expect(syncsAfterFailure(await tracer.detach())).toEqual([]);
+      await tracer.close();
+      if (random.below(2) === 0) await core.kill();
+      else await core.stop();
       await core.start();
-      for (let run = 0; run < RUNS; run++) {
-        const name = `sync-${seed}-${run}`;
-        const when = 1 + random.below(WHEN_MAX);
-        const tracer = await Tracer.attach({
-          pid: core.pid,
-          call: 'fdatasync',
-          error: 'EIO',
-          when,
-        });
-        cleanups.push(() => tracer.close());
-        const clients = CLIENTS[run % CLIENTS.length] ?? 1;
-        const { acknowledged, refused, faults } = await appendUntilRefused(core, { clients, name });
-        promised.push(...acknowledged);
-        refusedInAll += refused.length;
-        expect(faults).toEqual([]);
-        expect(refused.length).toBe(clients);
-        await expectPoisoned(core, name);
-        const reading = auditOfKeyedAppends();
-        await reading.read(core);
-        expect([...reading.faults, ...brokenPromises(promised, reading)]).toEqual([]);
-        // Nobody reads what was not acknowledged: it may be gone after a restart.
-        for (const { key } of refused) expect(reading.commits.has(key)).toBe(false);
-        expect(syncsAfterFailure(await tracer.detach())).toEqual([]);
-        await tracer.close();
-        if (random.below(2) === 0) await core.kill();
-        else await core.stop();
-        await core.start();
-        for (const append of refused) {
-          const answer = await sendAppend(core, append);
-          expect(answer.status).toBe(200);
-          if (answer.headers['idempotent-replayed'] === 'true') replays += 1;
-          promised.push(acknowledgementOf(append, answer));
-        }
-        const after = auditOfKeyedAppends();
-        await after.read(core);
-        expect([...after.faults, ...brokenPromises(promised, after)]).toEqual([]);
+      for (const append of refused) {
+        const answer = await sendAppend(core, append);
+        expect(answer.status).toBe(200);
+        if (answer.headers['idempotent-replayed'] === 'true') replays += 1;
+        promised.push(acknowledgementOf(append, answer));
       }
-      report('R7 sync error', {
-        'failed syncs': RUNS,
-        'acknowledged appends': promised.length,
-        'refused with writer_poisoned': refusedInAll,
-        'of them found stored after the restart': replays,
-      });
-    },
-    isLong ? 600_000 : 60_000,
-  );
+      const after = auditOfKeyedAppends();
+      await after.read(core);
+      expect([...after.faults, ...brokenPromises(promised, after)]).toEqual([]);
+    }
+    report('R7 sync error', {
+      'failed syncs': RUNS,
+      'acknowledged appends': promised.length,
+      'refused with writer_poisoned': refusedInAll,
+      'of them found stored after the restart': replays,
+    });
+  }, 600_000);
 });

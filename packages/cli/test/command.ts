@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TEST_KEY } from './stand-in-store.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 120_000;
 
 export interface CommandOptions {
   readonly url: string;

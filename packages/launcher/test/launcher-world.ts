@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const LAUNCHER = join(import.meta.dirname, 'launch-process.ts');
 const RUN_SERVICE = new URL('../../service-kit/src/lifecycle/run-service.ts', import.meta.url).href;
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 120_000;
 
 /**
  * A stand-in service: the real process life (runService) around an HTTP server that answers its environment. Commands steer it:

@@ -22,3 +22,4 @@ export {
 } from './parameter-audit.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
+export { until } from './until.ts';

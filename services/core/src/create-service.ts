@@ -14,6 +14,7 @@ import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forwa
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   type Guard,
@@ -33,7 +34,7 @@ import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
-import { type AppendLane, openAppendLane } from './http/append-lane/append-lane.ts';
+import { openAppendLane } from './http/append-lane/append-lane.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
@@ -265,7 +266,7 @@ class Core {
     };
   }
 
-  #server(app: Express): { readonly server: Server; readonly lane: AppendLane } {
+  #server(app: Express): { readonly server: Server; readonly lane: ConnectionLane } {
     const { config, logger, httpMetrics, parts } = this.#options;
     const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
     const route = new AppendRoute(appends);
@@ -316,7 +317,7 @@ class Core {
     ];
   }
 
-  async #close(server: Server, lane: AppendLane): Promise<void> {
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
     const { config, parts, releaseLock } = this.#options;
     this.#closing = problem(
       'shutting_down',

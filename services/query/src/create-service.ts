@@ -17,6 +17,7 @@ import {
 import {
   allowLongRequests,
   closeServer,
+  type ConnectionLane,
   createApp,
   createGuard,
   listen,
@@ -31,7 +32,7 @@ import { withApiDocument } from '@allsource/service-kit/openapi';
 import { QUERY_DOCS } from '@allsource/shared/openapi';
 import type { QueryConfig } from './config/query-config.ts';
 import type { EventRoute } from './http/event-routes.ts';
-import { openReadLane, type ReadLane } from './http/read-lane/read-lane.ts';
+import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
@@ -203,7 +204,7 @@ class Query {
     };
   }
 
-  #lane(server: Server, routes: readonly EventRoute[]): ReadLane {
+  #lane(server: Server, routes: readonly EventRoute[]): ConnectionLane {
     const { stores, httpMetrics, metrics } = this.#options;
     const { directory } = stores.access;
     return openReadLane({
@@ -248,7 +249,7 @@ class Query {
     return [{ name: 'accepting', fault: stopping }, ...this.#options.stores.readinessChecks()];
   }
 
-  async #close(server: Server, lane: ReadLane): Promise<void> {
+  async #close(server: Server, lane: ConnectionLane): Promise<void> {
     const { config, stores, parquet, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();

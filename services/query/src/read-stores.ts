@@ -22,6 +22,7 @@ import { GivingWay, isFarBehind } from './feed/giving-way.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
+import { type BlockThread, createBlockThread } from './history/block/block-thread.ts';
 import type { EventAnswers } from './http/event-pages.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
@@ -75,6 +76,7 @@ export class ReadStores {
   readonly projectionFollower: PendingFollower;
   readonly #options: ReadStoresOptions;
   readonly #token: InternalToken;
+  readonly #blockThread: BlockThread;
   readonly #projectionStore: ProjectionStore;
   readonly #followed: readonly Followed[];
   #starting: Promise<void> | null = null;
@@ -85,10 +87,12 @@ export class ReadStores {
     opened: Pick<ReadStores, 'history' | 'catalog' | 'answers'> & {
       readonly token: InternalToken;
       readonly snapshotStore: SnapshotStore;
+      readonly blockThread: BlockThread;
     },
   ) {
     this.#options = options;
     this.#token = opened.token;
+    this.#blockThread = opened.blockThread;
     this.history = opened.history;
     this.catalog = opened.catalog;
     this.answers = opened.answers;
@@ -148,15 +152,24 @@ export class ReadStores {
       file: join(config.folder, 'snapshots.sqlite'),
       logger,
     });
+    const blockThread = createBlockThread();
     const history = await BlockHistory.open({
       folder,
+      writeBlock: (job) => blockThread.run(job),
       blockEvents: config.blockEvents,
       logger,
       listeners: [catalog, answers, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
       checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),
       readFrames: frameReader({ coreUrl: config.coreUrl, logger, internalToken }),
     });
-    return new ReadStores(options, { history, catalog, answers, snapshotStore, token });
+    return new ReadStores(options, {
+      history,
+      catalog,
+      answers,
+      snapshotStore,
+      token,
+      blockThread,
+    });
   }
 
   /** Begins to follow core, now or as soon as that is possible. */
@@ -190,6 +203,7 @@ export class ReadStores {
     await this.replays.close();
     await this.snapshotting.close();
     await this.history.close();
+    await this.#blockThread.close();
     await this.projections.close();
     this.#projectionStore.close();
   }

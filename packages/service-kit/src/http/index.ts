@@ -3,12 +3,8 @@ export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';
 export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
 export { AnswerHeads } from './lane/answer-heads.ts';
-export {
-  ConnectionLane,
-  type ConnectionLaneOptions,
-  type LaneConnection,
-  type LanePlace,
-} from './lane/connection-lane.ts';
+export { ConnectionLane, type ConnectionLaneOptions } from './lane/connection-lane.ts';
+export type { LaneReader, LaneTurn } from './lane/lane-connection.ts';
 export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
 export { allowLongRequest, allowLongRequests } from './long-requests.ts';

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '@allsource/testkit';
 import { createLogger } from '@allsource/service-kit/observability';
 import { deferred } from '@allsource/shared/lang';
 import { type Position, position } from '@allsource/shared/model';
@@ -10,7 +11,7 @@ import { FeedServer, TOKEN } from './feed-server.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { SampleLog, seededRandom } from './sample-log.ts';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 120_000;
 /** Waits pass twenty times as fast, so that seconds of silence and back-off do not make the tests slow. */
 const fastTimers: FollowerTimers = {
   after: (delayMs, call) => systemTimers.after(Math.ceil(delayMs / 20), call),
@@ -66,16 +67,6 @@ async function compareWhenSettled(server: FeedServer, sink: RecordingSink, follo
   expect(sink.frames.map((frame) => frame.checksum)).toEqual(
     expected.map((frame) => frame.checksum),
   );
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`still not true: ${holds.toString()}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2);
-    });
-  }
 }
 
 describe('a follower of the feed', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '@allsource/testkit';
 import { createLogger } from '@allsource/service-kit/observability';
 import { position } from '@allsource/shared/model';
 import { COMMITS_SUBJECT, encodeHeadNotice } from '@allsource/shared/protocol';
@@ -10,7 +11,7 @@ import { FeedServer, TOKEN } from './feed-server.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { SampleLog, seededRandom } from './sample-log.ts';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 120_000;
 const source = findNats();
 const describeWithNats = source.kind === 'none' ? describe.skip : describe;
 const cleanups: (() => Promise<void>)[] = [];
@@ -62,14 +63,6 @@ async function settle({ log, sink, follower }: World): Promise<void> {
   expect(sink.frames.map((frame) => frame.checksum)).toEqual(
     log.frames.map((frame) => frame.checksum),
   );
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`still not true: ${holds.toString()}`);
-    await pause(2);
-  }
 }
 
 function pause(delayMs: number): Promise<void> {

@@ -17,7 +17,7 @@
  *     52      2     flags: 1 = system frame
  *     54      1     tenant bytes
  *     55      1     idempotency key bytes, 0 = none
- *     56      16    digest of the request body (first 16 bytes of SHA-256), zero without an idempotency key
+ *     56      16    digest of what was sent with the idempotency key, zero without one
  *     72      8     log id: a frame of another log is refused
  *     80            tenant, then idempotency key, zero-padded to a multiple of 8
  *

@@ -31,6 +31,8 @@ const SLOTS_AT_FIRST = 8;
 /** Part of the slots of a table that may be in use. */
 const FILL_MAX = 0.75;
 const RECORDS_PER_PART = 4096;
+/** Hashes of keys that were looked up and are soon folded; a few more than appends can be on their way. */
+const RECENT_MAX = 4096;
 
 interface Table {
   /** Two words a slot. */
@@ -44,6 +46,7 @@ export class IdempotencyFold implements CheckpointSection {
   readonly #chunks: Buffer[] = [];
   #secret: Buffer = randomBytes(SECRET_BYTES);
   #isSecretLoaded = false;
+  readonly #recent = new Map<string, Buffer>();
   #count = 0;
 
   /** The number of keys. */
@@ -62,7 +65,7 @@ export class IdempotencyFold implements CheckpointSection {
     const mark = frame.idempotency;
     if (mark === null) return;
     const record = Buffer.allocUnsafe(RECORD_BYTES);
-    this.#hash(frame.tenantBytes, mark.key).copy(record);
+    this.#foldedHash(frame.tenant, mark.key).copy(record);
     record.writeBigUInt64LE(BigInt(frame.position), POSITION_AT);
     record.set(mark.bodyDigest, DIGEST_AT);
     this.#put(record);
@@ -70,10 +73,14 @@ export class IdempotencyFold implements CheckpointSection {
 
   /** The commit a key named; null when the key is unknown. */
   find(tenant: string, key: string): IdempotencyRecord | null {
-    const hash = this.#hash(Buffer.from(tenant, 'utf8'), Buffer.from(key, 'utf8'));
+    const hash = this.#hash(tenant, Buffer.from(key, 'utf8'));
     const table = this.#tables[tableOf(hash)];
     const number = table === undefined ? 0 : this.#lookUp(table, hash).number;
-    if (number === 0) return null;
+    if (number === 0) {
+      if (this.#recent.size >= RECENT_MAX) this.#recent.clear();
+      this.#recent.set(nameOf(tenant, key), hash);
+      return null;
+    }
     const record = this.#record(number - 1);
     return {
       position: position(Number(record.readBigUInt64LE(POSITION_AT))),
@@ -81,8 +88,17 @@ export class IdempotencyFold implements CheckpointSection {
     };
   }
 
-  #hash(tenant: Uint8Array, key: Uint8Array): Buffer {
-    const named = Buffer.concat([this.#secret, Buffer.of(tenant.length), tenant, key]);
+  /** The hash of a key that is folded; it was computed when the key was looked up, unless the frame comes from the log. */
+  #foldedHash(tenant: string, key: Uint8Array): Buffer {
+    const name = nameOf(tenant, Buffer.from(key).toString('utf8'));
+    const recent = this.#recent.get(name);
+    this.#recent.delete(name);
+    return recent ?? this.#hash(tenant, key);
+  }
+
+  #hash(tenant: string, key: Uint8Array): Buffer {
+    const name = Buffer.from(tenant, 'utf8');
+    const named = Buffer.concat([this.#secret, Buffer.of(name.length), name, key]);
     return digestOf('sha256', named, 'buffer').subarray(0, HASH_BYTES);
   }
 
@@ -162,6 +178,10 @@ export class IdempotencyFold implements CheckpointSection {
     for (let at = 0; at < part.length; at += RECORD_BYTES)
       this.#put(part.subarray(at, at + RECORD_BYTES));
   }
+}
+
+function nameOf(tenant: string, key: string): string {
+  return `${tenant}\u0000${key}`;
 }
 
 function tableOf(hash: Buffer): number {

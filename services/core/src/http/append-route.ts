@@ -2,7 +2,7 @@
  * What the two append routes do with a request, whatever carried it: the lean lane (append-lane/) or Node's own HTTP server (ingest-handler.ts). The order of
  * the checks is fixed: authentication, limits, form, tenant, idempotency key, expected version.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Principal } from '@allsource/shared/access';
@@ -10,10 +10,10 @@ import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock } from '@allsource/shared/model';
-import { BODY_DIGEST_BYTES } from '@allsource/shared/protocol';
 import { type Guard, requireJson, type TenantResolver } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { batchAnswer, singleAnswer } from '../append/append-answer.ts';
+import { bodyDigest } from '../append/body-digest.ts';
 import type { AnswerBytes, RequestShape } from '../append/commit-builder.ts';
 import {
   type IngestLimits,
@@ -120,7 +120,7 @@ export class AppendRoute {
       const body = answerBytes(batchAnswer(null, isRepresentation));
       return { body, isReplay: false, schemaWarnings: 0 };
     }
-    const idempotency = key === null ? null : { key, bodyDigest: digest(head.path, parts) };
+    const idempotency = key === null ? null : { key, bodyDigest: bodyDigest(head.path, parts) };
     const isStored = () => idempotency !== null && journal.isKnown(tenant, idempotency);
     const check = schemas.begin(tenant, isStored);
     while (check?.advance(journal.textsOf(events)) === false) {
@@ -224,13 +224,6 @@ function idempotencyKey(
       limit_bytes: bytesMax,
     },
   );
-}
-
-// The route is part of the digest: the same bytes mean different things to the single and the batch route.
-function digest(path: string, parts: readonly Buffer[]): Buffer {
-  const hash = createHash('sha256').update(path).update('\n');
-  for (const part of parts) hash.update(part);
-  return hash.digest().subarray(0, BODY_DIGEST_BYTES);
 }
 
 function joined(parts: readonly Buffer[]): Buffer {

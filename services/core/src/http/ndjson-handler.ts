@@ -4,13 +4,12 @@
  *
  * The order of the checks is that of the ingest handler; form, tenant, idempotency key and expected versions are judged group by group.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '@allsource/shared/access';
 import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
-import { BODY_DIGEST_BYTES } from '@allsource/shared/protocol';
 import {
   allowLongRequest,
   type Guard,
@@ -21,6 +20,7 @@ import {
   toProblem,
 } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
+import { bodyDigest } from '../append/body-digest.ts';
 import type { EventGroup, ReadGroup } from '../append/event-group.ts';
 import { lineOfEvent, parseLines } from '../append/ingest-lines.ts';
 import type { IngestContext } from '../append/ingest-request.ts';
@@ -161,9 +161,7 @@ class LinesOfEvents implements EventGroup {
   }
 
   digest(): Buffer {
-    const hash = createHash('sha256').update('lines\n');
-    for (const part of this.#group.parts) hash.update(part);
-    return hash.digest().subarray(0, BODY_DIGEST_BYTES);
+    return bodyDigest('lines', this.#group.parts);
   }
 
   #whole(): Buffer {

@@ -3,12 +3,11 @@
  * handle costs a second hop. Measured on ext4 with 16 KiB reads and 360-byte writes: a blocking read from the page cache takes 2 us where the
  * thread pool takes 70 us, and a blocking fdatasync saves 65 us of 230 us; hence the `...Now` calls of the port.
  *
- * libuv turns `fdatasync` into F_FULLFSYNC on macOS and FlushFileBuffers on Windows, so it means the same everywhere. Windows cannot sync a
- * folder; its file system journals names by itself.
+ * libuv turns `fdatasync` into F_FULLFSYNC on macOS and FlushFileBuffers on Windows, so it means the same everywhere.
  */
 import fs from 'node:fs';
-import { platform } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { filesIn, makeFolder, syncFolder } from '@allsource/service-kit/files';
 import { assert } from '@allsource/shared/lang';
 import type { Disk, DiskFile, OpenMode } from './disk.ts';
 
@@ -32,20 +31,12 @@ export class NodeDisk implements Disk {
     this.#fileMode = fileMode;
   }
 
-  async list(folder: string): Promise<string[]> {
-    const path = this.#path(folder);
-    if (!fs.existsSync(path)) return [];
-    const entries = await fs.promises.readdir(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  list(folder: string): Promise<string[]> {
+    return filesIn(this.#path(folder));
   }
 
-  async makeFolder(folder: string): Promise<void> {
-    const path = this.#path(folder);
-    const firstMade = await fs.promises.mkdir(path, { recursive: true });
-    if (firstMade === undefined) return;
-    // Each folder on the way down is a name in the one above it.
-    for (let made = path; made.length >= firstMade.length; made = dirname(made))
-      await syncFolderAt(dirname(made));
+  makeFolder(folder: string): Promise<void> {
+    return makeFolder(this.#path(folder));
   }
 
   async create(name: string): Promise<DiskFile> {
@@ -68,8 +59,8 @@ export class NodeDisk implements Disk {
     await fs.promises.chmod(this.#path(name), READ_ONLY);
   }
 
-  async syncFolder(folder: string): Promise<void> {
-    await syncFolderAt(this.#path(folder));
+  syncFolder(folder: string): Promise<void> {
+    return syncFolder(this.#path(folder));
   }
 
   async freeBytes(): Promise<number> {
@@ -79,16 +70,6 @@ export class NodeDisk implements Disk {
 
   #path(name: string): string {
     return join(this.#root, name);
-  }
-}
-
-async function syncFolderAt(path: string): Promise<void> {
-  if (platform() === 'win32') return;
-  const handle = await fs.promises.open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '@allsource/testkit';
 import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import { createApp, createGuard } from '@allsource/service-kit/http';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
@@ -20,8 +21,8 @@ import { CommitFeed } from '../../src/feed/commit-feed.ts';
 import { feedRoutes } from '../../src/http/feed-routes.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
+const WAIT_MS = 120_000;
 const TOKEN = 'a-token-of-the-tests';
-const WAIT_MS = 20_000;
 const logger = createLogger('test', 'silent');
 const source = findNats();
 const describeWithNats = source.kind === 'none' ? describe.skip : describe;
@@ -137,16 +138,6 @@ function checksumSink() {
     },
   };
   return Object.assign(sink, { checksums });
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`still not true: ${holds.toString()}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2);
-    });
-  }
 }
 
 /** The feed messages of a log among what was heard: on a shared server others may publish too. */

@@ -301,5 +301,5 @@ describe('a stream that is not as it should be', () => {
     const counts = new Set(world.log.frames.map(({ eventCount }) => eventCount));
     expect([...counts].every((count) => count <= 4)).toBe(true);
     expect(outcomes['malformed_arrow']).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });

@@ -299,7 +299,7 @@ describe('core', () => {
       Array.from({ length: 20 }, (_, i) => i + 1),
     );
     console.info('1,280 conditional appends by 64 clients: 20 won, each version once');
-  }, 60_000);
+  });
 
   it('in dev mode needs no key, and only on a loopback address', async () => {
     await world.start({ ALLSOURCE_DEV_MODE: 'true' });

@@ -243,7 +243,7 @@ describe('the doctor of a machine', () => {
     try {
       let found = descriptorCheck(owner);
       // The shell needs a moment to lower its limit.
-      for (let waitedMs = 0; found.status === 'ok' && waitedMs < 5_000; waitedMs += 10) {
+      for (let waitedMs = 0; found.status === 'ok' && waitedMs < 60_000; waitedMs += 10) {
         await new Promise((resolve) => setTimeout(resolve, 10));
         found = descriptorCheck(owner);
       }

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import type { BlockCache } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
-import { isBlockFile, isDraftFile, writeBlock } from './block/block-writer.ts';
+import { contentOf } from './block/block-content.ts';
+import { isBlockFile, isDraftFile, type WriteBlock } from './block/block-writer.ts';
 import { openBlock } from './block/open-block.ts';
 import { problem } from '@allsource/shared/errors';
 import type { Tail } from './tail/tail.ts';
@@ -16,6 +17,7 @@ import type { Tail } from './tail/tail.ts';
 export interface BlockFolderOptions {
   readonly folder: string;
   readonly cache: BlockCache;
+  readonly writeBlock: WriteBlock;
   readonly warn: (facts: object, message: string) => void;
   /** Called when a part of an open block turns out to be damaged. */
   readonly onDamage: (block: BlockFile, reason: string) => void;
@@ -69,10 +71,11 @@ export class BlockFolder {
     return opened.block;
   }
 
-  /** Writes a tail as a block and opens it. Throws `storage_full` with the reason when the disk refuses. */
+  /** Writes a tail that takes no more rows as a block and opens it. Throws `storage_full` with the reason when the disk refuses. */
   async write(tail: Tail, logId: Buffer): Promise<BlockFile> {
     try {
-      const path = await writeBlock(this.#options.folder, tail, logId);
+      const { folder, writeBlock } = this.#options;
+      const path = await writeBlock({ folder, content: contentOf(tail), logId });
       const opened = await openBlock(path, this.#options);
       if (opened.kind === 'block') return opened.block;
       throw problem(

@@ -24,6 +24,7 @@ import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
+import { type WriteBlock, writeBlock } from './block/block-writer.ts';
 import { BlockFolder } from './block-folder.ts';
 import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
 import { hashOfEntity } from './entity-hash.ts';
@@ -52,6 +53,8 @@ export interface BlockHistoryOptions {
   readonly cacheLimits?: BlockCacheLimits;
   /** Shortens the start for the listeners. */
   readonly checkpoints?: FoldCheckpoints;
+  /** Who encodes and writes blocks: a thread of its own (block-thread.ts), or in turns of this one when left out. */
+  readonly writeBlock?: WriteBlock;
   /** How a stretch of the log is read again; without it a damaged block needs a restart. */
   readonly readFrames?: ReadFrames;
 }
@@ -76,6 +79,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     this.#folder = new BlockFolder({
       folder: options.folder,
       cache: new BlockCache(options.cacheLimits ?? CACHE_LIMITS),
+      writeBlock: options.writeBlock ?? writeBlock,
       warn: (facts, message) => options.logger.warn(facts, message),
       onDamage: (block, reason) => this.#onDamage(block, reason),
     });

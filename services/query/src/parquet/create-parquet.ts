@@ -5,7 +5,7 @@ import type { QueryConfig } from '../config/query-config.ts';
 import type { CompactionRules, CompactionStrategy } from './compaction/merge-plan.ts';
 import { ParquetMetrics } from './parquet-metrics.ts';
 import { ParquetStore } from './parquet-store.ts';
-import { ParquetThread } from './parquet-thread.ts';
+import { createParquetThread } from './parquet-thread.ts';
 
 /** The rules of compaction as they are set. */
 export interface CompactionConfig {
@@ -61,7 +61,7 @@ function storeOf(options: CreateParquetOptions, compaction: CompactionConfig): P
     isAutoCompacted: compaction.isAutomatic,
     compactionMs: compaction.intervalSeconds * 1000,
     strategy,
-    thread: new ParquetThread({
+    thread: createParquetThread({
       folder,
       coreUrl,
       token: { dataDir, internalToken, internalTokenFile },

@@ -5,19 +5,17 @@
 import { mkdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { platform } from 'node:process';
-import { parentPort, workerData } from 'node:worker_threads';
-import { Problem } from '@allsource/shared/errors';
-import { must } from '@allsource/shared/lang';
+import { workerData } from 'node:worker_threads';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogger } from '@allsource/service-kit/observability';
 import { FolderDisk } from './disk/folder-disk.ts';
-import { ParquetKeeper } from './parquet-keeper.ts';
-import type { ParquetAnswer, ParquetRequest, ParquetThreadOptions } from './parquet-thread.ts';
+import { serveJobs } from '../threads/serve-jobs.ts';
+import { type ParquetJob, ParquetKeeper } from './parquet-keeper.ts';
+import type { ParquetThreadOptions } from './parquet-thread.ts';
 
 const TOKEN_WAIT_MS = 5_000;
 
 const options = workerData as ParquetThreadOptions;
-const port = must(parentPort, 'a worker has a parent');
 
 // On Linux a priority belongs to a thread; elsewhere this would slow the whole process down.
 if (platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
@@ -34,16 +32,4 @@ const keeper = new ParquetKeeper({
   nowMs: () => Date.now(),
 });
 
-async function answerTo({ id, job }: ParquetRequest): Promise<ParquetAnswer> {
-  try {
-    return { kind: 'done', id, report: await keeper.run(job) };
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { kind: 'failed', id, code: error instanceof Problem ? error.code : null, message };
-  }
-}
-
-let last = Promise.resolve();
-port.on('message', (request: ParquetRequest) => {
-  last = last.then(async () => port.postMessage(await answerTo(request)));
-});
+serveJobs((job: ParquetJob) => keeper.run(job));

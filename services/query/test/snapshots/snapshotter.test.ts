@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { until } from '@allsource/testkit';
 import { SnapshotRuns } from '../../src/snapshots/snapshot-runs.ts';
 import { Snapshotter, type WatchedHistory } from '../../src/snapshots/snapshotter.ts';
 import { GeneratedLog } from '../support/generated-log.ts';
@@ -206,7 +207,3 @@ describe('a run over all entities of a tenant', () => {
     });
   });
 });
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
-}

@@ -9,61 +9,38 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { must } from '@allsource/shared/lang';
 import { AnswerHeads } from './answer-heads.ts';
+import { LaneConnection, type LaneReader, type LaneTurn } from './lane-connection.ts';
 
 const SWEEP_MS = 1000;
 
-/** A connection while the lane serves it. */
-export interface LaneConnection {
-  /** When it last did anything, on the clock of `performance.now`. */
-  readonly activeAt: number;
-  /** No request is being read or answered. */
-  readonly isIdle: boolean;
-  /** No request has come yet. */
-  readonly isFresh: boolean;
-  /** A request is on its way; it will be answered. */
-  readonly isAnswering: boolean;
-  /** Ends the connection, after the answer that is due. */
-  close(): void;
-  destroy(): void;
-}
-
-/** What the lane gives to a connection. */
-export interface LanePlace<C extends LaneConnection> {
-  readonly socket: Socket;
-  readonly heads: AnswerHeads;
-  /** Serves the socket from here on. Unread bytes have been put back. */
-  readonly handOver: (socket: Socket) => void;
-  /** Called once, when the socket is closed or handed over. */
-  readonly onLeft: (connection: C) => void;
-}
-
-export interface ConnectionLaneOptions<C extends LaneConnection> {
+export interface ConnectionLaneOptions {
   /** Does not listen yet. */
   readonly server: Server;
-  readonly serve: (place: LanePlace<C>) => C;
+  /** Makes the reader of a new connection. */
+  readonly reader: (turn: LaneTurn) => LaneReader;
 }
 
-export class ConnectionLane<C extends LaneConnection> {
+export class ConnectionLane {
   readonly #server: Server;
-  readonly #connections = new Set<C>();
+  readonly #connections = new Set<LaneConnection>();
   readonly #sweep: NodeJS.Timeout;
   #onEmpty: (() => void) | null = null;
 
   /** Puts the lane in front of the server. */
-  constructor({ server, serve }: ConnectionLaneOptions<C>) {
+  constructor({ server, reader }: ConnectionLaneOptions) {
     this.#server = server;
     const heads = new AnswerHeads(server.keepAliveTimeout);
     const [serveHttp] = server.listeners('connection');
     const handOver = (socket: Socket) => must(serveHttp, 'an HTTP server').call(server, socket);
-    const onLeft = (connection: C) => this.#left(connection);
+    const onLeft = (connection: LaneConnection) => this.#left(connection);
     server.removeAllListeners('connection');
     server.on('connection', (socket: Socket) => {
-      this.#connections.add(serve({ socket, heads, handOver, onLeft }));
+      this.#connections.add(new LaneConnection({ socket, heads, reader, handOver, onLeft }));
     });
     this.#sweep = setInterval(() => this.#closeStale(), SWEEP_MS).unref();
   }
 
-  #left(connection: C): void {
+  #left(connection: LaneConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }

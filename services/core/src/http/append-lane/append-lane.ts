@@ -1,6 +1,6 @@
 /**
  * The lean lane of the append routes (docs/decisions/0010-append-lane.md): plain append requests are served on the bare socket, and a connection on which anything else comes
- * goes to Node's HTTP server (append-connection.ts).
+ * goes to Node's HTTP server (append-reader.ts).
  *
  * It has no rules of its own: authentication, limits and answers are those of append-route.ts on both ways.
  */
@@ -8,7 +8,7 @@ import type { Server } from 'node:http';
 import { ConnectionLane } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import type { AppendRoute } from '../append-route.ts';
-import { AppendConnection } from './append-connection.ts';
+import { AppendReader } from './append-reader.ts';
 
 export interface AppendLaneOptions {
   readonly server: Server;
@@ -16,12 +16,10 @@ export interface AppendLaneOptions {
   readonly httpMetrics: HttpMetrics;
 }
 
-export type AppendLane = ConnectionLane<AppendConnection>;
-
 /** Puts the lane in front of a server that does not listen yet. */
-export function openAppendLane({ server, route, httpMetrics }: AppendLaneOptions): AppendLane {
+export function openAppendLane({ server, route, httpMetrics }: AppendLaneOptions): ConnectionLane {
   return new ConnectionLane({
     server,
-    serve: (place) => new AppendConnection({ ...place, route, httpMetrics }),
+    reader: (turn) => new AppendReader({ turn, route, httpMetrics }),
   });
 }

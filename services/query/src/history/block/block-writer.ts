@@ -1,16 +1,18 @@
 /**
- * Seals a tail: writes its rows as a block file.
+ * Writes a block file.
  *
  * Promise: when `writeBlock` resolves, the block is whole and durable under its name. Order: the bytes are written under a draft name
  * and synced, then the file is renamed and the folder is synced. A crash before the rename leaves a draft, which the next open removes; after
- * it, the whole block. A failed write removes its draft and leaves the tail as it was, so it can be tried again.
+ * it, the whole block. A failed write removes its draft, so it can be tried again.
  */
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { syncFolder } from '@allsource/service-kit/files';
 import { sortedOrder } from '../entity-hash.ts';
-import type { Tail } from '../tail/tail.ts';
+import type { TextChunk } from '../tail/tail-text.ts';
 import { Turns } from '../turns.ts';
+import type { BlockContent } from './block-content.ts';
 import {
   type BlockExtent,
   type CodedSection,
@@ -32,10 +34,20 @@ export function blockFileName(firstPosition: number): string {
 export const isBlockFile = (name: string): boolean => name.endsWith('.block');
 export const isDraftFile = (name: string): boolean => name.endsWith(DRAFT_SUFFIX);
 
-/** Writes a tail that takes no more rows. Returns the path. */
-export async function writeBlock(folder: string, tail: Tail, logId: Buffer): Promise<string> {
-  const bytes = await encodeBlock(tail, logId);
-  const path = join(folder, blockFileName(tail.firstPosition));
+/** A block to write. */
+export interface BlockJob {
+  readonly folder: string;
+  readonly content: BlockContent;
+  readonly logId: Uint8Array;
+}
+
+/** Writes a block. Returns its path. */
+export type WriteBlock = (job: BlockJob) => Promise<string>;
+
+/** Writes a block on this thread, in turns. */
+export async function writeBlock({ folder, content, logId }: BlockJob): Promise<string> {
+  const bytes = await encodeBlock(content, Buffer.from(logId));
+  const path = join(folder, blockFileName(content.firstPosition));
   const draft = path + DRAFT_SUFFIX;
   try {
     await writeSynced(draft, bytes);
@@ -58,51 +70,38 @@ async function writeSynced(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function encodeBlock(tail: Tail, logId: Buffer): Promise<Buffer> {
+async function encodeBlock(content: BlockContent, logId: Buffer): Promise<Buffer> {
   const turns = new Turns();
-  const run = tail.run();
-  const text = await encodeText(tail, turns);
+  const text = await encodeText(content.text, turns);
   const sections: CodedSection[] = [];
   const add: AddSection = async (name, values) => {
     sections.push(encodeSection(name, values));
     await turns.next();
   };
-  await add('tenantNames', Buffer.from(JSON.stringify(tail.tenantNames)));
-  await add('typeNames', Buffer.from(JSON.stringify(tail.typeNames)));
-  const entityNumbers = await encodeEntities(tail, { add, turns });
-  await add('entities', renumbered(tail.entities.subarray(0, run.rowCount), entityNumbers));
-  await add('positions', tail.positions.subarray(0, run.rowCount));
-  await add('types', tail.types.subarray(0, run.rowCount));
-  await add('versions', tail.versions.subarray(0, run.rowCount));
-  await add('timestamps', tail.timestamps.subarray(0, run.rowCount));
-  await add('recordedAts', tail.recordedAts.subarray(0, run.rowCount));
-  const ids = tail.eventIdColumn();
-  await add(ids instanceof Uint32Array ? 'eventIdRandoms' : 'eventIds', ids);
-  await add('textOffsets', tail.textOffsets.subarray(0, run.rowCount));
-  await add('payloadBytes', tail.payloadBytes.subarray(0, run.rowCount));
-  await add('metadataBytes', tail.metadataBytes.subarray(0, run.rowCount));
+  await add('tenantNames', Buffer.from(JSON.stringify(content.tenantNames)));
+  await add('typeNames', Buffer.from(JSON.stringify(content.typeNames)));
+  const entityNumbers = await encodeEntities(content, { add, turns });
+  await add('entities', renumbered(content.entities, entityNumbers));
+  await add('positions', content.positions);
+  await add('types', content.types);
+  await add('versions', content.versions);
+  await add('timestamps', content.timestamps);
+  await add('recordedAts', content.recordedAts);
+  const { eventIds } = content;
+  await add(eventIds instanceof Uint32Array ? 'eventIdRandoms' : 'eventIds', eventIds);
+  await add('textOffsets', content.textOffsets);
+  await add('payloadBytes', content.payloadBytes);
+  await add('metadataBytes', content.metadataBytes);
   await add('chunks', Uint32Array.from(text.chunkEntries));
-  const extent: BlockExtent = {
-    logId,
-    firstPosition: tail.firstPosition,
-    lastPosition: tail.lastPosition,
-    rowCount: run.rowCount,
-    entityCount: tail.entityCount,
-    timestampMin: run.timestampMin,
-    timestampMax: run.timestampMax,
-  };
   const textBytes = text.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const header = encodeHeader(extent, sections, textBytes);
+  const header = encodeHeader({ ...extentOf(content), logId }, sections, textBytes);
   return Buffer.concat([header, ...sections.map((section) => section.bytes), ...text.chunks]);
+}
+
+function extentOf(content: BlockContent): Omit<BlockExtent, 'logId'> {
+  const { firstPosition, lastPosition, rowCount, entityCount, timestampMin, timestampMax } =
+    content;
+  return { firstPosition, lastPosition, rowCount, entityCount, timestampMin, timestampMax };
 }
 
 type AddSection = (
@@ -112,28 +111,25 @@ type AddSection = (
 
 /** Writes the entities in the order of their hashes. Returns the new number of each entity of the tail. */
 async function encodeEntities(
-  tail: Tail,
+  content: BlockContent,
   { add, turns }: { readonly add: AddSection; readonly turns: Turns },
 ): Promise<Uint32Array> {
-  const order = sortedOrder(tail.entityHashes.subarray(0, tail.entityCount));
+  const order = sortedOrder(content.entityHashes);
   await turns.next();
   const numbers = new Uint32Array(order.length);
   for (let number = 0; number < order.length; number++) numbers[order[number] as number] = number;
-  const { nameEnds, names } = reorderedNames(tail, order);
+  const { nameEnds, names } = reorderedNames(content, order);
   await turns.next();
-  await add('entityHashes', renumbered(order, tail.entityHashes));
-  await add('entityTenants', renumbered(order, tail.entityTenants));
-  await add(
-    'entityPartitions',
-    order.map((entity) => tail.entityPartition(entity)),
-  );
+  await add('entityHashes', renumbered(order, content.entityHashes));
+  await add('entityTenants', renumbered(order, content.entityTenants));
+  await add('entityPartitions', renumbered(order, content.entityPartitions));
   await add('entityNameEnds', nameEnds);
   await add('entityNames', names);
   return numbers;
 }
 
-function reorderedNames(tail: Tail, order: Uint32Array) {
-  const { entityNameEnds: ends, entityNames } = tail;
+function reorderedNames(content: BlockContent, order: Uint32Array) {
+  const { entityNameEnds: ends, entityNames } = content;
   const nameEnds = new Uint32Array(order.length);
   const names = Buffer.alloc(ends[order.length - 1] ?? 0);
   let length = 0;
@@ -160,9 +156,9 @@ interface CodedText {
   readonly chunkEntries: number[];
 }
 
-async function encodeText(tail: Tail, turns: Turns): Promise<CodedText> {
+async function encodeText(chunks: readonly TextChunk[], turns: Turns): Promise<CodedText> {
   const result: CodedText = { chunks: [], chunkEntries: [] };
-  for (const { firstRow, text } of tail.textChunks()) {
+  for (const { firstRow, text } of chunks) {
     const bytes = encodeChunk(text);
     result.chunkEntries.push(firstRow, bytes.length, text.length, crc32(bytes));
     result.chunks.push(bytes);

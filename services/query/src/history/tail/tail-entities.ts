@@ -45,6 +45,11 @@ export class TailEntities {
     return entity;
   }
 
+  /** Number to partition. */
+  get partitions(): Uint32Array {
+    return this.#partitions;
+  }
+
   partition(entity: number): number {
     return must(this.#partitions[entity], 'an entity of the tail');
   }

@@ -239,6 +239,10 @@ export class Tail implements RunSource {
     return this.#entities.names.bytes;
   }
 
+  get entityPartitions(): Uint32Array {
+    return this.#entities.partitions;
+  }
+
   entityName(entity: number): string {
     return this.#entities.names.name(entity);
   }

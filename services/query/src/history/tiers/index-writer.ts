@@ -7,7 +7,8 @@
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DRAFT_SUFFIX, syncFolder } from '../block/block-writer.ts';
+import { syncFolder } from '@allsource/service-kit/files';
+import { DRAFT_SUFFIX } from '../block/block-writer.ts';
 import { Turns } from '../turns.ts';
 import type { EntityIndex } from './entity-index.ts';
 import {

@@ -8,7 +8,7 @@
 import type { Server } from 'node:http';
 import { ConnectionLane } from '@allsource/service-kit/http';
 import { Admission, type AdmissionOptions } from './admission.ts';
-import { type AnsweredRead, ReadConnection } from './read-connection.ts';
+import { type AnsweredRead, RequestReader } from './request-reader.ts';
 
 export interface ReadLaneOptions extends AdmissionOptions {
   /** Does not listen yet. */
@@ -17,14 +17,12 @@ export interface ReadLaneOptions extends AdmissionOptions {
   readonly onAnswered: (answered: AnsweredRead) => void;
 }
 
-export type ReadLane = ConnectionLane<ReadConnection>;
-
 /** Puts the lane in front of a server. */
-export function openReadLane(options: ReadLaneOptions): ReadLane {
+export function openReadLane(options: ReadLaneOptions): ConnectionLane {
   const admission = new Admission(options);
   const { onAnswered } = options;
   return new ConnectionLane({
     server: options.server,
-    serve: (place) => new ReadConnection({ ...place, admission, onAnswered }),
+    reader: (turn) => new RequestReader({ turn, admission, onAnswered }),
   });
 }

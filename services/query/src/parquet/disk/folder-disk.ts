@@ -1,6 +1,6 @@
 import fs from 'node:fs';
-import { platform } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { filesIn, makeFolder, syncFolder } from '@allsource/service-kit/files';
 import type { ParquetDisk, ParquetDiskFile } from './parquet-disk.ts';
 
 /** The real disk: a folder of the file system. */
@@ -11,20 +11,12 @@ export class FolderDisk implements ParquetDisk {
     this.#root = root;
   }
 
-  async list(folder: string): Promise<string[]> {
-    const path = this.#path(folder);
-    if (!fs.existsSync(path)) return [];
-    const entries = await fs.promises.readdir(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  list(folder: string): Promise<string[]> {
+    return filesIn(this.#path(folder));
   }
 
-  async makeFolder(folder: string): Promise<void> {
-    const path = this.#path(folder);
-    const firstMade = await fs.promises.mkdir(path, { recursive: true });
-    if (firstMade === undefined) return;
-    // Each folder on the way down is a name in the one above it.
-    for (let made = path; made.length >= firstMade.length; made = dirname(made))
-      await syncFolderAt(dirname(made));
+  makeFolder(folder: string): Promise<void> {
+    return makeFolder(this.#path(folder));
   }
 
   async create(name: string): Promise<ParquetDiskFile> {
@@ -44,7 +36,7 @@ export class FolderDisk implements ParquetDisk {
   }
 
   syncFolder(folder: string): Promise<void> {
-    return syncFolderAt(this.#path(folder));
+    return syncFolder(this.#path(folder));
   }
 
   /** Bytes that may still be written. */
@@ -55,17 +47,6 @@ export class FolderDisk implements ParquetDisk {
 
   #path(name: string): string {
     return join(this.#root, name);
-  }
-}
-
-// Windows cannot sync a folder; its file system journals names by itself.
-async function syncFolderAt(path: string): Promise<void> {
-  if (platform() === 'win32') return;
-  const handle = await fs.promises.open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,0 +1,1 @@
+export { filesIn, makeFolder, syncFolder } from './folders.ts';

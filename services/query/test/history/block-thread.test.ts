@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { POSITION_ZERO } from '@allsource/shared/model';
+import { contentOf } from '../../src/history/block/block-content.ts';
+import { createBlockThread } from '../../src/history/block/block-thread.ts';
+import { writeBlock } from '../../src/history/block/block-writer.ts';
+import { Tail } from '../../src/history/tail/tail.ts';
+import { randomLog } from '../support/generated-log.ts';
+import { withFolder } from '../support/temporary-folder.ts';
+
+const LOG_ID = Buffer.from('0102030405060708', 'hex');
+
+function filledTail(): Tail {
+  const tail = new Tail(POSITION_ZERO, { rows: 400, frameBytes: 2 ** 20 });
+  for (const frame of randomLog({ seed: 7, events: 400, pastShare: 0.2 }).frames)
+    if (frame.isSystem) tail.cover(frame.lastPosition);
+    else tail.append(frame);
+  return tail;
+}
+
+function textOf(tail: Tail): string {
+  return Array.from({ length: tail.rowCount }, (_, row) => String(tail.payload(row))).join('\n');
+}
+
+describe('the thread that writes blocks', () => {
+  it('writes the bytes that would be written here, and leaves the tail readable', async () => {
+    await withFolder(async (folder) => {
+      const thread = createBlockThread();
+      const tail = filledTail();
+      const job = { folder, content: contentOf(tail), logId: LOG_ID };
+      const before = textOf(tail);
+      const path = await thread.run(job);
+      const written = readFileSync(path);
+      expect(await writeBlock(job)).toBe(path);
+      expect(readFileSync(path).equals(written)).toBe(true);
+      expect(before.length).toBeGreaterThan(1000);
+      expect(textOf(tail)).toBe(before);
+      await thread.close();
+    });
+  });
+
+  it('tells what the disk said, goes on with the next job, and takes none when it is closed', async () => {
+    await withFolder(async (folder) => {
+      const thread = createBlockThread();
+      const job = { folder, content: contentOf(filledTail()), logId: LOG_ID };
+      const missing = { ...job, folder: join(folder, 'missing') };
+      await expect(thread.run(missing)).rejects.toMatchObject({ code: 'ENOENT', syscall: 'open' });
+      await expect(thread.run(job)).resolves.toContain(folder);
+      await thread.close();
+      await expect(thread.run(job)).rejects.toMatchObject({ code: 'shutting_down' });
+    });
+  });
+});
