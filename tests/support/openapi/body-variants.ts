@@ -7,20 +7,7 @@ export interface BodyVariant {
   readonly isGood: boolean;
 }
 
-const VALUES: readonly unknown[] = [
-  5,
-  1.5,
-  -1,
-  1e17,
-  'x',
-  '',
-  'x'.repeat(300),
-  true,
-  null,
-  {},
-  [],
-  [5],
-];
+const VALUES: readonly unknown[] = [5, -1, 1e17, 'x', '', 'x'.repeat(300), true, null, {}, []];
 const DEPTH_MAX = 3;
 
 /** The example with one thing changed, in every way that can be told from the schema; and things that are no such body at all. */

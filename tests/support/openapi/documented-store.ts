@@ -2,6 +2,7 @@
  * A running store with what the examples of its API documents name, and the documents of its three services. It calls an operation as its document describes
  * it, and makes before what only the store can make, such as ids.
  */
+import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
@@ -27,9 +28,18 @@ const RIGHT_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   streamEvents: [426],
   // A run over all entities may be under way.
   takeSnapshot: [409],
+  // No definition is touched that the query service has not checked.
+  setDefinition: [409],
+  removeDefinition: [409],
+  // There is no earlier build, and nothing is there that could be tried again.
+  rollBackProjection: [409],
+  retryDeadLetters: [503],
   cancelReplay: [400, 404, 409],
   cancelReplayOperation: [400, 404, 409],
 };
+
+/** What a walk needs from its beginning. */
+const MADE_BY_EXAMPLE = ['createProjection', 'registerPipeline'];
 
 /** Who asks: an administrator, one who may only read, nobody. */
 export type Asker = 'admin' | 'reader' | 'nobody';
@@ -68,6 +78,17 @@ export class DocumentedStore {
       const { body } = await store.ask(`${this.urlOf(service)}/openapi.json`, { key: null });
       this.#apis.set(service, new ApiDocument(body as Document));
     }
+    for (const id of MADE_BY_EXAMPLE) await this.#callExample(id);
+  }
+
+  /** Makes what other examples name, by the example of the operation that makes it. */
+  async #callExample(id: string): Promise<void> {
+    const { operations } = this.api('query');
+    const placed = operations.find(({ operation }) => operation.operationId === id);
+    if (placed === undefined) return;
+    const call = merged(exampleCall(placed), this.credentials(placed, 'admin'));
+    const { status, text } = await this.send('query', placed, call);
+    assert.ok(status < 300, `the example of ${id} is refused: ${status} ${text}`);
   }
 
   urlOf(service: Service): string {
@@ -123,6 +144,15 @@ export class DocumentedStore {
         await this.store.ask(path, { method: 'PUT', body });
         return {};
       },
+      createProjection: () => {
+        const body = { name: `projection-${this.#made++}`, template: 'events-per-day' };
+        return { body: JSON.stringify(body) };
+      },
+      deleteProjection: () => this.#newProjection(),
+      startProjection: () => this.#newProjection(),
+      pauseProjection: () => this.#newProjection(),
+      stopProjection: () => this.#newProjection(),
+      removePipeline: () => this.#newPipeline(),
       followLog: () => ({ query: { to: '1' } }),
       appendArrow: () => ({ body: arrowEvents() }),
     };
@@ -144,6 +174,18 @@ export class DocumentedStore {
     const { replay_id } = (await this.store.post('/api/v1/replay', body)).body;
     await this.#afterReplays();
     return replay_id;
+  }
+
+  async #newProjection(): Promise<DocumentedCall> {
+    const body = { name: `projection-${this.#made++}`, template: 'events-per-day' };
+    await this.store.post('/api/v1/projections', body);
+    return { path: { name: body.name } };
+  }
+
+  async #newPipeline(): Promise<DocumentedCall> {
+    const body = { name: 'short-lived', operators: [], output: 'table', enabled: false };
+    const { pipeline_id } = (await this.store.post('/api/v1/pipelines', body)).body;
+    return { path: { pipelineId: pipeline_id } };
   }
 
   async #snapshotRun(): Promise<DocumentedCall> {
