@@ -6,7 +6,7 @@ import {
   measurementOf,
   type Span,
 } from '../measurement.ts';
-import type { Target } from '../load/job.ts';
+import type { PointReadJob, ReadJob, Target } from '../load/job.ts';
 import { type RunningCore, startQuery } from '../subjects/core.ts';
 import { answersOk, sleep } from '../subjects/server-process.ts';
 import type { RunningSubject, Subject } from '../subjects/subject.ts';
@@ -95,27 +95,12 @@ async function runStreams(bench: Bench, readers: readonly Reader[]): Promise<Mea
   bench.announce('P10 reads of streams');
   const clients = bench.options.isQuick ? 8 : STREAM_CLIENTS;
   const about = `reads of a ${READ_ENTITY_EVENTS}-event entity, ${clients} clients`;
-  const entries = readers.map(
-    ({ title, target, subject }): Entry => ({
-      measurement: measurementOf({
-        caseName: 'P10',
-        title: `${about}, ${title}`,
-        unit: 'reads/s',
-        ...named(subject),
-      }),
-      isWarmedUp: true,
-      work: async (span: Span) => {
-        const result = await bench.load.run({
-          kind: 'read',
-          target,
-          clients,
-          entities: READ_ENTITIES,
-          eventsPerEntity: READ_ENTITY_EVENTS,
-          eventBytes: bench.options.eventBytes,
-          ...span,
-        });
-        return { ...outcomeOf(result), value: result.calls / result.seconds };
-      },
+  const entries = readers.map((reader) =>
+    entryOf(bench, reader, {
+      caseName: 'P10',
+      about,
+      clients,
+      job: { kind: 'read', entities: READ_ENTITIES, eventsPerEntity: READ_ENTITY_EVENTS },
     }),
   );
   return await measured(bench, entries, about);
@@ -124,30 +109,50 @@ async function runStreams(bench: Bench, readers: readonly Reader[]): Promise<Mea
 async function runPoints(bench: Bench, readers: readonly Reader[]): Promise<Measurement[]> {
   bench.announce('P15 point reads at a fixed rate');
   const about = `the newest event of an entity, ${POINT_READS_PER_SECOND} reads/s asked for, ${POINT_CLIENTS} connections`;
-  const entries = readers.map(
-    ({ title, target, subject }): Entry => ({
-      measurement: measurementOf({
-        caseName: 'P15',
-        title: `${about}, ${title}`,
-        unit: 'reads/s',
-        ...named(subject),
-      }),
-      isWarmedUp: true,
-      work: async (span: Span) => {
-        const result = await bench.load.run({
-          kind: 'point-read',
-          target,
-          clients: POINT_CLIENTS,
-          entities: READ_ENTITIES,
-          readsPerSecond: POINT_READS_PER_SECOND,
-          eventBytes: bench.options.eventBytes,
-          ...span,
-        });
-        return { ...outcomeOf(result), note: result.note ?? '' };
+  const entries = readers.map((reader) =>
+    entryOf(bench, reader, {
+      caseName: 'P15',
+      about,
+      clients: POINT_CLIENTS,
+      job: {
+        kind: 'point-read',
+        entities: READ_ENTITIES,
+        readsPerSecond: POINT_READS_PER_SECOND,
       },
     }),
   );
   return await measured(bench, entries, about);
+}
+
+interface ReadCase {
+  readonly caseName: 'P10' | 'P15';
+  readonly about: string;
+  readonly clients: number;
+  readonly job:
+    | Pick<ReadJob, 'kind' | 'entities' | 'eventsPerEntity'>
+    | Pick<PointReadJob, 'kind' | 'entities' | 'readsPerSecond'>;
+}
+
+function entryOf(
+  bench: Bench,
+  { title, target, subject }: Reader,
+  { caseName, about, clients, job }: ReadCase,
+): Entry {
+  const { eventBytes } = bench.options;
+  return {
+    measurement: measurementOf({
+      caseName,
+      title: `${about}, ${title}`,
+      unit: 'reads/s',
+      ...named(subject),
+    }),
+    isWarmedUp: true,
+    work: async (span: Span) => {
+      const result = await bench.load.run({ ...job, target, clients, eventBytes, ...span });
+      const value = result.calls / result.seconds;
+      return { ...outcomeOf(result), value, note: result.note ?? '' };
+    },
+  };
 }
 
 /** The measurements; PostgreSQL's, which keeps no answers, stands beside both of ours. */

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { RawConnection } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { readPlainHead } from '../../src/http/append-lane/plain-head.ts';
-import { RawConnection } from './raw-connection.ts';
 
 const KEY = 'bootstrap-key-of-the-test';
 const SINGLE = '/api/v1/events';
@@ -77,7 +77,7 @@ function chunked(sent: Sent): string {
 }
 
 async function withConnection<T>(work: (connection: RawConnection) => Promise<T>): Promise<T> {
-  const connection = await RawConnection.open(core.port);
+  const connection = await RawConnection.open(core.url);
   try {
     return await work(connection);
   } finally {
@@ -258,7 +258,7 @@ describe('the append lane', () => {
 
   it('stores an append whose client leaves before its answer', async () => {
     const entity = freshEntity();
-    const connection = await RawConnection.open(core.port);
+    const connection = await RawConnection.open(core.url);
     connection.send(plain({ body: event(entity) }));
     connection.halfClose();
     await connection.answer();
@@ -276,7 +276,7 @@ describe('the append lane', () => {
         ALLSOURCE_LOG_LEVEL: 'silent',
       }),
     );
-    const connection = await RawConnection.open(other.port);
+    const connection = await RawConnection.open(other.url);
     connection.send(plain({ body: event('stopping') }));
     expect((await connection.answer()).status).toBe(200);
     await other.close();

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerSink } from '../reads/json-writer.ts';
+import { untilDrained } from '../reads/until-drained.ts';
 
 /** Sends an answer that is not JSON over a response of Node's server. The head goes out with the first part, so a failure before it is answered in words. */
 export class StreamSink implements AnswerSink {
@@ -21,16 +22,7 @@ export class StreamSink implements AnswerSink {
   }
 
   drained(): Promise<void> {
-    const response = this.#response;
-    return new Promise((resolve) => {
-      const done = () => {
-        response.off('drain', done);
-        response.off('close', done);
-        resolve();
-      };
-      response.on('drain', done);
-      response.on('close', done);
-    });
+    return untilDrained(this.#response);
   }
 
   end(part: Buffer, isWhole: boolean): void {

@@ -7,6 +7,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { untilDrained } from './until-drained.ts';
 
 const BUFFER_BYTES = 256 * 1024;
 /** With so much collected it is time to send: the next event or two still fit. */
@@ -121,16 +122,7 @@ class ResponseSink implements AnswerSink {
   }
 
   drained(): Promise<void> {
-    const response = this.#response;
-    return new Promise((resolve) => {
-      const done = () => {
-        response.off('drain', done);
-        response.off('close', done);
-        resolve();
-      };
-      response.on('drain', done);
-      response.on('close', done);
-    });
+    return untilDrained(this.#response);
   }
 
   end(part: Buffer, isWhole: boolean): void {

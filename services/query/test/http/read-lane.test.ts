@@ -1,10 +1,10 @@
 /** The read lane over real sockets: it answers as Node's HTTP server does, and leaves to that whatever is not plain; kept answers are never old. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type RawAnswer, RawConnection } from '@allsource/testkit';
 import { PlainRequests } from '../../src/http/read-lane/plain-request.ts';
 import { ACME, ADMIN, type GatewayWorld, gatewayWorld, OTHER } from '../gateway/gateway-world.ts';
 import { propertySeed, Random } from '../support/random.ts';
-import { type RawAnswer, RawConnection } from '../support/raw-connection.ts';
 
 const QUERY = '/api/v1/events/query';
 

@@ -2,6 +2,8 @@ import { connect, type Socket } from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
+  /** The status line and the headers as they came. */
+  readonly head: string;
   /** Header names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
@@ -47,6 +49,25 @@ export class RawConnection {
     return new Promise((resolve) => this.#wanted.push(resolve));
   }
 
+  /** Sends the text in pieces of so many bytes, each in a packet of its own. */
+  async sendInPieces(text: string, bytes: number): Promise<void> {
+    for (let at = 0; at < text.length; at += bytes) {
+      this.send(text.slice(at, at + bytes));
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2);
+      });
+    }
+  }
+
+  /** Sends nothing more; answers can still be read. */
+  halfClose(): void {
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
   async ask(text: string): Promise<RawAnswer> {
     this.send(text);
     return await this.answer();
@@ -56,21 +77,27 @@ export class RawConnection {
     for (;;) {
       const end = this.#text.indexOf('\r\n\r\n');
       if (end === -1) return;
-      const lines = this.#text.slice(0, end).split('\r\n');
+      const head = this.#text.slice(0, end);
+      const lines = head.split('\r\n');
       const headers = new Map(
         lines.slice(1).map((line) => {
           const colon = line.indexOf(':');
           return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
         }),
       );
+      const status = Number(head.slice(9, 12));
       const isChunked = headers.get('transfer-encoding') === 'chunked';
       const read = isChunked
         ? chunkedBody(this.#text, end + 4)
-        : plainBody(this.#text, end + 4, Number(headers.get('content-length') ?? 0));
+        : plainBody(
+            this.#text,
+            end + 4,
+            status < 200 ? 0 : Number(headers.get('content-length') ?? 0),
+          );
       if (read === null) return;
       this.#text = this.#text.slice(read.endsAt);
       const body = Buffer.from(read.body, 'latin1').toString('utf8');
-      this.#give({ status: Number(lines[0]?.slice(9, 12)), headers, body, isChunked });
+      this.#give({ status, head, headers, body, isChunked });
     }
   }
 
