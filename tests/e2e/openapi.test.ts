@@ -39,6 +39,7 @@ const OTHER_FORMS: Readonly<Record<string, readonly DocumentedCall[]>> = {
     { headers: { accept: 'application/vnd.apache.arrow.stream' } },
     { query: { explain: 'true', limit: '1', entity_id: 'order-1001' } },
     { query: { limit: '0' } },
+    { query: { upcast: 'true', entity_id: 'order-1001' } },
   ],
   takeSnapshot: [{ body: null }],
   getEntityState: [{ query: { as_of_recorded: '2100-01-01T00:00:00Z' } }],
@@ -50,7 +51,7 @@ const BEYOND_FORM: Readonly<Record<string, RegExp>> = {
   // The other event of the example names no tenant.
   appendBatch: /must name the same tenant_id/,
   // The number of the next version depends on those that are there.
-  registerSchema: /the next version of/,
+  registerSchema: /the next version of|upcaster/,
   // There are the projections that there are.
   previewReplay: /There is no projection/,
   // What a definition, an output or an operator needs depends on its kind.
@@ -59,6 +60,9 @@ const BEYOND_FORM: Readonly<Record<string, RegExp>> = {
   putProjection: /'definition/,
   registerPipeline: /Of an output|'(?:operators|output|kind|type)/,
   updatePipeline: /Of an output|'(?:operators|output|kind|type)/,
+  // A step must lead on from a version that is there, and not twice from one.
+  setUpcaster: /version|mapping|path says/,
+  setUpcasters: /version|mapping|step/,
   // Keys of a projection of the store may be any texts; those of a client's own are ids.
   getProjectionStates: /^Entity id/,
 };

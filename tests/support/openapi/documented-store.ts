@@ -39,7 +39,7 @@ const RIGHT_REFUSALS: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** What a walk needs from its beginning. */
-const MADE_BY_EXAMPLE = ['createProjection', 'registerPipeline'];
+const MADE_BY_EXAMPLE = ['createProjection', 'registerPipeline', 'setUpcaster'];
 
 /** Who asks: an administrator, one who may only read, nobody. */
 export type Asker = 'admin' | 'reader' | 'nobody';
@@ -72,6 +72,12 @@ export class DocumentedStore {
     }
     const schema = { type: 'object', properties: { amount: { type: 'integer' } } };
     await store.post('/api/v1/schemas', { subject: 'order.placed', schema });
+    const versions = [{ n: { type: 'integer' } }, { currency: { type: 'string' } }];
+    for (const properties of versions)
+      await store.post('/api/v1/schemas', {
+        subject: 'order.packed',
+        schema: { type: 'object', properties },
+      });
     const reader = { name: 'reader', role: 'readonly' };
     this.#readerKey = (await store.post('/api/v1/auth/api-keys', reader)).body.key;
     for (const service of SERVICES) {
@@ -152,6 +158,10 @@ export class DocumentedStore {
       startProjection: () => this.#newProjection(),
       pauseProjection: () => this.#newProjection(),
       stopProjection: () => this.#newProjection(),
+      removeUpcaster: async () => {
+        await this.#callExample('setUpcaster');
+        return {};
+      },
       removePipeline: () => this.#newPipeline(),
       followLog: () => ({ query: { to: '1' } }),
       appendArrow: () => ({ body: arrowEvents() }),
