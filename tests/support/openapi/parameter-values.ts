@@ -43,8 +43,10 @@ export function contextOf(name: string, value: string): DocumentedCall {
   // A year has more minutes than one answer has buckets.
   if (name === 'window') return { query: { until: '2026-01-02T00:00:00Z' } };
   // A slide is a part of its window, and an hour has few of the shortest.
-  if (name === 'slide_seconds')
-    return { query: { window_seconds: value, until: '2026-01-01T01:00:00Z' } };
+  if (name === 'slide_seconds') {
+    const length = /^(?:1|3162240000)$/.test(value) ? value : '86400';
+    return { query: { window_seconds: length, until: '2026-01-01T01:00:00Z' } };
+  }
   const isOfStream = /^(?:from|until)_position$/.test(name) || value === 'position';
   return isOfStream
     ? { query: { order: 'position' }, headers: { accept: 'application/x-ndjson' } }
