@@ -77,6 +77,10 @@ function nameOf(service: Service, { method, path }: Placed): string {
   return `${service}: ${method} ${path}`;
 }
 
+function readsOf(operations: readonly Placed[]): Placed[] {
+  return operations.filter(({ method }) => method === 'GET');
+}
+
 /** What changes something; what deletes comes last. */
 function changesInOrder(operations: readonly Placed[]): Placed[] {
   const order = ['POST', 'PUT', 'PATCH', 'DELETE'];
@@ -139,8 +143,7 @@ describe.each(SERVICES)('the OpenAPI document of %s', (service) => {
       const fault = successFault(placed, answered) ?? answerFault(api, placed, answered);
       if (fault !== null) faults.push(`${nameOf(service, placed)}: ${fault}`);
     };
-    const isRead = ({ method }: Placed) => method === 'GET';
-    await atOnce(api.operations.filter(isRead), check);
+    await atOnce(readsOf(api.operations), check);
     for (const placed of changesInOrder(api.operations)) await check(placed);
     expect(faults).toEqual([]);
   });
