@@ -10,6 +10,7 @@ const TEST_FILE_IN_PACKAGE = '\\.test\\.ts$|/test/';
 const PACKAGE_IMPORTS = {
   shared: [],
   'service-kit': ['shared'],
+  sandbox: ['shared'],
   client: ['shared'],
   testkit: ['shared', 'client'],
   cli: ['client', 'shared'],
@@ -152,6 +153,15 @@ const forbidden = [
     name: 'query-projections-stand-alone',
     from: { path: '^services/query/src/projections/', pathNot: TEST_FILE },
     to: { path: '^services/query/src/', pathNot: '^services/query/src/projections/' },
+  },
+  {
+    name: 'query-projection-kinds-are-pure',
+    comment: 'What a projection computes knows nothing of files, feeds, processes or routes.',
+    from: { path: '^services/query/src/projections/kinds/', pathNot: TEST_FILE },
+    to: {
+      path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
+      pathNot: '^services/query/src/projections/kinds/',
+    },
   },
   {
     name: 'observability-imports-nothing-of-its-service',

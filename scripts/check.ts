@@ -17,6 +17,7 @@ const CHECKS = [
       'tests',
       'scripts',
       'bench',
+      'examples',
     ],
   },
 ];

@@ -30,6 +30,12 @@ const ROUTES: readonly ((name: string, id: string) => string)[] = [
   (name) => `/api/v1/consumers/${name}/events`,
   (name) => `/api/v1/projections/${name}/${name}/state`,
   (name) => `/api/v1/projections/${name}/state`,
+  () => '/api/v1/projections',
+  (name) => `/api/v1/projections/${name}-counts`,
+  (name) => `/api/v1/projections/${name}-counts/state`,
+  (name) => `/api/v1/projections/${name}-counts/${name}.happened/state`,
+  (name) => `/api/v1/projections/${name}-counts/parked`,
+  (name) => `/api/v1/projections/${name}-counts/skipped`,
   (name) => `/api/v1/projections/entity_snapshots/${name}/state`,
   (name) => `/api/v1/projections/event_counters/${name}.happened/state`,
   (name) => `/api/v1/analytics/summary?entity_id=${name}`,
@@ -76,6 +82,9 @@ describe('another tenant', () => {
       { key },
     );
     await store.post('/api/v1/consumers/acme/ack', { position: 1 }, { key });
+    const counts = { name: 'acme-counts', type: 'event_counter', description: MARK, start: true };
+    const created = await store.post('/api/v1/projections', counts, { key });
+    if (created.status !== 201) throw new TypeError(created.text);
     await store.ask('/api/v1/projections/acme/acme/state', {
       method: 'PUT',
       key,

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { AllSourceClient, type RetryNotice } from '@allsource/client';
+import { AllSourceClient, type RetryNotice } from '@allsource/client/tools';
 import type { CommandContext, GlobalFlags } from './command-context.ts';
 import { CliError, EXIT } from './exit-code.ts';
 

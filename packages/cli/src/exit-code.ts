@@ -1,4 +1,4 @@
-import { AllSourceError } from '@allsource/client';
+import { AllSourceError } from '@allsource/client/tools';
 
 export const EXIT = {
   ok: 0,

@@ -3,6 +3,7 @@ import { addDoctorCommand } from './commands/doctor-command.ts';
 import { addExportCommand } from './commands/export-command.ts';
 import { addGetCommand } from './commands/get-command.ts';
 import { addImportCommand } from './commands/import-command.ts';
+import { addProjectionsCommand } from './commands/projections-command.ts';
 import { addStatusCommand } from './commands/status-command.ts';
 import { addTailCommand } from './commands/tail-command.ts';
 import { addVerifyCommand } from './commands/verify-command.ts';
@@ -62,6 +63,7 @@ function createProgram(context: CommandContext): Command {
   addExportCommand(program, context);
   addTailCommand(program, context);
   addGetCommand(program, context);
+  addProjectionsCommand(program, context);
   addStatusCommand(program, context);
   addVerifyCommand(program, context);
   addDoctorCommand(program, context);

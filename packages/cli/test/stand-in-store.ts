@@ -49,6 +49,11 @@ export class StandInStore {
   notReady: Record<string, string> = {};
   /** The metrics page; the stand-in is its own core. */
   metrics = '';
+  /** Answers any other route, by "METHOD /path?query"; null: there is none. */
+  routes: (
+    line: string,
+    body: string,
+  ) => { readonly status: number; readonly body: object } | null = () => null;
   /** What a verification answers, one record a line. */
   verification = '';
   readonly #bodies = new Map<string, string>();
@@ -133,13 +138,15 @@ export class StandInStore {
     response: ServerResponse,
     { url, body }: { readonly url: URL; readonly body: string },
   ): void {
-    if (url.pathname === '/api/v1/events/batch') this.#appendBatch(request, response, body);
+    const given = this.routes(`${request.method} ${request.url}`, body);
+    if (given !== null) answer(response, given.status, { ...given.body });
+    else if (url.pathname === '/api/v1/events/batch') this.#appendBatch(request, response, body);
     else if (url.pathname === '/api/v1/events/query') this.#query(response, url.searchParams);
     else if (url.pathname === '/api/v1/events/sse') this.#stream(request, response, url);
     else if (url.pathname === '/api/v1/cluster/status' && this.cluster !== null)
       answer(response, 200, this.cluster);
     else if (url.pathname === '/api/v1/operations/verify') answer(response, 200, this.verification);
-    else if (url.pathname.startsWith('/api/v1/projections/'))
+    else if (/^\/api\/v1\/projections\/.*\/state$/.test(url.pathname))
       this.#projectionState(request, response, body);
     else if (url.pathname.endsWith('/state')) this.#state(response, url.pathname);
     else answer(response, 404, { code: 'route_not_found', detail: 'No such route.' });

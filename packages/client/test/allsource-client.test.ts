@@ -4,8 +4,8 @@ import {
   type AllSourceClientOptions,
   AllSourceError,
   type RetryNotice,
-  type TailedEvent,
-} from '../src/index.ts';
+  type PositionedEvent,
+} from '../src/tools.ts';
 import { cut, json, ScriptedServer, silence, stream } from './scripted-server.ts';
 
 let server: ScriptedServer;
@@ -51,7 +51,7 @@ function eventMessage(position: number): string {
   return `id: ${position}\ndata: ${storedText(position)}\n\n`;
 }
 
-async function take(count: number, tail: AsyncGenerator<TailedEvent>): Promise<number[]> {
+async function take(count: number, tail: AsyncGenerator<PositionedEvent>): Promise<number[]> {
   const positions: number[] = [];
   for await (const { position } of tail) {
     positions.push(position);

@@ -2,8 +2,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AllSourceClient } from '../src/allsource-client.ts';
-import { type ExportedLines, type ExportFilter, readLines } from '../src/event-export.ts';
+import { AllSourceClient } from '../src/tools/allsource-client.ts';
+import { type ExportedLines, type ExportFilter, readLines } from '../src/tools/event-export.ts';
 
 const lineOf = (position: number) =>
   `{"id":"${position}","payload":{"position":${position + 7000}, "text":"é"},"position":${position}}\n`;

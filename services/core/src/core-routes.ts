@@ -3,6 +3,7 @@ import { type AccessRoutesOptions, accessRoutes } from './http/access-routes.ts'
 import { type ArrowRoutesOptions, arrowRoutes } from './http/arrow-routes.ts';
 import { consumerRoutes } from './http/consumer-routes.ts';
 import { type EventReadRoutesOptions, eventReadRoutes } from './http/event-read-routes.ts';
+import { definitionRoutes } from './http/definition-routes.ts';
 import { forwardedRoutes, type QueryForward } from './http/forwarded-routes.ts';
 import { type FeedRoutesOptions, feedRoutes } from './http/feed-routes.ts';
 import {
@@ -15,6 +16,7 @@ import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
 import { verificationRoutes } from './http/verification-routes.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
+import type { DefinitionService } from './definitions/definition-service.ts';
 import type { SchemaService } from './schemas/schema-service.ts';
 import type { VerificationRuns } from './verify/verification-runs.ts';
 
@@ -27,6 +29,7 @@ export interface CoreRoutesOptions {
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly schemas: SchemaService;
+  readonly definitions: DefinitionService;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
   readonly verifications: VerificationRuns;
@@ -45,6 +48,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...schemaRoutes(options.schemas),
+    ...definitionRoutes(options.definitions),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),
     ...verificationRoutes(options.verifications),

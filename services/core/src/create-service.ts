@@ -32,6 +32,7 @@ import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerService } from './consumers/consumer-service.ts';
+import { DefinitionService } from './definitions/definition-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { openAppendLane } from './http/append-lane/append-lane.ts';
@@ -207,10 +208,18 @@ class Core {
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       consumers: this.#consumers,
       schemas: this.#schemas,
+      definitions: new DefinitionService({
+        fold: parts.definitions,
+        appender: journal,
+        hasTenant: (tenantId) => directory.hasTenant(tenantId),
+        hasSavedStates: (tenant, name) => parts.states.count(tenant, name) > 0,
+      }),
       verifications: this.#verifications,
       states: {
         states: new ProjectionStateService(states),
         bodyBytesMax: config.bodyBytesMax,
+        isComputed: ({ tenant, projection: name }) =>
+          parts.definitions.changedPosition({ tenant, kind: 'projection', name }) > 0,
         forward,
       },
       sse: { log: journal, connections, authenticate: this.#authenticate, logger },

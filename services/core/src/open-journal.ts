@@ -16,6 +16,7 @@ import type { CheckpointListener, CheckpointNotice } from './checkpoint/checkpoi
 import type { StoredCheckpoint } from './checkpoint/stored-checkpoint.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerFold } from './consumers/consumer-fold.ts';
+import { DefinitionFold } from './definitions/definition-fold.ts';
 import { KernelBuilder } from './ingest-kernel/kernel-builder.ts';
 import { loadIngestKernel } from './ingest-kernel/load-kernel.ts';
 import type { SealingStatus } from './log/sealing.ts';
@@ -35,6 +36,7 @@ export interface OpenedJournal {
   readonly consumers: ConsumerFold;
   readonly states: ProjectionStateFold;
   readonly schemas: SchemaFold;
+  readonly definitions: DefinitionFold;
   readonly storageBytes: () => number;
   /** What has become of sealing; null where there is none. */
   readonly sealing: () => SealingStatus | null;
@@ -95,17 +97,18 @@ async function attempt(
   const consumers = new ConsumerFold();
   const states = new ProjectionStateFold();
   const schemas = new SchemaFold();
+  const definitions = new DefinitionFold();
   const { store, storageBytes, sealing } = openLogStore(config, logger);
   const journal = await Journal.open({
     store,
     clock: systemClock,
     random,
     builder: createBuilder(config, logger),
-    folds: [directory, consumers, states, schemas],
+    folds: [directory, consumers, states, schemas, definitions],
     saved,
     onGroup,
   });
-  return { journal, directory, consumers, states, schemas, storageBytes, sealing };
+  return { journal, directory, consumers, states, schemas, definitions, storageBytes, sealing };
 }
 
 function random(): number {

@@ -4,7 +4,9 @@
  * running requests finish, the followers stop, the stores are closed, the lock goes.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
+import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { FreshAccess } from '@allsource/service-kit/access';
@@ -31,13 +33,20 @@ import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/o
 import { withApiDocument } from '@allsource/service-kit/openapi';
 import { QUERY_DOCS } from '@allsource/shared/openapi';
 import type { QueryConfig } from './config/query-config.ts';
+import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
+import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { DefinitionCheck } from './own-projections/definition-check.ts';
+import { LateRuntime } from './own-projections/late-runtime.ts';
+import { OwnProjections } from './own-projections/own-projections.ts';
+import type { ProjectionRuntime } from './projections/projection-runtime.ts';
+import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
@@ -57,8 +66,16 @@ export interface QueryService extends RunningService {
   readonly routes: readonly Route[];
 }
 
+/** Parts that a test puts in the place of others. */
+export interface QueryServiceParts {
+  readonly projectionRuntime?: ProjectionRuntime;
+}
+
 /** Starts the query service. Throws a ConfigError that says why it cannot start. */
-export async function createQueryService(config: QueryConfig): Promise<QueryService> {
+export async function createQueryService(
+  config: QueryConfig,
+  { projectionRuntime }: QueryServiceParts = {},
+): Promise<QueryService> {
   const lock = await lockFolder(config.folder, 'query');
   try {
     const logger = createLogger('query', config.logLevel);
@@ -88,6 +105,8 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
       ingestRates,
       stores,
       parquet,
+      projectionRuntime:
+        projectionRuntime ?? new LateRuntime(() => openProjectionRuns({ config, logger, stores })),
       releaseLock,
     };
     return await new Query(parts).start();
@@ -95,6 +114,22 @@ export async function createQueryService(config: QueryConfig): Promise<QueryServ
     await lock.release();
     throw error;
   }
+}
+
+function openProjectionRuns({
+  config,
+  logger,
+  stores,
+}: Pick<QueryOptions, 'config' | 'logger' | 'stores'>): ProjectionRuntime {
+  const { coreUrl, folder, projectionHosts } = config;
+  const { historyFollower } = stores;
+  return new ProjectionRuns({
+    folder: join(folder, 'projections'),
+    core: { coreUrl, internalToken: must(stores.internalToken, 'definitions come from core') },
+    hosts: projectionHosts,
+    head: () => historyFollower.status.knownHead,
+    logger,
+  });
 }
 
 interface QueryOptions {
@@ -105,6 +140,7 @@ interface QueryOptions {
   readonly ingestRates: TenantRates;
   readonly stores: ReadStores;
   readonly parquet: KeptParquet;
+  readonly projectionRuntime: ProjectionRuntime;
   readonly releaseLock: () => Promise<void>;
 }
 
@@ -115,6 +151,9 @@ class Query {
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #definitionWriter: DefinitionWriter;
+  readonly #definitionCheck = new DefinitionCheck();
+  readonly #ownProjections: OwnProjections;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
 
@@ -126,6 +165,19 @@ class Query {
       config.controlPlaneUrl === null
         ? null
         : new Upstream('control-plane', config.controlPlaneUrl);
+    this.#definitionWriter = new DefinitionWriter({
+      core: this.#core,
+      internalToken: () => stores.internalToken,
+      follower: stores.accessFollower,
+    });
+    this.#ownProjections = new OwnProjections({
+      directory: stores.definitions,
+      isSettled: () => stores.settledDefinitions.isSettled,
+      writer: this.#definitionWriter,
+      runtime: options.projectionRuntime,
+      check: (definition) => this.#definitionCheck.check(definition),
+    });
+    stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
     this.#authenticator = new Authenticator({
       directory: stores.access.directory,
       jwtSecret: config.jwtSecret,
@@ -135,8 +187,9 @@ class Query {
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
-      projectionCount: BUILT_IN_PROJECTIONS.length,
+      projectionCount: () => BUILT_IN_PROJECTIONS.length + this.#ownProjections.count(null),
     });
+    watchProjections(options.httpMetrics.registry, () => this.#ownProjections.measured());
   }
 
   async start(): Promise<QueryService> {
@@ -176,7 +229,12 @@ class Query {
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
     return {
-      health: { service: 'allsource-query', version: VERSION, checks: this.#readinessChecks() },
+      health: {
+        service: 'allsource-query',
+        version: VERSION,
+        checks: this.#readinessChecks(),
+        readyDetails: () => ({ projections: projectionTotals(this.#ownProjections.measured()) }),
+      },
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
@@ -201,6 +259,8 @@ class Query {
       }),
       core: this.#core,
       controlPlane: this.#controlPlane,
+      definitionWriter: this.#definitionWriter,
+      ownProjections: this.#ownProjections,
     };
   }
 
@@ -250,7 +310,7 @@ class Query {
   }
 
   async #close(server: Server, lane: ConnectionLane): Promise<void> {
-    const { config, stores, parquet, releaseLock } = this.#options;
+    const { config, stores, parquet, projectionRuntime, releaseLock } = this.#options;
     this.#isClosing = true;
     this.#live.close();
     // Whoever waits for a job on the files is told, so that the server need not wait for it.
@@ -258,6 +318,8 @@ class Query {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await stores.close();
+    await projectionRuntime.close();
+    await this.#definitionCheck.close();
     this.#core.close();
     this.#controlPlane?.close();
     await releaseLock();

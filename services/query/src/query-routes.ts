@@ -2,6 +2,7 @@ import type { Clock } from '@allsource/shared/model';
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
+import type { DefinitionWriter } from './definitions/definition-writer.ts';
 import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
 import { unavailableRoutes } from './gateway/unavailable-routes.ts';
 import { analyticsRoutes } from './http/analytics-routes.ts';
@@ -12,10 +13,14 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
+import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
-import { replayRoutes } from './http/replay-routes.ts';
+import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
+import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
+import { OwnReplays } from './own-projections/own-replays.ts';
+import { OwnReads } from './own-projections/own-reads.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
@@ -39,6 +44,9 @@ export interface QueryRoutesOptions {
   readonly forwarder: Forwarder;
   readonly core: Upstream;
   readonly controlPlane: Upstream | null;
+  /** Has definitions of projections and pipelines kept by core. */
+  readonly definitionWriter: DefinitionWriter;
+  readonly ownProjections: OwnProjections;
 }
 
 /** Where /livez, /readyz and /health are also found. */
@@ -54,6 +62,12 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { history, catalog, projections, projectionFollower, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const ofProjections = { projections, gate: projectionGate };
+  const own = options.ownProjections;
+  const toFold = (tenant: string, types: readonly string[]) =>
+    eventsToFold(catalog.tenant(tenant), types);
+  const head = () => stores.historyFollower.status.knownHead;
+  const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
+  const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
     ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
@@ -62,10 +76,22 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
     ...analyticsRoutes({ ...ofHistory, clock }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
-    ...statsRoutes({ ...options, ...ofHistory, projections }),
-    ...replayRoutes({ ...ofHistory, replays: stores.replays, clock }),
+    ...statsRoutes({
+      ...options,
+      ...ofHistory,
+      projections,
+      ownProjectionCount: (tenant) => own.count(tenant),
+    }),
+    ...replayRoutes(ofReplays),
+    ...ownProjectionRoutes({
+      own,
+      replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
+      eventsToFold: toFold,
+    }),
     ...projectionRoutes({
       ...ofProjections,
+      own,
+      ownReads: new OwnReads({ runtime: own.runtime, gate: historyGate }),
       createdMs: () => stores.projectionsCreatedMs,
       hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),

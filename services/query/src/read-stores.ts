@@ -18,6 +18,9 @@ import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
 import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
 import type { QueryConfig } from './config/query-config.ts';
+import { DefinitionDirectory } from './definitions/definition-directory.ts';
+import { SettledDefinitions } from './definitions/settled-definitions.ts';
+import { SystemFolds } from './definitions/system-folds.ts';
 import { GivingWay, isFarBehind } from './feed/giving-way.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
@@ -64,6 +67,9 @@ interface InternalToken {
 
 export class ReadStores {
   readonly access = new AccessSink();
+  /** The projections and pipelines of all tenants, and when they are to be carried out. */
+  readonly definitions = new DefinitionDirectory();
+  readonly settledDefinitions: SettledDefinitions;
   readonly catalog: Catalog;
   /** Answers kept of the history, which empties them when it is emptied. */
   readonly answers: EventAnswers;
@@ -114,7 +120,13 @@ export class ReadStores {
       logger: options.logger,
       onStep: options.onReplayStep,
     });
-    this.accessFollower = pending(this.access);
+    const systemFolds = new SystemFolds(this.access, this.definitions);
+    this.accessFollower = pending(systemFolds);
+    this.settledDefinitions = new SettledDefinitions({
+      directory: this.definitions,
+      follower: this.accessFollower,
+      logger: options.logger,
+    });
     this.historyFollower = pending(this.history);
     const { historyFollower } = this;
     this.snapshotting = new Snapshotting({
@@ -129,7 +141,7 @@ export class ReadStores {
     });
     this.projectionFollower = pending(this.projections);
     this.#followed = [
-      { name: 'access', sink: this.access, follower: this.accessFollower, only: 'system' },
+      { name: 'access', sink: systemFolds, follower: this.accessFollower, only: 'system' },
       { name: 'history', sink: this.history, follower: this.historyFollower },
       {
         name: 'projections',
@@ -195,11 +207,17 @@ export class ReadStores {
     return [...followed, { name: 'history files', fault: () => this.history.fault }];
   }
 
+  /** The secret of core's internal routes; null as long as it is not there. */
+  get internalToken(): string | null {
+    return this.#token.value;
+  }
+
   /** Stops following, then closes the stores. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#starting;
     await Promise.all(this.#followed.map(({ follower }) => follower.close()));
+    await this.settledDefinitions.close();
     await this.replays.close();
     await this.snapshotting.close();
     await this.history.close();
@@ -220,6 +238,7 @@ export class ReadStores {
     }
     this.replays.start({ coreUrl, internalToken });
     this.snapshotting.start();
+    this.settledDefinitions.start();
   }
 
   /** Waits for the token as long as the service runs; null when it stops first. */

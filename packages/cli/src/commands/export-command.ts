@@ -4,7 +4,7 @@ import {
   type ExportOptions,
   type ExportPart,
   readLines,
-} from '@allsource/client';
+} from '@allsource/client/tools';
 import { type Command, Option } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@allsource/client';
+import type { StoredEvent } from '@allsource/client/tools';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';

@@ -1,4 +1,4 @@
-import { type AllSourceClient, AllSourceError } from '@allsource/client';
+import { type AllSourceClient, AllSourceError } from '@allsource/client/tools';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';

@@ -4,11 +4,13 @@ import {
   type ClusterNode,
   type ClusterStatus,
   type ServiceHealth,
-} from '@allsource/client';
+} from '@allsource/client/tools';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';
 import { EXIT, exitCodeOf, explainFailure } from '../exit-code.ts';
+import { type Answer, parseAnswer, rowsOf } from '../projections/projection-answers.ts';
+import { projectionsTable } from '../projections/projection-tables.ts';
 import { outputFormat } from '../terminal/output-format.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from '../terminal/table.ts';
 
@@ -28,6 +30,8 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
 interface Findings {
   readonly gateway: ServiceHealth;
   readonly cluster: ClusterStatus | null;
+  /** The projections of the key's tenant, but for those of the store; none where they cannot be listed. */
+  readonly projections: readonly Answer[];
   readonly failure: unknown;
 }
 
@@ -45,10 +49,23 @@ async function status(flags: GlobalFlags, context: CommandContext): Promise<void
 async function findOut(client: AllSourceClient, signal: AbortSignal): Promise<Findings> {
   const gateway = await client.health({ signal });
   try {
-    return { gateway, cluster: await client.clusterStatus({ signal }), failure: null };
+    const cluster = await client.clusterStatus({ signal });
+    return { gateway, cluster, projections: await ownProjections(client, signal), failure: null };
   } catch (error) {
     if (!(error instanceof AllSourceError)) throw error;
-    return { gateway, cluster: null, failure: error };
+    return { gateway, cluster: null, projections: [], failure: error };
+  }
+}
+
+/** Only own projections can be stopped, stalled or parked; the lag of the store's own is that of the query service. */
+async function ownProjections(client: AllSourceClient, signal: AbortSignal): Promise<Answer[]> {
+  try {
+    const json = await client.ask({ method: 'GET', path: '/api/v1/projections' }, { signal });
+    return rowsOf(parseAnswer(json), 'projections').filter((row) => 'wanted_status' in row);
+  } catch (error) {
+    // A service that is still reading them says so in its own row.
+    if (error instanceof AllSourceError) return [];
+    throw error;
   }
 }
 
@@ -58,11 +75,11 @@ function exitCode({ gateway, cluster, failure }: Findings): number {
   return isHealthy ? EXIT.ok : EXIT.unavailable;
 }
 
-function asJson({ gateway, cluster }: Findings): string {
-  return `{"gateway":${JSON.stringify(gateway)},"cluster":${cluster?.json ?? 'null'}}`;
+function asJson({ gateway, cluster, projections }: Findings): string {
+  return `{"gateway":${JSON.stringify(gateway)},"cluster":${cluster?.json ?? 'null'},"projections":${JSON.stringify(projections)}}`;
 }
 
-function asTable({ gateway, cluster }: Findings): string[] {
+function asTable({ gateway, cluster, projections }: Findings): string[] {
   if (cluster === null) {
     const { service, status: word, version, fault } = gateway;
     return formatTable([
@@ -81,6 +98,7 @@ function asTable({ gateway, cluster }: Findings): string[] {
       ['entities', shown(cluster.streamCount, formatCount)],
       ['storage', shown(cluster.storageBytes, formatBytes)],
     ]),
+    ...(projections.length === 0 ? [] : ['', ...projectionsTable(projections)]),
   ];
 }
 

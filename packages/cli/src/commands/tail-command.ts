@@ -1,4 +1,4 @@
-import type { TailedEvent } from '@allsource/client';
+import type { PositionedEvent } from '@allsource/client/tools';
 import type { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from '../command-context.ts';
 import { connect } from '../connection.ts';
@@ -50,7 +50,7 @@ async function tail(flags: TailFlags, context: CommandContext): Promise<void> {
   for await (const tailed of client.tail({
     afterPosition: afterPosition(flags),
     entityId: flags.entity,
-    eventType: flags.type,
+    eventTypes: flags.type === undefined ? undefined : [flags.type],
     signal: stop,
     onRetry: ({ error, delayMs }) =>
       console.complain(`${error.message} Trying again in ${formatDuration(delayMs)}.`),
@@ -68,18 +68,18 @@ function afterPosition(flags: TailFlags): number | undefined {
   return flags.from === undefined ? undefined : flags.from - 1;
 }
 
-function lineFormatter(flags: TailFlags, console: Console): (tailed: TailedEvent) => string {
+function lineFormatter(flags: TailFlags, console: Console): (tailed: PositionedEvent) => string {
   const format = outputFormat(flags, { isTerminal: console.isOutputTerminal, piped: 'ndjson' });
   return format === 'table' ? (tailed) => shortLine(tailed, console.columns) : positionedJson;
 }
 
 /** The event as the server sent it, with its position in front. */
-function positionedJson({ position, event }: TailedEvent): string {
+function positionedJson({ position, event }: PositionedEvent): string {
   const json = onOneLine(event.json);
   return event.position === null ? `{"position":${position},${json.slice(1)}` : json;
 }
 
-function shortLine({ position, event }: TailedEvent, columns: number): string {
+function shortLine({ position, event }: PositionedEvent, columns: number): string {
   const { timestamp, eventType, entityId, payload } = event;
   const text = `${position}  ${timestamp}  ${eventType}  ${entityId}  ${JSON.stringify(payload)}`;
   return cutTo(withoutControls(text), columns);

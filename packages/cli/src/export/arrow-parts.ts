@@ -1,4 +1,4 @@
-import type { ExportPart } from '@allsource/client';
+import type { ExportPart } from '@allsource/client/tools';
 import type { Dictionary, Int32, Int64, RecordBatch, Timestamp, Utf8 } from 'apache-arrow';
 import { must } from '@allsource/shared/lang';
 import { CliError } from '../exit-code.ts';

@@ -1,4 +1,4 @@
-import type { RetryNotice } from '@allsource/client';
+import type { RetryNotice } from '@allsource/client/tools';
 import type { Console } from '../terminal/console.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/table.ts';

@@ -1,4 +1,4 @@
-import type { ExportedLines } from '@allsource/client';
+import type { ExportedLines } from '@allsource/client/tools';
 import type { ByteTarget, ExportWriter } from './export-writer.ts';
 
 /** NDJSON, as it came: the lines are what `allsource import` takes. */

@@ -2,7 +2,7 @@
  * A batch is recognized by its first and last line, so an import that is continued must cut the file as it was cut before. The store remembers how: the
  * first run of an import leaves its batch size among the projection states, before it appends anything, and every later run uses that one.
  */
-import type { AllSourceClient } from '@allsource/client';
+import type { AllSourceClient } from '@allsource/client/tools';
 
 const PROJECTION = 'allsource.import';
 

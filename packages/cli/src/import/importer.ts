@@ -10,7 +10,7 @@
  * A line that the server refuses is reported and left out, and the rest of its batch is sent again. A batch over a limit of the server is sent in halves, each
  * under a key of its own. Anything else (no answer, no permission, a full disk) ends the run.
  */
-import { type AllSourceClient, AllSourceError } from '@allsource/client';
+import { type AllSourceClient, AllSourceError } from '@allsource/client/tools';
 import type { BatchCutter, CheckedLine, LineBatch } from './batch-cutter.ts';
 import type { ImportIdentity } from './import-identity.ts';
 import type { ImportReport } from './import-report.ts';

@@ -1,4 +1,4 @@
-import type { RetryNotice } from '@allsource/client';
+import type { RetryNotice } from '@allsource/client/tools';
 import type { Console } from '../terminal/console.ts';
 import { cutTo, formatBytes, formatCount, formatDuration } from '../terminal/table.ts';
 import type { ImportReport } from './import-report.ts';

@@ -8,7 +8,7 @@ import {
   AllSourceError,
   type ClusterNode,
   type ClusterStatus,
-} from '@allsource/client';
+} from '@allsource/client/tools';
 import type { InspectionCheck } from '@allsource/shared/protocol';
 import { explainFailure } from '../exit-code.ts';
 import { formatCount } from '../terminal/table.ts';

@@ -240,6 +240,14 @@ export const SETTINGS = {
     min: 1,
     max: 31_536_000,
   }),
+  projectionHosts: integerSetting({
+    name: 'ALLSOURCE_PROJECTION_HOSTS',
+    description:
+      "Processes that carry out the tenants' own projections, and again as many for those with code of their author. They are started when they are needed.",
+    defaultValue: 1,
+    min: 1,
+    max: 64,
+  }),
   parquet: flagSetting({
     name: 'ALLSOURCE_PARQUET',
     description:

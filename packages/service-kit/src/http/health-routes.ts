@@ -13,6 +13,8 @@ export interface HealthOptions {
   readonly checks: readonly ReadinessCheck[];
   /** Extra members of /health, such as the role. */
   readonly extra?: () => Record<string, unknown>;
+  /** Extra members of /readyz: what is worth seeing and does not keep the service from serving. It is public. */
+  readonly readyDetails?: () => Record<string, unknown>;
 }
 
 /** The public health routes: /livez (the process runs), /readyz (it can serve, with its checks) and /health (what SDKs ask for). */
@@ -42,6 +44,7 @@ export function healthRoutes(options: HealthOptions): Route[] {
             ok: fault === null,
             ...(fault === null ? {} : { detail: fault }),
           })),
+          ...options.readyDetails?.(),
         });
       },
     },

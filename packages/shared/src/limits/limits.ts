@@ -101,6 +101,13 @@ export const LIMITS = {
   upstreamErrorBytesMax: 256 * KIB,
   /** Bytes of the merged state that the entity_snapshots projection keeps of one entity. Beyond it the state is no longer kept. */
   entitySnapshotBytesMax: 4 * MIB,
+  /** Workers that one projection is dealt out to. Each reads the log and has a file of its own. */
+  projectionWorkersMax: 8,
+  /** Entities of one worker of a projection whose events wait because one of them could not be folded; with more it fails. */
+  parkedEntitiesMax: 1_000,
+  /** Their events, and the bytes of these. */
+  parkedEventsMax: 100_000,
+  parkedBytesMax: 64 * MIB,
   /** Bytes of a JSON Schema as sent. Schemas of real events have a few thousand. */
   schemaBytesMax: 64 * KIB,
   /** Schemas within one schema: members, items, branches, definitions. */
@@ -125,6 +132,30 @@ export const LIMITS = {
   schemaAppendStepsPerByte: 2,
   /** Bytes of payloads that are parsed and validated before others have their turn. */
   schemaTurnBytes: 1 * MIB,
+  /** Bytes of the definition of a projection or pipeline as it is kept, with its reducers or operators. */
+  definitionBytesMax: 256 * KIB,
+  /** Projections of a tenant's own. Each has its own process time and its own files. */
+  projectionsMax: 100,
+  /** Builds of a projection before the newest one whose definitions are kept, so that a rollback may name them. */
+  earlierBuildsMax: 3,
+  /** Characters of the description of a projection, and of other texts of its definition but for those inside `definition`. */
+  projectionTextMax: 10_000,
+  /** Events that a projection folds between two looks at what its owner wants. */
+  projectionBatchEventsMax: 100_000,
+  /** Events between two saves of a projection's states. A crash folds at most so many again. */
+  checkpointIntervalMax: 1_000_000,
+  /** Tries of an event after the first one, each after a longer pause. */
+  projectionRetriesMax: 20,
+  /** Definitions with code of their author that wait to be checked. */
+  definitionChecksWaitingMax: 20,
+  /** Parked entities on one page of a list. */
+  parkedPageMax: 1_000,
+  /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
+  statesPageCharactersMax: 16 * MIB,
+  /** Projections that the metrics show one by one, those that are furthest behind. */
+  projectionsMeasuredMax: 200,
+  /** Pipelines of a tenant. */
+  pipelinesMax: 100,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */
@@ -147,6 +178,40 @@ export const LIMITS = {
   snapshotRunsMax: 100,
   /** Parquet files of one answer of the list; compaction keeps a tenant far below it. */
   parquetFilesMax: 10_000,
+  /** Characters of a name that the definition of a projection gives to a member of its states. */
+  projectionNameLengthMax: 128,
+  /** Characters of the path of a field. */
+  projectionPathLengthMax: 256,
+  /** Characters of a value that a projection takes for a key. */
+  projectionKeyLengthMax: 256,
+  /** Groups of one time series, for each of its workers. */
+  projectionGroupsMax: 10_000,
+  /** Buckets that a time series with a retention keeps of each group. */
+  projectionRetentionMax: 10_000,
+  /** Steps of a funnel. */
+  funnelStepsMax: 20,
+  /** The window of a funnel: ten years. */
+  funnelWindowSecondsMax: 315_576_000,
+  /** Conditions of one step or aggregate, and values of one that are compared with. */
+  projectionConditionsMax: 20,
+  /** Members of the states of a declarative projection. */
+  declarativeMembersMax: 100,
+  /** Values that a `set` of a declarative projection holds. */
+  declarativeSetMax: 1_000,
+  /** Memory of one sandboxed function, of which its interpreter takes six MiB. */
+  sandboxMemoryBytes: 40 * MIB,
+  /** What a sandboxed function and its interpreter hold when it is loaded. Each call begins with a copy of it; usually it has 170 KB. */
+  sandboxImageBytesMax: 2 * MIB,
+  /** Steps of one call of a sandboxed function beyond those that its arguments' length gives; a step is a round of a loop or a call and takes about 10 ns. */
+  sandboxStepsBase: 5_000_000,
+  /** Steps for each character of the arguments. To parse one takes about four. */
+  sandboxStepsPerCharacter: 16,
+  /** Bytes of the source of a sandboxed function. */
+  sandboxSourceBytesMax: 64 * KIB,
+  /** Characters of the JSON that a sandboxed function gives back. */
+  sandboxResultLengthMax: 1 * MIB,
+  /** Characters of an error of a sandboxed function that are told to its owner. */
+  sandboxMessageLengthMax: 500,
   /** How long the gateway waits for the newest keys before it refuses one that it does not know. */
   accessWaitMs: 2_000,
 } as const;

@@ -66,7 +66,9 @@ export {
   parseInspectionRecord,
   VERIFY_PATH,
 } from './inspection.ts';
+export { DEFINITIONS_PATH } from './definitions-path.ts';
 export {
+  type EarlierBuild,
   FAULT_POLICIES,
   type FaultHandling,
   type FaultPolicy,
@@ -89,6 +91,10 @@ export {
   type CompatibilityMode,
   type ConsumerAcknowledged,
   type ConsumerRegistered,
+  DEFINITION_KINDS,
+  type DefinitionKind,
+  type DefinitionRemoved,
+  type DefinitionSet,
   parseSystemEvent,
   type ProjectionStateSaved,
   ROLES,

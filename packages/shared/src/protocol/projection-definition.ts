@@ -44,6 +44,14 @@ export interface FaultHandling {
   readonly retries: number;
 }
 
+/** What a build before the newest one computes: what a rollback reads can be computed again when the read side is lost. */
+export interface EarlierBuild {
+  readonly build: number;
+  readonly type: ProjectionType;
+  readonly event_types: readonly string[];
+  readonly definition: Readonly<Record<string, unknown>>;
+}
+
 /** A definition in force. */
 export interface ProjectionDefinition {
   readonly tenant: string;
@@ -65,6 +73,8 @@ export interface ProjectionDefinition {
   readonly build: number;
   /** The build that is to be read although a newer one is there, after a rollback; null: the newest one that has caught up. */
   readonly pinned_build: number | null;
+  /** The builds before `build` that a rollback may name, the newest first. */
+  readonly earlier?: readonly EarlierBuild[];
   /** Positions of the system events that made it and last changed it. */
   readonly created_position: number;
   readonly changed_position: number;

@@ -1,7 +1,7 @@
 /**
  * The store's own events: configuration is events in the same log. Each has a type below `_system.`, lives in a system frame and is
  * folded by every service that needs it. The payload types are what `parseSystemEvent` returns; the JSON on disk has these names.
- * Access events belong to the tenant `_system`; consumer, projection and schema events belong to the tenant whose they are.
+ * Access events belong to the tenant `_system`; consumer, projection, schema and definition events belong to the tenant whose they are.
  */
 import type { FrameEvent } from './frame.ts';
 
@@ -74,6 +74,22 @@ export interface SchemaEnforcementSet {
   readonly schema_enforcement: SchemaEnforcement;
 }
 
+export const DEFINITION_KINDS = ['projection', 'pipeline'] as const;
+/** What the query service carries out for a tenant. */
+export type DefinitionKind = (typeof DEFINITION_KINDS)[number];
+
+/** The document's text as it was sent is the member `document`; folds take it from the raw payload. */
+export interface DefinitionSet {
+  readonly kind: DefinitionKind;
+  readonly name: string;
+  readonly document: unknown;
+}
+
+export interface DefinitionRemoved {
+  readonly kind: DefinitionKind;
+  readonly name: string;
+}
+
 interface SystemPayloads {
   '_system.tenant.created': TenantCreated;
   '_system.api_key.created': ApiKeyCreated;
@@ -84,6 +100,8 @@ interface SystemPayloads {
   '_system.schema.registered': SchemaRegistered;
   '_system.schema.compatibility_set': SchemaCompatibilitySet;
   '_system.tenant.schema_enforcement_set': SchemaEnforcementSet;
+  '_system.definition.set': DefinitionSet;
+  '_system.definition.removed': DefinitionRemoved;
 }
 
 export type SystemEventType = keyof SystemPayloads;
@@ -103,6 +121,8 @@ const SYSTEM_EVENT_TYPES: ReadonlySet<string> = new Set<SystemEventType>([
   '_system.schema.registered',
   '_system.schema.compatibility_set',
   '_system.tenant.schema_enforcement_set',
+  '_system.definition.set',
+  '_system.definition.removed',
 ]);
 
 /** Reads a system event out of a system frame; null for a type this build does not know, which a fold passes over. */

@@ -1,5 +1,5 @@
 /**
- * The reads that the query service owns. Core knows their paths, so that a client that sends everything to core gets its answers too: with
+ * The routes that the query service owns. Core knows their paths, so that a client that sends everything to core gets its answers too: with
  * QUERY_URL set they are forwarded, otherwise the answer says whom to ask. The query service decides again who asks and for which tenant.
  */
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
@@ -17,6 +17,9 @@ interface QueryRoute {
   readonly needs: RouteNeed;
   readonly summary: string;
 }
+
+const MANAGE = 'manage_pipelines';
+const ONE_PROJECTION = '/projections/:name';
 
 /** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
 const OWNED_BY_QUERY: readonly QueryRoute[] = [
@@ -50,8 +53,43 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'read',
     summary: 'The current state of an entity.',
   },
-  { path: '/projections', needs: 'read', summary: 'The projections of the store.' },
-  { path: '/projections/:name', needs: 'read', summary: 'One projection of the store.' },
+  { path: '/projections', needs: 'read', summary: 'The projections of the tenant.' },
+  { path: '/projection-templates', needs: 'read', summary: 'Projections that need only a name.' },
+  { method: 'POST', path: '/projections', needs: MANAGE, summary: 'Creates a projection.' },
+  { path: ONE_PROJECTION, needs: 'read', summary: 'One projection.' },
+  { method: 'PATCH', path: ONE_PROJECTION, needs: MANAGE, summary: 'Changes a projection.' },
+  { method: 'PUT', path: ONE_PROJECTION, needs: MANAGE, summary: 'The same as PATCH.' },
+  { method: 'DELETE', path: ONE_PROJECTION, needs: MANAGE, summary: 'Deletes a projection.' },
+  ...['start', 'pause', 'stop', 'rollback'].map(
+    (word): QueryRoute => ({
+      method: 'POST',
+      path: `${ONE_PROJECTION}/${word}`,
+      needs: MANAGE,
+      summary: `Commands a projection: ${word}.`,
+    }),
+  ),
+  {
+    method: 'POST',
+    path: `${ONE_PROJECTION}/reset`,
+    needs: 'write',
+    summary: 'Folds all events of a projection again.',
+  },
+  {
+    path: `${ONE_PROJECTION}/parked`,
+    needs: 'read',
+    summary: 'Entities whose events wait because one of them cannot be folded.',
+  },
+  {
+    method: 'POST',
+    path: `${ONE_PROJECTION}/parked/retry`,
+    needs: 'write',
+    summary: 'Folds the waiting events of one entity, or of all, again.',
+  },
+  {
+    path: `${ONE_PROJECTION}/skipped`,
+    needs: 'read',
+    summary: 'Events that a projection has passed over because they cannot be folded.',
+  },
   { path: '/analytics/frequency', needs: 'read', summary: 'Event counts in buckets of time.' },
   { path: '/analytics/summary', needs: 'read', summary: 'Event counts by type and by entity.' },
   {

@@ -5,7 +5,9 @@ import {
   requireJson,
   requireWellFormedJson,
 } from '@allsource/service-kit/http';
+import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
+import { quoted } from '@allsource/shared/model';
 import { parseEntityIds, parseState, parseStates } from '../projection-state/parse-states.ts';
 import type {
   EntityState,
@@ -20,7 +22,9 @@ import type { QueryForward } from './forwarded-routes.ts';
 export interface ProjectionStateRoutesOptions {
   readonly states: ProjectionStateService;
   readonly bodyBytesMax: number;
-  /** Takes the reads of the projections that the query service keeps. */
+  /** True for the name of a projection of the tenant's own: the query service computes its states. */
+  readonly isComputed: (name: ProjectionName) => boolean;
+  /** Takes what is asked of the projections that the query service keeps. */
   readonly forward: QueryForward;
 }
 
@@ -73,8 +77,12 @@ function nameOf(call: Call): ProjectionName {
   return { tenant: call.tenant(), projection: call.pathParameter('projection') };
 }
 
-/** True for a projection of the store itself under whose name no client has saved a state here. */
-function isKeptByQuery(name: ProjectionName, states: ProjectionStateService): boolean {
+/** True for a projection of the tenant's own, and for one of the store itself under whose name no client has saved a state here. */
+function isKeptByQuery(
+  name: ProjectionName,
+  { states, isComputed }: ProjectionStateRoutesOptions,
+): boolean {
+  if (isComputed(name)) return true;
   const nothing = { prefix: '', offset: 0, limit: 0 };
   return isStoreProjection(name.projection) && states.list(name, nothing).total === 0;
 }
@@ -86,8 +94,10 @@ async function readJson(call: Call, bytesMax: number): Promise<Buffer> {
   return body;
 }
 
-async function get(call: Call, { states, forward }: ProjectionStateRoutesOptions): Promise<void> {
+async function get(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
+  const { states, forward, isComputed } = options;
   const name = nameOf(call);
+  if (isComputed(name)) return await forward(call);
   const entity = call.pathParameter('entityId');
   const row = { entity, state: await states.get(name, entity) };
   if (row.state === null && isStoreProjection(name.projection)) return await forward(call);
@@ -99,22 +109,28 @@ function foundMembers({ entity, state }: EntityState): string {
   return `"entity_id":${JSON.stringify(entity)},"state":${state ?? 'null'},"found":${state !== null}`;
 }
 
-async function save(
-  call: Call,
-  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
-): Promise<void> {
+async function save(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
+  const { states, bodyBytesMax } = options;
   const name = nameOf(call);
+  if (options.isComputed(name)) throw computed(name);
   const entity = call.pathParameter('entityId');
   const state = parseState(await readJson(call, bodyBytesMax));
   await states.save(name, [{ entity, state }]);
   call.json(200, { projection: name.projection, entity_id: entity, saved: true });
 }
 
-async function saveMany(
-  call: Call,
-  { states, bodyBytesMax }: ProjectionStateRoutesOptions,
-): Promise<void> {
+function computed({ projection }: ProjectionName): Error {
+  return problem(
+    'invalid_parameter',
+    `${quoted(projection)} is computed from events and cannot be written to. Choose another name.`,
+    { parameter: 'projection' },
+  );
+}
+
+async function saveMany(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
+  const { states, bodyBytesMax } = options;
   const name = nameOf(call);
+  if (options.isComputed(name)) throw computed(name);
   const saved = parseStates(await readJson(call, bodyBytesMax));
   await states.save(name, saved);
   call.json(200, { projection: name.projection, saved: saved.length, total: saved.length });
@@ -123,7 +139,7 @@ async function saveMany(
 async function getMany(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
   const { states, bodyBytesMax, forward } = options;
   const name = nameOf(call);
-  if (isKeptByQuery(name, states)) return await forward(call);
+  if (isKeptByQuery(name, options)) return await forward(call);
   const page = states.getMany(name, parseEntityIds(await readJson(call, bodyBytesMax)));
   await answerPage(call, {
     projection: name.projection,
@@ -133,9 +149,10 @@ async function getMany(call: Call, options: ProjectionStateRoutesOptions): Promi
   });
 }
 
-async function list(call: Call, { states, forward }: ProjectionStateRoutesOptions): Promise<void> {
+async function list(call: Call, options: ProjectionStateRoutesOptions): Promise<void> {
+  const { states, forward } = options;
   const name = nameOf(call);
-  if (isKeptByQuery(name, states)) return await forward(call);
+  if (isKeptByQuery(name, options)) return await forward(call);
   const limit =
     call.query.integer('limit', { min: 0, max: LIMITS.bulkStatesMax }) ?? LIMITS.bulkStatesMax;
   const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;

@@ -100,6 +100,11 @@ export class ProjectionStateFold implements LogFold {
     return this.#tenants.get(tenant)?.get(projection)?.positions.get(entity) ?? null;
   }
 
+  /** How many states of a projection are saved. */
+  count(tenant: string, projection: string): number {
+    return this.#tenants.get(tenant)?.get(projection)?.positions.size ?? 0;
+  }
+
   /** The states of a projection whose entity begins with `prefix`, in the order of entity ids: the page asked for. */
   list(tenant: string, projection: string, { prefix, offset, limit }: StateWindow): StatePage {
     const states = this.#tenants.get(tenant)?.get(projection);

@@ -27,6 +27,8 @@ const HANDED_ON = [
   '/api/v1/entities/duplicates/snapshot',
   '/api/v1/projections',
   '/api/v1/projections/event_counters',
+  '/api/v1/projections/a%2Fb/parked?limit=1',
+  '/api/v1/projection-templates',
   '/api/v1/projections/entity_snapshots/a%2Fb/state',
   '/api/v1/projections/event_counters/state?limit=1',
   '/api/v1/analytics/frequency?window=day',

@@ -203,7 +203,12 @@ export class TestCore {
       routes: [
         ...feedRoutes({ log, feed }),
         ...consumerRoutes(this.#consumers),
-        ...projectionStateRoutes({ states, bodyBytesMax: LIMITS.bodyBytesMax, forward }),
+        ...projectionStateRoutes({
+          states,
+          bodyBytesMax: LIMITS.bodyBytesMax,
+          isComputed: () => false,
+          forward,
+        }),
         ...streamSocketRoutes(),
         ...sseRoutes(this.#liveOptions(guard)),
         ...eventReadRoutes({ log, frames, entities, forward }),

@@ -192,6 +192,12 @@ export class TenantCatalog {
     return { rows: this.#tallies.types.page(bounds), total: this.#tallies.types.size };
   }
 
+  /** How many events are of the types that are looked for. */
+  eventCountOf(isWanted: (type: string) => boolean): number {
+    const every = this.#tallies.types.page({ offset: 0, limit: this.#tallies.types.size });
+    return every.reduce((sum, { type, eventCount }) => sum + (isWanted(type) ? eventCount : 0), 0);
+  }
+
   /** Begins to count rows of a source. */
   counter(source: RunSource): RowCounter {
     const counter = this.sourceCounter(source);

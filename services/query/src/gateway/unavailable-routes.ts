@@ -17,18 +17,6 @@ interface UnavailableFeature {
  */
 export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
   {
-    feature: 'Changing and creating projections',
-    routes: [
-      'POST /projections',
-      'DELETE /projections/:name',
-      'POST /projections/:name/reset',
-      'POST /projections/:name/pause',
-      'POST /projections/:name/start',
-      'POST /projections/:name/stop',
-      'GET /projection-templates',
-    ],
-  },
-  {
     feature: 'The history of schemas',
     routes: [
       'GET /schema-evolution/stats',

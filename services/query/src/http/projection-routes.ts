@@ -1,13 +1,17 @@
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { formatTimestamp, micros } from '@allsource/shared/model';
+import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import { API_BASES } from '../gateway/api-path.ts';
 import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in.ts';
+import type { OwnProjections } from '../own-projections/own-projections.ts';
+import type { OwnReads } from '../own-projections/own-reads.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import type { StoredState } from '../projections/projection-store.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { projectionDetails, projectionRow } from './own-projection-json.ts';
+import { answerOwnPage, answerOwnState, answerOwnStates } from './own-state-answers.ts';
 
 export interface ProjectionRoutesOptions {
   readonly projections: ProjectionFolds;
@@ -15,6 +19,8 @@ export interface ProjectionRoutesOptions {
   /** When the projections were begun, in milliseconds since the epoch. */
   readonly createdMs: () => number;
   readonly hasCaughtUp: () => boolean;
+  readonly own: OwnProjections;
+  readonly ownReads: OwnReads;
   /** Hands a call on to core, which keeps the states that clients save. */
   readonly toCore: (call: Call) => Promise<void>;
 }
@@ -33,7 +39,7 @@ const TABLE: readonly ProjectionRoute[] = [
     method: 'GET',
     path: '',
     needs: 'read',
-    summary: 'The projections of the store.',
+    summary: 'The projections of the tenant, and those of the store.',
     handle: list,
   },
   { method: 'GET', path: '/:name', needs: 'read', summary: 'One projection.', handle: describe },
@@ -64,8 +70,8 @@ const TABLE: readonly ProjectionRoute[] = [
 ];
 
 /**
- * Projections: those of the store itself are answered here, and what clients save under other names is core's. A name of the store cannot be
- * written to.
+ * The states of projections: those of the store itself and those of the tenant's own are answered here, and what clients save under other names is core's. A name of a
+ * projection cannot be written to.
  */
 export function projectionRoutes(options: ProjectionRoutesOptions): Route[] {
   return API_BASES.map((base) => `${base}/projections`).flatMap((base) =>
@@ -80,17 +86,22 @@ export function projectionRoutes(options: ProjectionRoutesOptions): Route[] {
 }
 
 function list(call: Call, options: ProjectionRoutesOptions): void {
-  const rows = BUILT_IN_PROJECTIONS.map((projection) => row(projection, options));
+  const own = options.own.ofTenant(call.tenant());
+  const rows = [
+    ...BUILT_IN_PROJECTIONS.map((projection) => row(projection, options)),
+    ...own.map(projectionRow),
+  ];
   call.json(200, { projections: rows, total: rows.length, data: rows, count: rows.length });
 }
 
 function describe(call: Call, options: ProjectionRoutesOptions): void {
+  const tenant = call.tenant();
   const name = call.pathParameter('name');
   const projection = builtInProjection(name);
-  if (projection === null) {
-    throw problem('not_found', `There is no projection '${name}' of the store itself.`);
-  }
-  const described = row(projection, options);
+  const described =
+    projection === null
+      ? projectionDetails(options.own.known(tenant, name))
+      : row(projection, options);
   call.json(200, { ...described, found: true, data: described });
 }
 
@@ -114,9 +125,13 @@ function row(projection: Projection, options: ProjectionRoutesOptions) {
 }
 
 async function readOne(call: Call, options: ProjectionRoutesOptions): Promise<void> {
-  const projection = builtInProjection(call.pathParameter('name'));
-  if (projection === null) return await options.toCore(call);
-  await answerOne(call, projection, { ...options, key: call.pathParameter('entityId') });
+  const name = call.pathParameter('name');
+  const key = call.pathParameter('entityId');
+  const projection = builtInProjection(name);
+  if (projection !== null) return await answerOne(call, projection, { ...options, key });
+  const own = options.own.find(call.tenant(), name);
+  if (own === null) return await options.toCore(call);
+  await answerOwnState(call, { reads: options.ownReads, own, key });
 }
 
 async function answerOne(
@@ -148,8 +163,13 @@ export function keptState(stored: StoredState): string {
 }
 
 async function listStates(call: Call, options: ProjectionRoutesOptions): Promise<void> {
-  const projection = builtInProjection(call.pathParameter('name'));
-  if (projection === null) return await options.toCore(call);
+  const name = call.pathParameter('name');
+  const projection = builtInProjection(name);
+  if (projection === null) {
+    const own = options.own.find(call.tenant(), name);
+    if (own === null) return await options.toCore(call);
+    return await answerOwnPage(call, { reads: options.ownReads, own });
+  }
   const key = call.query.text('entity_id');
   if (key !== null) return await answerOne(call, projection, { ...options, key });
   const tenant = call.tenant();
@@ -174,8 +194,14 @@ function stateJson({ key, state }: StoredState): string {
 }
 
 async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<void> {
-  const projection = builtInProjection(call.pathParameter('name'));
-  if (projection === null) return await options.toCore(call);
+  const name = call.pathParameter('name');
+  const projection = builtInProjection(name);
+  if (projection === null) {
+    const own = options.own.find(call.tenant(), name);
+    if (own === null) return await options.toCore(call);
+    const keys = parseKeys((await readJsonObject(call.request, BULK_BODY_BYTES_MAX))['entity_ids']);
+    return await answerOwnStates(call, { reads: options.ownReads, own, keys });
+  }
   const tenant = call.tenant();
   const body = await readJsonObject(call.request, BULK_BODY_BYTES_MAX);
   const keys = parseKeys(body['entity_ids']);
@@ -206,11 +232,14 @@ function parseKeys(value: unknown): string[] {
 }
 
 async function save(call: Call, options: ProjectionRoutesOptions): Promise<void> {
-  const projection = builtInProjection(call.pathParameter('name'));
-  if (projection === null) return await options.toCore(call);
+  const name = call.pathParameter('name');
+  const isOfStore = builtInProjection(name) !== null;
+  if (!isOfStore && options.own.find(call.tenant(), name) === null)
+    return await options.toCore(call);
+  const which = isOfStore ? 'is a projection of the store itself' : 'is computed from events';
   throw problem(
     'invalid_parameter',
-    `'${projection.name}' is a projection of the store itself and cannot be written to. Choose another name.`,
+    `${quoted(name)} ${which} and cannot be written to. Choose another name.`,
     { parameter: 'name' },
   );
 }

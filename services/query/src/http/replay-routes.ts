@@ -3,8 +3,10 @@
  * plain answers, below /api in a `data` member and with other statuses. A replay is the tenant's own.
  */
 import { problem } from '@allsource/shared/errors';
-import type { Clock } from '@allsource/shared/model';
-import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import { type Clock, quoted } from '@allsource/shared/model';
+import type { Call, Route } from '@allsource/service-kit/http';
+import type { OwnProjections } from '../own-projections/own-projections.ts';
+import { analysedProjection, type OwnReplays } from '../own-projections/own-replays.ts';
 import { builtInProjection } from '../projections/built-in.ts';
 import type { Projection } from '../projections/projection.ts';
 import { type CountedHistory, countMatching } from '../replay/count-matching.ts';
@@ -14,16 +16,18 @@ import { isEnded, type ReplayRecord } from '../replay/replay-record.ts';
 import { parseReplayWish, type ReplayWish } from '../replay/replay-request.ts';
 import type { ReplayRuns } from '../replay/replay-runs.ts';
 import { unknownProjection } from '../replay/wanted-projections.ts';
+import { optionalBody } from './optional-body.ts';
 import { replayJson } from './replay-json.ts';
 
 export interface ReplayRoutesOptions extends CountedHistory {
   readonly replays: ReplayRuns;
+  readonly own: OwnProjections;
+  /** Replays of own projections. */
+  readonly ownReplays: OwnReplays;
   readonly clock: Clock;
   /** Counts are of everything that was acknowledged before the request. */
   readonly gate: ReadGate;
 }
-
-const BODY_BYTES_MAX = 64 * 1024;
 
 interface ReplayRoute extends Omit<Route, 'handle'> {
   readonly handle: (call: Call, options: ReplayRoutesOptions) => Promise<void> | void;
@@ -52,8 +56,8 @@ const VERSIONED: readonly ReplayRoute[] = [
     path: '/replay',
     needs: 'read',
     summary: 'The replays of the tenant, the newest first.',
-    handle: (call, { replays }) => {
-      const rows = replays.ofTenant(call.tenant()).map(replayJson);
+    handle: (call, options) => {
+      const rows = listed(call, options);
       call.json(200, { replays: rows, total: rows.length });
     },
   },
@@ -100,8 +104,9 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     needs: 'write',
     summary: 'Starts a replay of a projection.',
     handle: async (call, options) => {
-      const wish = parseReplayWish(await bodyOf(call));
-      if (wish.projection !== null) requiredProjection(wish.projection);
+      const wish = parseReplayWish(await optionalBody(call.request));
+      if (wish.projection !== null && !isOwn(call, options, wish.projection))
+        requiredProjection(wish.projection);
       call.json(202, { data: replayJson(await beginWish(call, options, wish)) });
     },
   },
@@ -110,8 +115,8 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     path: '/replay',
     needs: 'read',
     summary: 'The replays of the tenant, the newest first.',
-    handle: (call, { replays }) => {
-      const rows = replays.ofTenant(call.tenant()).map(replayJson);
+    handle: (call, options) => {
+      const rows = listed(call, options);
       call.json(200, { data: rows, count: rows.length, total: rows.length });
     },
   },
@@ -142,25 +147,17 @@ const UNVERSIONED: readonly ReplayRoute[] = [
   },
 ];
 
-const REBUILD: ReplayRoute = {
-  method: 'POST',
-  path: '/projections/:name/rebuild',
-  needs: 'write',
-  summary: 'Rebuilds a projection beside the one that is read, and puts it in place.',
-  handle: rebuild,
-};
-
 /** The routes of replays, below both bases. */
 export function replayRoutes(options: ReplayRoutesOptions): Route[] {
   const at = (base: string, table: readonly ReplayRoute[]) =>
     table.map(({ handle, path, ...route }): Route => {
       return { ...route, path: base + path, handle: (call) => handle(call, options) };
     });
-  return [...at('/api/v1', [...VERSIONED, REBUILD]), ...at('/api', [...UNVERSIONED, REBUILD])];
+  return [...at('/api/v1', VERSIONED), ...at('/api', UNVERSIONED)];
 }
 
 async function begin(call: Call, options: ReplayRoutesOptions): Promise<ReplayRecord> {
-  return await beginWish(call, options, parseReplayWish(await bodyOf(call)));
+  return await beginWish(call, options, parseReplayWish(await optionalBody(call.request)));
 }
 
 async function beginWish(
@@ -170,32 +167,34 @@ async function beginWish(
 ): Promise<ReplayRecord> {
   const tenant = call.tenant();
   await options.gate.admit(call);
+  const { projection: name } = wish;
+  if (name !== null && isOwn(call, options, name))
+    return await options.ownReplays.begin({ tenant, name }, wish, call.principal.id);
   const totalEvents = await countMatching(options, tenant, wish.filter);
   const request = { ...wish, tenant, initiatedBy: call.principal.id };
   return options.replays.begin(request, totalEvents);
 }
 
-async function rebuild(call: Call, options: ReplayRoutesOptions): Promise<void> {
-  const name = call.pathParameter('name');
-  if (builtInProjection(name) === null) throw problem('not_found', unknownProjection(name));
-  const wish = parseReplayWish({ ...(await bodyOf(call)), projection_name: name });
-  const run = replayJson(await beginWish(call, options, wish));
-  call.json(202, { projection: name, status: 'rebuilding', replay_id: run.replay_id, data: run });
+/** Begins to fold a projection of the store again for a tenant, by the replay that the body describes. */
+export async function replayBuiltIn(call: Call, name: string, options: ReplayRoutesOptions) {
+  const wish = parseReplayWish({ ...(await optionalBody(call.request)), projection_name: name });
+  return replayJson(await beginWish(call, options, wish));
 }
 
 async function preview(call: Call, options: ReplayRoutesOptions): Promise<void> {
-  const body = await bodyOf(call);
+  const body = await optionalBody(call.request);
   const { projection: name } = parseReplayWish({ projection_name: body['projection_name'] });
   if (name === null) {
     throw problem('invalid_body', "'projection_name' is missing: a preview is of one projection.", {
       pointer: '/projection_name',
     });
   }
-  const projection = requiredProjection(name);
   const tenant = call.tenant();
-  const { history, catalog, clock, replays, gate } = options;
+  const { history, catalog, clock, replays, gate, ownReplays } = options;
+  const own = isOwn(call, options, name) ? options.own.known(tenant, name) : null;
+  const projection = own === null ? requiredProjection(name) : analysedProjection(own);
   await gate.admit(call);
-  const underWay = replays.underWay(tenant, name);
+  const underWay = replays.underWay(tenant, name) ?? ownReplays.underWay({ tenant, name });
   const analysis = { history, catalog, clock, tenant, projection, underWay };
   call.json(200, { data: await analyseReplay(analysis) });
 }
@@ -206,9 +205,21 @@ function requiredProjection(name: string): Projection {
   throw problem('invalid_body', unknownProjection(name), { pointer: '/projection_name' });
 }
 
-function known(call: Call, { replays }: ReplayRoutesOptions): ReplayRecord {
+/** True for the name of a projection of the tenant's own. */
+function isOwn(call: Call, { own }: ReplayRoutesOptions, name: string): boolean {
+  return builtInProjection(name) === null && own.find(call.tenant(), name) !== null;
+}
+
+/** The newest first. */
+function listed(call: Call, { replays, ownReplays }: ReplayRoutesOptions) {
+  const tenant = call.tenant();
+  const records = [...replays.ofTenant(tenant), ...ownReplays.ofTenant(tenant)];
+  return records.toSorted((a, b) => b.createdAt - a.createdAt).map(replayJson);
+}
+
+function known(call: Call, { replays, ownReplays }: ReplayRoutesOptions): ReplayRecord {
   const id = call.pathParameter('replayId');
-  const record = replays.one(call.tenant(), id);
+  const record = replays.one(call.tenant(), id) ?? ownReplays.one(call.tenant(), id);
   if (record !== null) return record;
   throw problem('not_found', `There is no replay ${JSON.stringify(id.slice(0, 100))}.`);
 }
@@ -218,7 +229,13 @@ async function cancel(
   options: ReplayRoutesOptions,
   refusal: 'invalid_parameter' | 'operation_ended',
 ): Promise<ReplayRecord> {
-  const { id, status } = known(call, options);
+  const { id, status, request } = known(call, options);
+  if (!isEnded(status) && request.projection !== null && isOwn(call, options, request.projection))
+    throw problem(
+      'wrong_status',
+      `The replay ${id} makes another build of ${quoted(request.projection)}, which is not cancelled: pause the projection, or roll it back to the build that is read.`,
+      { replay_status: status },
+    );
   const cancelled = isEnded(status) ? null : await options.replays.cancel(call.tenant(), id);
   if (cancelled?.status === 'cancelled') return cancelled;
   const ended = cancelled?.status ?? status;
@@ -242,13 +259,6 @@ function remove(
     });
   }
   options.replays.delete(call.tenant(), id);
+  options.ownReplays.delete(call.tenant(), id);
   return record;
-}
-
-/** The body; none at all is an empty object, because every member is optional. */
-function bodyOf(call: Call): Promise<Record<string, unknown>> {
-  const { headers } = call.request;
-  const hasBody =
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
 }

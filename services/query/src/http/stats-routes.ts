@@ -16,6 +16,8 @@ export interface StatsRoutesOptions {
   readonly gate: ReadGate;
   /** Count the bytes, and may be a moment behind the history. */
   readonly projections: ProjectionFolds;
+  /** Projections of a tenant's own. */
+  readonly ownProjectionCount: (tenant: string) => number;
   readonly clock: Clock;
   readonly ingestRates: TenantRates;
   readonly queryRates: TenantRates;
@@ -62,7 +64,7 @@ async function answerStats(call: Call, options: StatsRoutesOptions): Promise<voi
     total_entities: entityCount,
     total_event_types: typeCount,
     total_ingested: eventCount,
-    total_projections: BUILT_IN_PROJECTIONS.length,
+    total_projections: BUILT_IN_PROJECTIONS.length + options.ownProjectionCount(tenant),
     total_schemas: 0,
     uptime_seconds: Math.floor(process.uptime()),
     memory_used_bytes: process.memoryUsage.rss(),

@@ -16,7 +16,7 @@ export interface FollowedStore {
 export interface QueryGauges {
   readonly stores: readonly FollowedStore[];
   readonly liveConnections: () => number;
-  readonly projectionCount: number;
+  readonly projectionCount: () => number;
 }
 
 const DURATION_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
@@ -150,6 +150,6 @@ function defineGauges(registry: Registry, gauges: QueryGauges): void {
   gauge('allsource_memory_bytes', 'Resident memory of the process.', () =>
     process.memoryUsage.rss(),
   );
-  gauge('allsource_projections_total', 'Projections kept.', () => projectionCount);
+  gauge('allsource_projections_total', 'Projections kept.', projectionCount);
   gauge('allsource_websocket_connections_active', 'Live connections carried.', liveConnections);
 }

@@ -109,7 +109,8 @@ export function isBusy(error: unknown): boolean {
 }
 
 // By its code and not by its class: the native part is loaded once and keeps the class that it met first.
-function sqliteCode(error: unknown): string | null {
+/** The code of an error of SQLite; null for any other error. */
+export function sqliteCode(error: unknown): string | null {
   const code: unknown =
     typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : null;

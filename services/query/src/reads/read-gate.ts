@@ -57,11 +57,20 @@ export class ReadGate {
   }
 
   /** The same, for a caller that has read the wish before and stamps the position itself. */
-  async pass({ isEventual, minimum }: ReadWish): Promise<void> {
-    const { follower, store } = this.#options;
-    if (minimum === null && isEventual) return;
-    const wanted = minimum ?? (await follower.coreHead());
-    if (store.appliedPosition < wanted) await this.#await(wanted);
+  async pass(wish: ReadWish): Promise<void> {
+    const wanted = await this.wantedPosition(wish);
+    if (wanted !== null && this.#options.store.appliedPosition < wanted) await this.#await(wanted);
+  }
+
+  /** The position that a store must be true at for a read; null: any will do. Throws `upstream_unavailable` when core does not answer. */
+  async wantedPosition({ isEventual, minimum }: ReadWish): Promise<Position | null> {
+    if (minimum !== null || isEventual) return minimum;
+    return await this.#options.follower.coreHead();
+  }
+
+  /** How long a read waits. */
+  get waitMs(): number {
+    return this.#options.waitMs;
   }
 
   async #await(wanted: Position): Promise<void> {

@@ -2,16 +2,27 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Clock, formatTimestamp, type Micros } from '@allsource/shared/model';
 import type { EventSelection } from '../history/event-history.ts';
-import type { Projection } from '../projections/projection.ts';
 import type { CountedHistory } from './count-matching.ts';
 import type { ReplayRecord } from './replay-record.ts';
 
 const TYPES_MAX = 1_000;
 const ENTITIES_MAX = 10;
 
+/** A projection as a preview describes it: one of the store fits, and one of a tenant's own. */
+export interface AnalysedProjection {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: string;
+  readonly keyedBy: 'entity' | 'type';
+  /** Where it comes from, in a sentence; of the store itself unless said otherwise. */
+  readonly origin?: string;
+  /** True for the event types that it folds; all unless said otherwise. */
+  readonly matches?: (eventType: string) => boolean;
+}
+
 export interface AnalysisOptions extends CountedHistory {
   readonly tenant: string;
-  readonly projection: Projection;
+  readonly projection: AnalysedProjection;
   readonly clock: Clock;
   /** The replay that holds up another one, if there is one. */
   readonly underWay: ReplayRecord | null;
@@ -28,18 +39,20 @@ interface Check {
 export async function analyseReplay(options: AnalysisOptions): Promise<object> {
   const { tenant, projection, clock, catalog, underWay } = options;
   const known = catalog.tenant(tenant);
-  const total = known.eventCount;
+  const { matches = () => true } = projection;
+  const total = known.eventCountOf(matches);
   const sample = await sampleOldest(options);
-  const types = known.types({ offset: 0, limit: TYPES_MAX }).rows;
+  const every = known.types({ offset: 0, limit: TYPES_MAX }).rows;
+  const types = every.filter(({ type }) => matches(type));
   const newest = await known.entities('desc', { offset: 0, limit: 1 });
   const [last] = newest.rows;
-  const checks = checksOf(underWay, total);
+  const checks = checksOf(options, total);
   return {
     projection_name: projection.name,
     projection_title: projection.title,
     projection_kind: projection.kind,
     projection_status: underWay === null ? 'running' : 'rebuilding',
-    current_entity_count: projection.keyedBy === 'entity' ? known.entityCount : known.typeCount,
+    current_entity_count: projection.keyedBy === 'entity' ? known.entityCount : types.length,
     total_events: total,
     sampled_events: sample.events,
     analysis_scope: sample.events >= total ? 'full' : 'sample',
@@ -62,13 +75,13 @@ export async function analyseReplay(options: AnalysisOptions): Promise<object> {
   };
 }
 
-function checksOf(underWay: ReplayRecord | null, total: number): Check[] {
+function checksOf({ underWay, projection }: AnalysisOptions, total: number): Check[] {
   return [
     {
       key: 'projection_known',
       label: 'The projection is there',
       status: 'pass',
-      detail: 'It is a projection of the store itself.',
+      detail: projection.origin ?? 'It is a projection of the store itself.',
     },
     {
       key: 'no_replay_under_way',
@@ -102,7 +115,8 @@ interface Sample {
   readonly first: Micros | null;
 }
 
-async function sampleOldest({ history, tenant }: AnalysisOptions): Promise<Sample> {
+async function sampleOldest({ history, tenant, projection }: AnalysisOptions): Promise<Sample> {
+  const { matches = () => true } = projection;
   const limit = LIMITS.replaySampleEventsMax;
   const selection: EventSelection = { tenant, untilPosition: history.appliedPosition };
   const entities = new Set<string>();
@@ -110,7 +124,10 @@ async function sampleOldest({ history, tenant }: AnalysisOptions): Promise<Sampl
   let first: Micros | null = null;
   for (const { run, rows } of history.matches(selection)) {
     const { source } = run;
-    const some = rows.subarray(0, limit - events);
+    const wanted = source.typeNames.map(matches);
+    const some = rows
+      .filter((row) => wanted[source.types[row] as number] === true)
+      .subarray(0, limit - events);
     const numbers = new Set<number>();
     for (const row of some) {
       numbers.add(source.entities[row] as number);

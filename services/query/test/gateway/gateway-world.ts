@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readQueryConfig } from '../../src/config/query-config.ts';
-import { createQueryService, type QueryService } from '../../src/create-service.ts';
+import {
+  createQueryService,
+  type QueryService,
+  type QueryServiceParts,
+} from '../../src/create-service.ts';
 import { INTERNAL_TOKEN, StandInCore } from './stand-in-core.ts';
 
 export const ADMIN = 'admin-key-of-the-test';
@@ -35,6 +39,7 @@ export interface Asked {
 export async function gatewayWorld(
   settings: Readonly<Record<string, string>> = {},
   ready = true,
+  partsOf: (core: StandInCore) => QueryServiceParts = () => ({}),
 ): Promise<GatewayWorld> {
   const core = new StandInCore();
   await core.listen();
@@ -52,7 +57,7 @@ export async function gatewayWorld(
     ALLSOURCE_SHUTDOWN_GRACE_MS: '500',
     ...settings,
   };
-  const world = await startWorld({ core, folder, environment });
+  const world = await startWorld({ core, folder, environment, parts: partsOf(core) });
   if (ready) await untilReady(world);
   return world;
 }
@@ -61,11 +66,12 @@ interface WorldParts {
   readonly core: StandInCore;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
+  readonly parts: QueryServiceParts;
 }
 
-async function startWorld(parts: WorldParts): Promise<GatewayWorld> {
-  const { core, folder, environment } = parts;
-  const service = await createQueryService(readQueryConfig(environment));
+async function startWorld(world: WorldParts): Promise<GatewayWorld> {
+  const { core, folder, environment, parts } = world;
+  const service = await createQueryService(readQueryConfig(environment), parts);
   const { url } = service;
   return {
     core,
@@ -75,9 +81,9 @@ async function startWorld(parts: WorldParts): Promise<GatewayWorld> {
     ask: (path, init) => ask(url + path, init),
     restart: async () => {
       await service.close();
-      const world = await startWorld(parts);
-      await untilReady(world);
-      return world;
+      const again = await startWorld(world);
+      await untilReady(again);
+      return again;
     },
     close: async () => {
       await service.close();

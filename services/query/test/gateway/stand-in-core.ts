@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { hashApiKey } from '@allsource/shared/access';
 import { position } from '@allsource/shared/model';
 import {
+  DEFINITIONS_PATH,
   encodeHeadNotice,
   FEED_PATH,
   HEAD_PATH,
@@ -42,7 +43,7 @@ export type Answerer = (request: IncomingMessage, response: ServerResponse) => P
  * core meets the gateway in tests/e2e.
  */
 export class StandInCore {
-  readonly log = new LogWriter();
+  readonly log: LogWriter;
   readonly arrivals: Arrival[] = [];
   /** Where each open feed of everything began. */
   readonly feedsFrom: number[] = [];
@@ -55,9 +56,13 @@ export class StandInCore {
   readonly server: Server;
   readonly #followers = new Set<LiveFeed>();
   readonly #heartbeat: NodeJS.Timeout;
+  /** Positions of the last changes. */
+  readonly #definitions = new Map<string, number>();
   #keys = 0;
+  #refusesFeeds = false;
 
-  constructor() {
+  constructor(log = new LogWriter()) {
+    this.log = log;
     this.server = createServer((request, response) => void this.#serve(request, response));
     this.#heartbeat = setInterval(() => {
       for (const { response } of this.#followers) this.#notice(response);
@@ -66,6 +71,11 @@ export class StandInCore {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Feeds of everything that are open. */
+  get openFeeds(): number {
+    return [...this.#followers].filter(({ isFiltered }) => !isFiltered).length;
   }
 
   listen(port = 0): Promise<void> {
@@ -111,6 +121,12 @@ export class StandInCore {
     for (const follower of this.#followers) this.#send(follower);
   }
 
+  /** Ends the feeds and gives no more, or gives them again. */
+  refuseFeeds(isRefusing: boolean): void {
+    this.#refusesFeeds = isRefusing;
+    if (isRefusing) for (const { response } of this.#followers) response.destroy();
+  }
+
   /** Goes away, all connections at once. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
@@ -141,9 +157,40 @@ export class StandInCore {
       response.writeHead(401).end();
     } else if (url.pathname === HEAD_PATH) {
       response.end(JSON.stringify({ head: this.log.head, log_id: this.log.logIdHex }));
+    } else if (url.pathname === FEED_PATH && this.#refusesFeeds) {
+      response.writeHead(503).end('no feed');
     } else if (url.pathname === FEED_PATH) {
       this.#follow(url.searchParams, response);
+    } else if (url.pathname.startsWith(DEFINITIONS_PATH)) {
+      void this.#define(url, { request, response });
     } else response.writeHead(404).end();
+  }
+
+  /** Keeps definitions as core does: a change that names another position than that of the last change is refused. */
+  async #define(
+    url: URL,
+    { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  ): Promise<void> {
+    const body = await bodyOf(request);
+    const [kind, tenant = '', name] = url.pathname
+      .slice(DEFINITIONS_PATH.length + 1)
+      .split('/')
+      .map(decodeURIComponent);
+    const key = `${kind}/${tenant}/${name}`;
+    const changed_position = this.#definitions.get(key) ?? 0;
+    if (changed_position !== Number(url.searchParams.get('expected_position'))) {
+      const refusal = { code: 'definition_conflict', detail: 'Changed.', changed_position };
+      response.writeHead(409).end(JSON.stringify(refusal));
+      return;
+    }
+    const names = JSON.stringify({ kind, name });
+    const isRemoval = request.method === 'DELETE';
+    const type = `_system.definition.${isRemoval ? 'removed' : 'set'}`;
+    const payload = isRemoval ? names : `${names.slice(0, -1)},"document":${body}}`;
+    this.append(tenant, [{ type, entity: `${kind}:${name}`, payload }], true);
+    if (isRemoval) this.#definitions.delete(key);
+    else this.#definitions.set(key, this.log.head);
+    response.end(JSON.stringify({ position: this.log.head }));
   }
 
   #follow(query: URLSearchParams, response: ServerResponse): void {

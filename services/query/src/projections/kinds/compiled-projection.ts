@@ -53,7 +53,7 @@ export interface CompiledProjection {
   close(): void;
 }
 
-/** Makes a definition ready. Throws `validation_failed` with a pointer into the definition, its value and what is allowed. */
+/** Makes a definition ready. Throws `invalid_body` with a pointer into the request, the value and what is allowed. */
 export type CompileProjection = (
   definition: Pick<ProjectionDefinition, 'type' | 'definition'>,
 ) => Promise<CompiledProjection>;
