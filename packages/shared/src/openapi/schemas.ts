@@ -1,6 +1,7 @@
 import type { JsonSchema } from './json-schema.ts';
 import { ACCESS_SHAPES } from './shapes/access.ts';
 import { EVENT_SHAPES } from './shapes/events.ts';
+import { PROJECTION_SHAPES } from './shapes/projections.ts';
 import { PROBLEM_SHAPES } from './shapes/problems.ts';
 import { REPLAY_SHAPES } from './shapes/replays.ts';
 import { STATE_SHAPES } from './shapes/states.ts';
@@ -10,6 +11,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ...PROBLEM_SHAPES,
   ...EVENT_SHAPES,
   ...STATE_SHAPES,
+  ...PROJECTION_SHAPES,
   ...REPLAY_SHAPES,
   ...ACCESS_SHAPES,
 };

@@ -12,6 +12,7 @@ import { HEALTH_ROUTES } from './operations/health.ts';
 import { LIVE } from './operations/live.ts';
 import { INTERNAL, OPERATIONS } from './operations/operations.ts';
 import { PARQUET } from './operations/parquet.ts';
+import { DEFINITION_ROUTES, OWN_PROJECTIONS } from './operations/own-projections.ts';
 import { PROJECTIONS } from './operations/projections.ts';
 import { REPLAYS, UNVERSIONED_REPLAYS } from './operations/replays.ts';
 import { SCHEMA_ROUTES, UNVERSIONED_SCHEMA_ROUTES } from './operations/schemas.ts';
@@ -22,6 +23,7 @@ const SHARED: RouteDocs = {
   ...LIVE,
   ...ENTITIES,
   ...PROJECTIONS,
+  ...OWN_PROJECTIONS,
   ...ANALYTICS,
   ...SCHEMA_ROUTES,
   ...REPLAYS,
@@ -65,7 +67,14 @@ const TO_CONTROL_PLANE: RouteDocs = Object.fromEntries(
   ),
 );
 
-export const CORE_DOCS: RouteDocs = { ...SHARED, ...APPENDS, ...INTERNAL };
+export const CORE_DOCS: RouteDocs = {
+  ...SHARED,
+  ...APPENDS,
+  ...UNVERSIONED_SCHEMA_ROUTES,
+  ...UNVERSIONED_REPLAYS,
+  ...INTERNAL,
+  ...DEFINITION_ROUTES,
+};
 
 export const QUERY_DOCS: RouteDocs = {
   ...SHARED,

@@ -6,8 +6,10 @@ import {
   instant,
   list,
   named,
+  number,
   object,
   oneOf,
+  record,
   text,
   whole,
 } from '../json-schema.ts';
@@ -19,10 +21,22 @@ const HEALTH = (status: string) =>
     { status: constant(status), service: text(), version: text(), timestamp: instant() },
     { error: text(), role: text(), head_position: whole() },
   );
-const READY = object({
-  status: oneOf(['ready', 'not_ready']),
-  checks: list(object({ name: text(), ok: flag() }, { detail: text() })),
-});
+const READY = object(
+  {
+    status: oneOf(['ready', 'not_ready']),
+    checks: list(object({ name: text(), ok: flag() }, { detail: text() })),
+  },
+  {
+    projections: object({
+      by_status: record(whole()),
+      stalled: whole(),
+      parked_entities: whole(),
+      errors: whole(),
+      lag_events_max: whole(),
+      lag_seconds_max: number(),
+    }),
+  },
+);
 
 const live: RouteDoc = {
   id: 'isAlive',

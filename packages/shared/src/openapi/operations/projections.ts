@@ -1,17 +1,8 @@
 /** Projections of the store, and the states that clients keep for their own. */
 import { LIMITS } from '../../limits/limits.ts';
-import {
-  anything,
-  constant,
-  instant,
-  list,
-  named,
-  object,
-  oneOf,
-  text,
-  whole,
-} from '../json-schema.ts';
+import { anything, constant, list, named, object, text, whole } from '../json-schema.ts';
 import { FRESHNESS, parameter, required } from '../parameters.ts';
+import { OWN_PROJECTION, STORE_PROJECTION } from '../shapes/projections.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
 const ERRORS = [
@@ -22,22 +13,7 @@ const ERRORS = [
   'not_available',
 ] as const;
 
-const ROW = {
-  id: text(),
-  name: text(),
-  title: text(),
-  type: text(),
-  kind: text(),
-  status: oneOf(['running', 'rebuilding']),
-  version: whole(),
-  description: text(),
-  definition: text(),
-  initial_state: anything(),
-  created_at: instant(),
-  updated_at: instant(),
-  position: whole('The position of the log that it has applied.'),
-};
-const PROJECTIONS_LIST = list(object(ROW));
+const PROJECTIONS_LIST = list({ anyOf: [named('StoreProjection'), named('OwnProjectionRow')] });
 const NAME = required(
   'The name of a projection of your own; the names of the store are not written to.',
   text(),
@@ -85,7 +61,12 @@ export const PROJECTIONS: RouteDocs = {
     id: 'getProjection',
     tag: 'Projections',
     answers: {
-      200: answer('The projection.', object({ ...ROW, found: constant(true), data: object(ROW) })),
+      200: answer('The projection.', {
+        anyOf: [
+          object({ ...STORE_PROJECTION, found: constant(true), data: named('StoreProjection') }),
+          object({ ...OWN_PROJECTION, found: constant(true), data: named('OwnProjection') }),
+        ],
+      }),
     },
     errors: ['not_found', 'not_available', 'upstream_unavailable'],
   },
@@ -109,6 +90,7 @@ export const PROJECTIONS: RouteDocs = {
         'Only this key, of a projection of the store; the answer is then that of one state.',
         text(),
       ),
+      after: parameter('Behind this key, of a projection of your own.', text()),
       ...FRESHNESS,
     },
     answers: {
@@ -174,20 +156,31 @@ export const PROJECTIONS: RouteDocs = {
     id: 'rebuildProjection',
     tag: 'Replay',
     description:
-      'Rebuilds a projection of the store beside the one that is read, and puts it in place when it is whole.',
+      'Rebuilds a projection beside the one that is read, and puts it in place when it is whole. The body is for projections of the store, which a replay rebuilds.',
     query: FRESHNESS,
     body: body(named('RebuildWish'), {}, true),
     answers: {
       202: answer(
         'The rebuild has begun.',
-        object({
-          projection: text(),
-          status: constant('rebuilding'),
-          replay_id: text(),
-          data: named('Replay'),
-        }),
+        object(
+          {
+            projection: text(),
+            status: constant('rebuilding'),
+            data: { anyOf: [named('Replay'), named('OwnProjection')] },
+          },
+          { replay_id: text(), build: whole() },
+        ),
       ),
     },
-    errors: [...ERRORS, 'not_found', 'invalid_body', 'operation_running', 'overloaded'],
+    errors: [
+      ...ERRORS,
+      'not_found',
+      'invalid_body',
+      'starting',
+      'wrong_status',
+      'definition_conflict',
+      'operation_running',
+      'overloaded',
+    ],
   },
 };
