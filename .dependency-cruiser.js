@@ -10,10 +10,12 @@ const TEST_FILE_IN_PACKAGE = '\\.test\\.ts$|/test/';
 const PACKAGE_IMPORTS = {
   shared: [],
   'service-kit': ['shared'],
+  schemas: ['sandbox', 'shared'],
   sandbox: ['shared'],
   client: ['shared'],
   testkit: ['shared', 'client'],
   cli: ['client', 'shared'],
+  emmett: ['client'],
   launcher: ['service-kit', 'shared'],
 };
 
@@ -99,9 +101,9 @@ const forbidden = [
     to: { path: '^services/core/src/', pathNot: `^services/core/src/(${BELOW_CONCEPTS})/` },
   },
   {
-    name: 'core-json-schema-knows-nothing-of-the-store',
-    from: { path: '^services/core/src/json-schema/', pathNot: TEST_FILE },
-    to: { path: '^services/core/src/', pathNot: '^services/core/src/json-schema/' },
+    name: 'json-schema-knows-nothing-of-the-store',
+    from: { path: '^packages/schemas/src/json-schema/', pathNot: TEST_FILE },
+    to: { path: '^packages/schemas/src/', pathNot: '^packages/schemas/src/json-schema/' },
   },
   {
     name: 'core-http-is-imported-only-by-the-composition-root',
@@ -162,6 +164,21 @@ const forbidden = [
       path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
       pathNot: '^services/query/src/projections/kinds/',
     },
+  },
+  {
+    name: 'query-pipeline-operators-are-pure',
+    comment: 'What a pipeline computes knows nothing of files, feeds, processes or routes.',
+    from: { path: '^services/query/src/pipelines/(operators|definition)/', pathNot: TEST_FILE },
+    to: {
+      path: '^(services/query/src/|packages/service-kit/)|/node_modules/(better-sqlite3|express)/',
+      pathNot: '^services/query/src/pipelines/(operators|definition)/',
+    },
+  },
+  {
+    name: 'query-pipelines-know-no-routes',
+    comment: 'http -> pipelines -> pipelines/run -> operators -> definition.',
+    from: { path: '^services/query/src/pipelines/', pathNot: TEST_FILE },
+    to: { path: '^services/query/src/(http|gateway)/' },
   },
   {
     name: 'observability-imports-nothing-of-its-service',

@@ -19,6 +19,10 @@ export interface BenchOptions {
   /** Size of the open segment for the restart. */
   readonly tailBytes: number;
   readonly sustainMs: number;
+  /** How long the subscribers of P13 listen. */
+  readonly subscribedMs: number;
+  /** How many of them there are. */
+  readonly subscribers: number;
   /** Entities for the memory case. */
   readonly entities: number;
   /** Writes of one measurement of the fsync floor. */
@@ -34,12 +38,11 @@ export interface BenchOptions {
   readonly resultsFolder: string;
 }
 
-export const CASES = 'P1 P3 P4 P5 lanes P12 lag follow P10 P15 P11 P16 P17 P18 P19 memory'.split(
-  ' ',
-);
+export const CASES =
+  'P1 P3 P4 P5 lanes P12 P13 lag follow P10 P15 P11 P16 P17 P18 P19 memory'.split(' ');
 
 /** How to call it. */
-export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS]
+export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS] [--subscribed=SECONDS]
   [--event-bytes=N] [--events=N] [--restart-events=N] [--entities=N] [--logs=FOLDER] [--run-folder=PATH] [--results=PATH]
 Cases: ${CASES.join(' ')}`;
 
@@ -48,6 +51,8 @@ const FULL = {
   repetitions: 5,
   seconds: 5,
   sustain: 60,
+  subscribed: 300,
+  subscribers: 1_000,
   jitWarmupMs: 2000,
   warmupMs: 1000,
   stored: 2_000_000,
@@ -59,6 +64,8 @@ const QUICK = {
   repetitions: 1,
   seconds: 0.25,
   sustain: 1,
+  subscribed: 2,
+  subscribers: 100,
   jitWarmupMs: 100,
   warmupMs: 30,
   stored: 30_000,
@@ -79,6 +86,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       seconds: { type: 'string' },
       'event-bytes': { type: 'string', default: '200' },
       sustain: { type: 'string' },
+      subscribed: { type: 'string' },
       events: { type: 'string' },
       'restart-events': { type: 'string' },
       entities: { type: 'string' },
@@ -102,6 +110,8 @@ export function readOptions(args: readonly string[]): BenchOptions {
     restartEvents: Math.max(storedEvents, restartEvents),
     tailBytes: defaults.tailBytes,
     sustainMs: positive(values.sustain ?? defaults.sustain, '--sustain') * 1000,
+    subscribedMs: positive(values.subscribed ?? defaults.subscribed, '--subscribed') * 1000,
+    subscribers: defaults.subscribers,
     entities: positive(values.entities ?? defaults.entities, '--entities'),
     floorWrites: values.quick ? 100 : 500,
     clientsMax: values.quick ? 16 : Number.POSITIVE_INFINITY,

@@ -10,6 +10,7 @@ import { runLiveLatency } from './cases/live.ts';
 import { runMemory } from './cases/memory.ts';
 import { runSafetyCost } from './cases/safety-cost.ts';
 import { runStored, STORED_CASES } from './cases/stored.ts';
+import { runSubscribers } from './cases/subscribers.ts';
 import { runSustained } from './cases/sustained.ts';
 import { chartSvg } from './chart.ts';
 import { describeMachine, loadAverage } from './environment.ts';
@@ -59,6 +60,7 @@ async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Com
   const { measurements } = result;
   if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
+  if (bench.wants('P13')) measurements.push(...(await runSubscribers(bench)));
   if (bench.wants('lag')) measurements.push(...(await runLag(bench)));
   if (STORED_CASES.some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench, subjects)));

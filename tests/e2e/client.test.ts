@@ -9,6 +9,7 @@ import {
   QueryClient,
   UnauthenticatedError,
 } from '@allsource/client';
+import { WebSocket } from 'ws';
 import { RunningStore } from '../support/running-store.ts';
 import { storeCases } from '../support/store-cases.ts';
 
@@ -132,6 +133,41 @@ describe('appends whose answers are lost after the commit', () => {
       new Set(events.map(({ json, payload }) => JSON.stringify([json.length > 0, payload]))).size,
     ).toBe(60);
     expect(proxy.lost).toBe(80);
+  });
+});
+
+describe('a slow reader', () => {
+  it.each([
+    ["the platform's WebSocket, which is closed and opened again", 'closed', undefined],
+    [
+      'a WebSocket that pauses',
+      'paused',
+      (url: string, headers: Record<string, string>) => new WebSocket(url, { headers }),
+    ],
+  ] as const)('gets everything once and in order over %s', async (_title, name, webSocket) => {
+    const count = 3_000;
+    const core = new CoreClient(options());
+    const type = `slow.${name}`;
+    const events = Array.from({ length: count }, (_, n) => ({
+      eventType: type,
+      entityId: `slow-${n % 7}`,
+      payload: n,
+    }));
+    await core.ingestBatch(events.slice(0, count / 2));
+    const stream = new EventStreamClient({ ...options(), webSocket, queueMessagesMax: 100 });
+    const seen: unknown[] = [];
+    let reconnects = 0;
+    for await (const item of stream.subscribe({ consumerId: `slow-${name}`, eventTypes: [type] })) {
+      if (item.kind === 'reconnecting') reconnects += 1;
+      if (item.kind !== 'event') continue;
+      seen.push(item.event.payload);
+      if (seen.length === 10) await core.ingestBatch(events.slice(count / 2));
+      // A slow reader that acknowledges seldom: each replay repeats more than the queue takes.
+      if (seen.length % 500 === 0) await core.ackConsumer(`slow-${name}`, item.position ?? 0);
+      if (seen.length === count) break;
+    }
+    expect(seen).toEqual(events.map(({ payload }) => payload));
+    expect(reconnects > 0).toBe(name === 'closed');
   });
 });
 

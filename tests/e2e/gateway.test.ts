@@ -157,8 +157,8 @@ describe('a client that knows only the gateway', () => {
     expect(cluster).toMatchObject({ status: 200, body: { total_nodes: 3, healthy_nodes: 3 } });
     const key = await newKey('plain');
     expect((await store.ask('/api/v1/cluster/status', { key })).status).toBe(403);
-    const pipelines = await store.ask('/api/v1/pipelines', { key });
-    expect(pipelines).toMatchObject({ status: 501, body: { error: { code: 'not_available' } } });
+    const webhooks = await store.ask('/api/v1/webhooks', { key });
+    expect(webhooks).toMatchObject({ status: 501, body: { error: { code: 'not_available' } } });
   });
 
   it('finds everything again after a restart, computed from where the files stood', async () => {

@@ -63,6 +63,16 @@ export class QueryProcess {
     return READY.test(this.output);
   }
 
+  /** The number of the process; 0 while there is none. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Where it answers; null until it does. */
+  get url(): string | null {
+    return READY.exec(this.output)?.[1] ?? null;
+  }
+
   kill(): Promise<void> {
     return this.#end('SIGKILL');
   }

@@ -51,7 +51,8 @@ export class RunningStore {
   }
 
   get apiKey(): string {
-    return readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim();
+    const given = this.#environment['ALLSOURCE_BOOTSTRAP_API_KEY'];
+    return given ?? readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim();
   }
 
   get url(): string {

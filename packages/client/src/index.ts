@@ -22,6 +22,7 @@ export type {
   NewEvent,
   RawEvent,
 } from './events/append.ts';
+export { positionOfEventId } from './events/event-position.ts';
 export type { EventPage, StoredEvent } from './events/stored-event.ts';
 export { type EventQuery, type Instant, QueryEventsParams } from './query/event-query.ts';
 export {
@@ -58,7 +59,13 @@ export type {
   Share,
   SummaryParams,
 } from './query/analytics.ts';
-export type { ProjectionInfo } from './query/projections.ts';
+export type {
+  NewProjection,
+  ProjectionChange,
+  ProjectionCommand,
+  ProjectionInfo,
+  ProjectionType,
+} from './query/projections.ts';
 
 // Failures.
 export {
@@ -71,6 +78,7 @@ export {
   InvalidArgumentError,
   InvalidRequestError,
   NotFoundError,
+  QuotaExceededError,
   RateLimitedError,
   TimeoutError,
   UnauthenticatedError,

@@ -182,4 +182,51 @@ describe('a query', () => {
       '/api/v1/events/query?exclude_event_type_prefix=a.,b.&limit=100&consistency=eventual',
     ]);
   });
+
+  it('creates, changes, commands and deletes projections, each asked once', async () => {
+    const row = {
+      name: 'p q',
+      type: 'event_counter',
+      status: 'created',
+      lag_events: 3,
+      is_stalled: true,
+    };
+    server.script(
+      json(201, { projection: row, data: row }),
+      json(200, { projection: 'p q', status: 'paused', data: row }),
+      json(202, { projection: 'p q', status: 'rebuilding' }),
+      json(200, { projection: 'p q', deleted: 'p q' }),
+      unavailable,
+    );
+    const query = new QueryClient({ url, retry: QUICK });
+    const created = await query.createProjection({
+      name: 'p q',
+      type: 'event_counter',
+      eventTypes: ['order.*'],
+      config: { batchSize: 10 },
+      onFault: { policy: 'skip' },
+      start: true,
+    });
+    expect(created).toMatchObject({ status: 'created', lagEvents: 3, isStalled: true });
+    await query.updateProjection('p q', { description: 'd' });
+    await query.commandProjection('p q', 'rebuild');
+    await query.deleteProjection('p q');
+    await failureOf(query.commandProjection('p q', 'rollback'));
+    expect(server.seen.map(({ method, url: path }) => `${method} ${path}`)).toEqual([
+      'POST /api/v1/projections',
+      'PUT /api/v1/projections/p%20q',
+      'POST /api/v1/projections/p%20q/rebuild',
+      'DELETE /api/v1/projections/p%20q',
+      'POST /api/v1/projections/p%20q/rollback',
+    ]);
+    expect(JSON.parse(server.seen[0]?.body ?? '')).toEqual({
+      name: 'p q',
+      type: 'event_counter',
+      event_types: ['order.*'],
+      config: { batch_size: 10 },
+      on_fault: { policy: 'skip' },
+      start: true,
+    });
+    expect(JSON.parse(server.seen[1]?.body ?? '')).toEqual({ description: 'd' });
+  });
 });

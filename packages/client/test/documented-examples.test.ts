@@ -18,9 +18,9 @@ interface Example {
 
 /** What examples may use without making it: clients of a store of orders and users. */
 const PRELUDE = `
-import { CoreClient, EventStreamClient, foldEvents, ProjectionWorker, QueryClient, QueryEventsParams, coreCheckpoints, AllSourceError, VersionConflictError, type EventFolder, type EventOf } from '@allsource/client';
+import { CoreClient, EventStreamClient, foldEvents, positionOfEventId, ProjectionWorker, QueryClient, QueryEventsParams, coreCheckpoints, AllSourceError, VersionConflictError, type EventFolder, type EventOf } from '@allsource/client';
 import { decider, InMemoryStore, reducer } from '@allsource/client/testing';
-export { CoreClient, EventStreamClient, foldEvents, ProjectionWorker, QueryClient, QueryEventsParams, coreCheckpoints, AllSourceError, VersionConflictError, decider, InMemoryStore, reducer };
+export { CoreClient, EventStreamClient, foldEvents, positionOfEventId, ProjectionWorker, QueryClient, QueryEventsParams, coreCheckpoints, AllSourceError, VersionConflictError, decider, InMemoryStore, reducer };
 export type { EventFolder, EventOf };
 export type Events = { 'order.placed': { total: number }; 'order.paid': { by: string } };
 export declare const core: CoreClient<Events>;

@@ -10,14 +10,18 @@ import {
   type ProjectionStateRoutesOptions,
   projectionStateRoutes,
 } from './http/projection-state-routes.ts';
+import { internalAppendRoutes } from './http/internal-append-route.ts';
 import { schemaRoutes } from './http/schema-routes.ts';
 import { type SseRoutesOptions, sseRoutes } from './http/sse-routes.ts';
 import { type StatsRoutesOptions, statsRoutes } from './http/stats-routes.ts';
 import { streamSocketRoutes } from './http/stream-socket.ts';
+import { upcasterRoutes } from './http/upcaster-routes.ts';
 import { verificationRoutes } from './http/verification-routes.ts';
+import type { AppendRoute } from './http/append-route.ts';
 import type { ConsumerService } from './consumers/consumer-service.ts';
 import type { DefinitionService } from './definitions/definition-service.ts';
 import type { SchemaService } from './schemas/schema-service.ts';
+import type { UpcasterService } from './schemas/upcaster-service.ts';
 import type { VerificationRuns } from './verify/verification-runs.ts';
 
 export interface CoreRoutesOptions {
@@ -26,9 +30,11 @@ export interface CoreRoutesOptions {
   readonly access: AccessRoutesOptions;
   readonly feed: FeedRoutesOptions;
   readonly arrow: ArrowRoutesOptions;
+  readonly appends: AppendRoute;
   readonly consumers: ConsumerService;
   readonly states: ProjectionStateRoutesOptions;
   readonly schemas: SchemaService;
+  readonly upcasters: UpcasterService;
   readonly definitions: DefinitionService;
   readonly sse: SseRoutesOptions;
   readonly events: EventReadRoutesOptions;
@@ -45,9 +51,11 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...accessRoutes(options.access),
     ...feedRoutes(options.feed),
     ...arrowRoutes(options.arrow),
+    ...internalAppendRoutes(options.appends),
     ...consumerRoutes(options.consumers),
     ...projectionStateRoutes(options.states),
     ...schemaRoutes(options.schemas),
+    ...upcasterRoutes(options.upcasters),
     ...definitionRoutes(options.definitions),
     ...streamSocketRoutes(),
     ...sseRoutes(options.sse),

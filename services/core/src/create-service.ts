@@ -47,9 +47,12 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
-import { CompiledSchemas } from './schemas/compiled-schemas.ts';
+import { CompiledSchemas } from '@allsource/schemas/registry';
+import { ChangeTurns } from './schemas/change-turns.ts';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
+import { UpcastThread } from './schemas/upcast-thread.ts';
+import { UpcasterService } from './schemas/upcaster-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
 const VERSION = '0.1.0';
@@ -102,6 +105,8 @@ class Core {
   readonly #youngCollector = new YoungCollector();
   readonly #consumers: ConsumerService;
   readonly #schemas: SchemaService;
+  readonly #upcasters: UpcasterService;
+  readonly #upcastThread = new UpcastThread();
   readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
@@ -130,11 +135,13 @@ class Core {
       head: () => journal.head,
     });
     const schemas = { fold: parts.schemas, compiled: new CompiledSchemas() };
+    const { functions } = this.#upcastThread;
+    const changing = { ...schemas, appender: journal, turns: new ChangeTurns(), functions };
     this.#schemas = new SchemaService({
-      ...schemas,
-      appender: journal,
+      ...changing,
       hasTenant: (tenantId) => directory.hasTenant(tenantId),
     });
+    this.#upcasters = new UpcasterService(changing);
     this.#schemaGate = new SchemaGate({ ...schemas, counts: parts.metrics });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
@@ -206,8 +213,10 @@ class Core {
       },
       feed: { log: journal, feed },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
+      appends: this.#appendRoute(),
       consumers: this.#consumers,
       schemas: this.#schemas,
+      upcasters: this.#upcasters,
       definitions: new DefinitionService({
         fold: parts.definitions,
         appender: journal,
@@ -259,6 +268,11 @@ class Core {
     });
   }
 
+  #appendRoute(): AppendRoute {
+    const guards = { guard: this.#guard, resolveTenant: this.#resolveTenant };
+    return new AppendRoute({ ...this.#appends(), ...guards });
+  }
+
   /** What every way to append rests on. */
   #appends() {
     const { config, logger, parts } = this.#options;
@@ -278,7 +292,7 @@ class Core {
   #server(app: Express): { readonly server: Server; readonly lane: ConnectionLane } {
     const { config, logger, httpMetrics, parts } = this.#options;
     const appends = { ...this.#appends(), guard: this.#guard, resolveTenant: this.#resolveTenant };
-    const route = new AppendRoute(appends);
+    const route = this.#appendRoute();
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
     const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });
@@ -337,6 +351,7 @@ class Core {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     this.#query?.close();
+    await this.#upcastThread.close();
     await parts.checkpointer?.close();
     await parts.journal.close();
     await releaseLock();

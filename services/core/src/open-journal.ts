@@ -23,7 +23,7 @@ import type { SealingStatus } from './log/sealing.ts';
 import { CheckpointMetrics } from './observability/checkpoint-metrics.ts';
 import { openLogStore } from './open-log-store.ts';
 import { ProjectionStateFold } from './projection-state/projection-state-fold.ts';
-import { SchemaFold } from './schemas/schema-fold.ts';
+import { SchemaFold } from '@allsource/schemas/registry';
 import { NodeDisk } from './storage/node-disk.ts';
 
 /** Random bits of an event id, see shared/model/event-id.ts. */

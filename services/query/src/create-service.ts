@@ -9,6 +9,8 @@ import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { CompiledSchemas } from '@allsource/schemas/registry';
+import { Upcasts } from '@allsource/schemas/upcasting';
 import { FreshAccess } from '@allsource/service-kit/access';
 import {
   Forwarder,
@@ -22,6 +24,7 @@ import {
   type ConnectionLane,
   createApp,
   createGuard,
+  type Guard,
   listen,
   type ReadinessCheck,
   type Route,
@@ -38,18 +41,22 @@ import type { EventRoute } from './http/event-routes.ts';
 import { openReadLane } from './http/read-lane/read-lane.ts';
 import { UpgradeProxy } from './gateway/upgrade-proxy.ts';
 import { projectionTotals, watchProjections } from './observability/projection-metrics.ts';
+import { watchPipelines } from './observability/pipeline-metrics.ts';
 import { QueryMetrics } from './observability/query-metrics.ts';
 import { TenantRates } from './observability/tenant-rates.ts';
 import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
-import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
+import { BUILT_IN_PROJECTIONS, builtInProjection } from './projections/built-in.ts';
 import { DefinitionCheck } from './own-projections/definition-check.ts';
 import { LateRuntime } from './own-projections/late-runtime.ts';
 import { OwnProjections } from './own-projections/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
+import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
+import { UpcastThread } from './schemas/upcast-thread.ts';
+import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
 /** Where clients look for the API document, besides /openapi.json and /docs. */
@@ -147,13 +154,16 @@ interface QueryOptions {
 class Query {
   readonly #options: QueryOptions;
   readonly #authenticator: Authenticator;
+  readonly #guard: Guard;
   readonly #live = new LiveConnections();
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #upcastThread = new UpcastThread();
   readonly #definitionWriter: DefinitionWriter;
   readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
+  readonly #pipelines: KeptPipelines;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
 
@@ -178,12 +188,19 @@ class Query {
       check: (definition) => this.#definitionCheck.check(definition),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
+    this.#pipelines = createPipelines({
+      ...options,
+      writer: this.#definitionWriter,
+      projectionState: projectionStates(stores, options.projectionRuntime),
+    });
+    watchPipelines(options.httpMetrics.registry, () => this.#pipelines.pipelines.measured());
     this.#authenticator = new Authenticator({
       directory: stores.access.directory,
       jwtSecret: config.jwtSecret,
       devTenant: config.devMode ? config.bootstrapTenant : null,
       nowMs: () => systemClock.nowMicros() / 1000,
     });
+    this.#guard = createGuard({ authenticator: this.#authenticator, internalToken: null });
     metrics.watch({
       stores: stores.followed,
       liveConnections: () => this.#live.count,
@@ -209,7 +226,7 @@ class Query {
     const app = createApp({
       edge: 'gateway',
       routes,
-      guard: createGuard({ authenticator: this.#authenticator, internalToken: null }),
+      guard: this.#guard,
       resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
       logger,
       metrics: httpMetrics,
@@ -228,6 +245,10 @@ class Query {
     const { stores, parquet, config, logger, httpMetrics, metrics, ingestRates } = this.#options;
     const waitMs = config.readWaitMs;
     const { history, historyFollower, projections, projectionFollower } = stores;
+    const { access, accessFollower, schemas } = stores;
+    const { functions } = this.#upcastThread;
+    const schemaGate = new ReadGate({ follower: accessFollower, store: access, waitMs });
+    const upcasts = new Upcasts({ fold: schemas, compiled: new CompiledSchemas(), functions });
     return {
       health: {
         service: 'allsource-query',
@@ -238,6 +259,8 @@ class Query {
       stores,
       parquet,
       historyGate: new ReadGate({ follower: historyFollower, store: history, waitMs }),
+      schemaGate,
+      upcasting: new Upcasting({ upcasts, gate: schemaGate }),
       projectionGate: new ReadGate({
         follower: projectionFollower,
         store: projections,
@@ -261,6 +284,10 @@ class Query {
       controlPlane: this.#controlPlane,
       definitionWriter: this.#definitionWriter,
       ownProjections: this.#ownProjections,
+      pipelines: this.#pipelines,
+      pipelineWaitMs: waitMs,
+      live: this.#live,
+      guard: this.#guard,
     };
   }
 
@@ -317,7 +344,9 @@ class Query {
     await parquet.parquet?.close();
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
+    await this.#pipelines.close();
     await stores.close();
+    await this.#upcastThread.close();
     await projectionRuntime.close();
     await this.#definitionCheck.close();
     this.#core.close();
@@ -346,4 +375,13 @@ async function serveRefreshed({ access, request, response, app }: Refreshed): Pr
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** The states of projections, those of the store itself and those of tenants, as pipelines look them up. */
+function projectionStates(stores: ReadStores, runtime: ProjectionRuntime) {
+  return (tenant: string, name: string, key: string): string | null => {
+    const builtIn = builtInProjection(name);
+    if (builtIn !== null) return stores.projections.state(builtIn, tenant, key)?.state ?? null;
+    return runtime.read(tenant, name, key).state;
+  };
 }

@@ -1,6 +1,12 @@
 import type { Clock } from '@allsource/shared/model';
-import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
-import { type HealthOptions, healthRoutes, type Route } from '@allsource/service-kit/http';
+import type { Forwarder, LiveConnections, Upstream } from '@allsource/service-kit/forward';
+import {
+  type Guard,
+  type Call,
+  type HealthOptions,
+  healthRoutes,
+  type Route,
+} from '@allsource/service-kit/http';
 import type { Registry } from 'prom-client';
 import type { DefinitionWriter } from './definitions/definition-writer.ts';
 import { forwardedRoutes, forwardVersioned } from './gateway/forwarded-routes.ts';
@@ -13,19 +19,25 @@ import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
+import { pipelineResultsRoutes } from './http/pipeline-results-routes.ts';
+import { pipelineRoutes } from './http/pipeline-routes.ts';
 import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
+import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
 import { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
+import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
+import type { KeptPipelines } from './pipelines/create-pipelines.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
 import type { TenantRates } from './observability/tenant-rates.ts';
 import type { ReadStores } from './read-stores.ts';
 import type { QueryLimits } from './reads/query-budget.ts';
 import type { ReadGate } from './reads/read-gate.ts';
+import type { Upcasting } from './schemas/upcasting.ts';
 
 export interface QueryRoutesOptions {
   readonly health: HealthOptions;
@@ -33,6 +45,9 @@ export interface QueryRoutesOptions {
   /** The gate of reads of the event history, and that of reads of the projections. */
   readonly historyGate: ReadGate;
   readonly projectionGate: ReadGate;
+  /** The gate of reads of the schemas. */
+  readonly schemaGate: ReadGate;
+  readonly upcasting: Upcasting;
   /** What one query may cost. */
   readonly limits: QueryLimits;
   readonly parquet: ParquetRoutesOptions;
@@ -47,6 +62,12 @@ export interface QueryRoutesOptions {
   /** Has definitions of projections and pipelines kept by core. */
   readonly definitionWriter: DefinitionWriter;
   readonly ownProjections: OwnProjections;
+  readonly pipelines: KeptPipelines;
+  /** How long a read waits for a pipeline. */
+  readonly pipelineWaitMs: number;
+  /** Connections that stay open. */
+  readonly live: LiveConnections;
+  readonly guard: Guard;
 }
 
 /** Where /livez, /readyz and /health are also found. */
@@ -61,6 +82,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, queryRates, clock, forwarder, core } = options;
   const { history, catalog, projections, projectionFollower, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
+  const upcast = { ...ofHistory, upcasting: options.upcasting };
   const ofProjections = { projections, gate: projectionGate };
   const own = options.ownProjections;
   const toFold = (tenant: string, types: readonly string[]) =>
@@ -69,13 +91,14 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
   const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
-    ...withEventStreams(eventRoutes({ ...ofHistory, answers: stores.answers }), ofHistory),
-    ...entityRoutes({ ...ofHistory, snapshots: snapshotting.snapshots }),
+    ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),
+    ...entityRoutes({ ...upcast, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),
-    ...analyticsRoutes({ ...ofHistory, clock }),
+    ...analyticsRoutes({ ...ofHistory, clock, answers: stores.answers }),
     ...entitySnapshotRoutes(ofProjections),
     ...parquetRoutes(options.parquet),
+    ...schemaEvolutionRoutes({ schemas: stores.schemas, gate: options.schemaGate }),
     ...statsRoutes({
       ...options,
       ...ofHistory,
@@ -83,6 +106,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
       ownProjectionCount: (tenant) => own.count(tenant),
     }),
     ...replayRoutes(ofReplays),
+    ...routesOfPipelines(options),
     ...ownProjectionRoutes({
       own,
       replayBuiltIn: (call, name) => replayBuiltIn(call, name, ofReplays),
@@ -105,11 +129,30 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   ];
 }
 
+function routesOfPipelines(options: QueryRoutesOptions): Route[] {
+  const { stores, live, guard, pipelineWaitMs: waitMs } = options;
+  const { pipelines, runtime, results } = options.pipelines;
+  const reads = {
+    runtime,
+    follower: stores.accessFollower,
+    waitMs,
+    savedPosition: (pipeline: ForcedPipeline) =>
+      results.progress(pipelines.fileOf(pipeline))?.position ?? 0,
+  };
+  const requireReader = ({ request }: Call) => void guard(request, 'read');
+  return [
+    ...pipelineRoutes({ pipelines, reads }),
+    ...pipelineResultsRoutes({ pipelines, results, reads, live, requireReader }),
+  ];
+}
+
 /** The reads that the lean lane serves, and Express as well. */
-export function readLaneRoutes({ stores, historyGate, limits }: QueryRoutesOptions): EventRoute[] {
+export function readLaneRoutes(options: QueryRoutesOptions): EventRoute[] {
+  const { stores, historyGate, limits, upcasting } = options;
   const { history, catalog, answers } = stores;
   const served = /\/events\/(?:query|:eventId)$/;
-  return eventRoutes({ history, catalog, answers, gate: historyGate, limits }).filter(({ path }) =>
+  const gate = historyGate;
+  return eventRoutes({ history, catalog, answers, gate, limits, upcasting }).filter(({ path }) =>
     served.test(path),
   );
 }

@@ -7,6 +7,7 @@
  * up once, the service is not ready and reads answer 503.
  */
 import { join } from 'node:path';
+import { SchemaFold } from '@allsource/schemas/registry';
 import { Problem } from '@allsource/shared/errors';
 import { systemClock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -67,6 +68,8 @@ interface InternalToken {
 
 export class ReadStores {
   readonly access = new AccessSink();
+  /** The schemas and upcasters of all tenants. */
+  readonly schemas = new SchemaFold();
   /** The projections and pipelines of all tenants, and when they are to be carried out. */
   readonly definitions = new DefinitionDirectory();
   readonly settledDefinitions: SettledDefinitions;
@@ -120,7 +123,7 @@ export class ReadStores {
       logger: options.logger,
       onStep: options.onReplayStep,
     });
-    const systemFolds = new SystemFolds(this.access, this.definitions);
+    const systemFolds = new SystemFolds(this);
     this.accessFollower = pending(systemFolds);
     this.settledDefinitions = new SettledDefinitions({
       directory: this.definitions,

@@ -33,10 +33,10 @@ import {
   parseStates,
   type ProjectionState,
   type ProjectionStatePage,
-  projectionPath,
   stateIn,
   statePath,
 } from './projection-states.ts';
+import { projectionPath } from '../query/projections.ts';
 
 export interface CoreClientOptions<Events extends object = AnyEvents> extends ClientOptions {
   /** Checks the events that a consumer polls; see {@link EventParser}. */

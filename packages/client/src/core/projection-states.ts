@@ -1,3 +1,4 @@
+import { projectionPath } from '../query/projections.ts';
 import { listMember, optionalNumber, textMember, type WireObject } from '../http/wire.ts';
 
 /** The saved state of an entity of a projection. */
@@ -24,10 +25,6 @@ export interface ListStatesParams {
 /** The path of the state of one entity. */
 export function statePath(projection: string, entityId: string): string {
   return `${projectionPath(projection)}/${encodeURIComponent(entityId)}/state`;
-}
-
-export function projectionPath(projection: string): string {
-  return `/api/v1/projections/${encodeURIComponent(projection)}`;
 }
 
 /** Reads the state of one row; undefined when there is none. */

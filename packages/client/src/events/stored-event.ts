@@ -50,9 +50,9 @@ export function parseStoredEvent(json: string): StoredEvent {
   return storedEvent(parseObject(json), json);
 }
 
-/** Reads one event that is parsed already; its text is printed anew. */
-export function parseStoredEventObject(event: WireObject): StoredEvent {
-  return storedEvent(event, null);
+/** Reads one event that is parsed already; where its text is not at hand it is printed anew. */
+export function parseStoredEventObject(event: WireObject, json: string | null = null): StoredEvent {
+  return storedEvent(event, json);
 }
 
 function storedEvent(event: WireObject, json: string | null): StoredEvent {

@@ -68,6 +68,11 @@ export class RateLimitedError extends AllSourceError {
   override readonly name = 'RateLimitedError';
 }
 
+/** The tenant has used what it may use (402); `problem` says of what, and how much. */
+export class QuotaExceededError extends AllSourceError {
+  override readonly name = 'QuotaExceededError';
+}
+
 /** The key is missing, unknown or expired (401). */
 export class UnauthenticatedError extends AllSourceError {
   override readonly name = 'UnauthenticatedError';
@@ -172,6 +177,8 @@ function classOf(code: string, status: number): ErrorClass {
       return InvalidRequestError;
     case 401:
       return UnauthenticatedError;
+    case 402:
+      return QuotaExceededError;
     case 403:
       return ForbiddenError;
     case 404:

@@ -42,6 +42,13 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** A request with a JSON body. */
+export interface JsonRequest {
+  readonly method: 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+}
+
 export class Connection {
   readonly transport: Transport;
   readonly #policy: RetryPolicy;
@@ -57,14 +64,9 @@ export class Connection {
     this.#onRetry = options.onRetry;
   }
 
-  get policy(): RetryPolicy {
-    return this.#policy;
-  }
-
   /** Makes a call, again and again if need be. */
   call(request: TransportRequest): Promise<TransportAnswer> {
-    const attempt = () => this.transport.request(request);
-    return withRetries(() => (this.#breaker === null ? attempt() : this.#breaker.run(attempt)), {
+    return withRetries(() => this.#attempt(request), {
       policy: this.#policy,
       onRetry: this.#onRetry,
       signal: request.signal,
@@ -81,12 +83,18 @@ export class Connection {
   }
 
   /** Sends a JSON body that may be sent twice, and reads a JSON object. */
-  async send(
-    { method, path, body }: { method: 'POST' | 'PUT' | 'DELETE'; path: string; body?: object },
-    options: CallOptions,
-  ): Promise<WireObject> {
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    return objectOf(await this.call({ method, path, body: text, ...callMembers(options) }));
+  async send(request: JsonRequest, options: CallOptions): Promise<WireObject> {
+    return objectOf(await this.call(transportRequest(request, options)));
+  }
+
+  /** Sends a JSON body that must not be sent twice, and reads a JSON object. */
+  async once(request: JsonRequest, options: CallOptions): Promise<WireObject> {
+    return objectOf(await this.#attempt(transportRequest(request, options)));
+  }
+
+  #attempt(request: TransportRequest): Promise<TransportAnswer> {
+    const attempt = () => this.transport.request(request);
+    return this.#breaker === null ? attempt() : this.#breaker.run(attempt);
   }
 
   /** Ends what is under way and refuses what comes after. */
@@ -97,6 +105,14 @@ export class Connection {
 
 function withDefaults(policy: Partial<RetryPolicy> | undefined): RetryPolicy {
   return { ...RETRY_DEFAULT, ...policy };
+}
+
+function transportRequest(
+  { method, path, body }: JsonRequest,
+  options: CallOptions,
+): TransportRequest {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return { method, path, body: text, ...callMembers(options) };
 }
 
 /** The members of a request that a caller's options give. */

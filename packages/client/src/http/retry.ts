@@ -24,6 +24,14 @@ export const RETRY_DEFAULT: RetryPolicy = {
   delayMsMax: 10_000,
 };
 
+/** For what is to come back whenever the store does: streams and workers. */
+export const RECONNECT: RetryPolicy = {
+  retriesMax: Number.POSITIVE_INFINITY,
+  forMs: Number.POSITIVE_INFINITY,
+  delayMsMin: 100,
+  delayMsMax: 30_000,
+};
+
 /** What is told before each wait. */
 export interface RetryNotice {
   readonly error: AllSourceError;

@@ -16,6 +16,7 @@ import {
 } from '../http/connection.ts';
 import { askHealth, type ServiceHealth } from '../http/health.ts';
 import { isRecord } from '../http/is-record.ts';
+import { RECONNECT } from '../http/retry.ts';
 import { objectMember } from '../http/wire.ts';
 import {
   type Correlation,
@@ -46,7 +47,16 @@ import {
   QueryEventsParams,
   queryParameters,
 } from './event-query.ts';
-import { parseProjection, parseProjections, type ProjectionInfo } from './projections.ts';
+import {
+  type NewProjection,
+  parseProjection,
+  parseProjections,
+  projectionBody,
+  type ProjectionChange,
+  type ProjectionCommand,
+  type ProjectionInfo,
+  projectionPath,
+} from './projections.ts';
 import {
   type ListSnapshotsParams,
   parseSnapshot,
@@ -241,8 +251,8 @@ export class QueryClient<Events extends object = AnyEvents> {
   async *followEvents(
     options: FollowOptions = {},
   ): AsyncGenerator<PositionedEvent<EventOf<Events>>, void, undefined> {
-    const { transport, policy } = this.#connection;
-    for await (const { position, event } of followEvents({ transport, policy }, options))
+    const { transport } = this.#connection;
+    for await (const { position, event } of followEvents({ transport, policy: RECONNECT }, options))
       yield { position, event: typed(event, this.#parseEvent) };
   }
 
@@ -447,8 +457,80 @@ export class QueryClient<Events extends object = AnyEvents> {
    * ```
    */
   async getProjection(name: string, options: CallOptions = {}): Promise<ProjectionInfo> {
-    const path = `/api/v1/projections/${encodeURIComponent(name)}`;
-    return parseProjection(await this.#connection.get(path, options));
+    return parseProjection(await this.#connection.get(projectionPath(name), options));
+  }
+
+  /**
+   * Creates a projection that the store keeps: the state of each entity, counts, time series, a funnel, or what a function of yours makes of the
+   * events. Asked once: after a failure without an answer, look whether it is there. Throws `InvalidRequestError` with the place of what is wrong.
+   *
+   * @example
+   * ```ts
+   * await query.createProjection({
+   *   name: 'orders-by-type',
+   *   type: 'event_counter',
+   *   eventTypes: ['order.*'],
+   *   start: true,
+   * });
+   * ```
+   */
+  async createProjection(
+    projection: NewProjection,
+    options: CallOptions = {},
+  ): Promise<ProjectionInfo> {
+    const body = projectionBody(projection);
+    const request = { method: 'POST', path: '/api/v1/projections', body } as const;
+    return parseProjection(objectMember(await this.#connection.once(request, options), 'data'));
+  }
+
+  /**
+   * Changes a projection, also a running one. Another definition is built beside the one that is read, which it replaces when it has caught up.
+   *
+   * @example
+   * ```ts
+   * await query.updateProjection('orders-by-type', { eventTypes: ['order.placed'] });
+   * ```
+   */
+  async updateProjection(
+    name: string,
+    change: ProjectionChange,
+    options: CallOptions = {},
+  ): Promise<ProjectionInfo> {
+    const request = {
+      method: 'PUT',
+      path: projectionPath(name),
+      body: projectionBody(change),
+    } as const;
+    return parseProjection(objectMember(await this.#connection.once(request, options), 'data'));
+  }
+
+  /**
+   * Starts, pauses, stops, rebuilds a projection, or reads its build before again. Asked once.
+   *
+   * @example
+   * ```ts
+   * await query.commandProjection('orders-by-type', 'pause');
+   * ```
+   */
+  async commandProjection(
+    name: string,
+    command: ProjectionCommand,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const path = `${projectionPath(name)}/${command}`;
+    await this.#connection.once({ method: 'POST', path }, options);
+  }
+
+  /**
+   * Deletes a projection with its states. Asked once.
+   *
+   * @example
+   * ```ts
+   * await query.deleteProjection('orders-by-type');
+   * ```
+   */
+  async deleteProjection(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#connection.once({ method: 'DELETE', path: projectionPath(name) }, options);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { parseStoredEventObject, type StoredEvent } from '../events/stored-event.ts';
 import { badAnswer } from '../http/allsource-error.ts';
 import { isRecord } from '../http/is-record.ts';
-import { numberMember, objectMember, parseObject, type WireObject } from '../http/wire.ts';
+import { numberMember, parseObject, type WireObject } from '../http/wire.ts';
 
 /** What the store says over the WebSocket. */
 export type StreamFrame =
@@ -21,9 +21,9 @@ export function parseStreamFrame(data: unknown): StreamFrame {
   const frame = parseObject(data);
   switch (frame['type']) {
     case undefined:
-      return eventFrame('live', frame);
+      return eventFrame('live', frame, data);
     case 'replay':
-      return replayFrame(frame);
+      return replayFrame(frame, data);
     case 'replay_complete':
       return { kind: 'caught_up', replayed: numberMember(frame, 'replayed') };
     case 'lagged':
@@ -33,9 +33,20 @@ export function parseStreamFrame(data: unknown): StreamFrame {
   }
 }
 
-function replayFrame(frame: WireObject): StreamFrame {
+/** What stands around the event in a replay frame of this store. */
+const REPLAY_HEAD = /^\{"type":"replay","position":\d+,"event":(?=\{)/;
+
+/** The position of a replay frame of this store, without parsing it; null for any other message. */
+export function replayedPosition(text: string): number | null {
+  const digits = /^\{"type":"replay","position":(\d{1,16}),/.exec(text)?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
+function replayFrame(frame: WireObject, text: string): StreamFrame {
   if (!isRecord(frame['event'])) throw badAnswer('a replayed event is missing');
-  const replayed = eventFrame('replay', objectMember(frame, 'event'));
+  const head = REPLAY_HEAD.exec(text)?.[0];
+  const json = head === undefined ? null : text.slice(head.length, -1);
+  const replayed = eventFrame('replay', frame['event'], json);
   return { ...replayed, position: numberMember(frame, 'position') };
 }
 
@@ -43,7 +54,8 @@ function replayFrame(frame: WireObject): StreamFrame {
 function eventFrame(
   phase: 'replay' | 'live',
   object: WireObject,
+  json: string | null,
 ): Extract<StreamFrame, { kind: 'event' }> {
-  const event = parseStoredEventObject(object);
+  const event = parseStoredEventObject(object, json);
   return { kind: 'event', phase, position: event.position, event };
 }

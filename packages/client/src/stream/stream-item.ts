@@ -14,5 +14,9 @@ export type StreamItem<Event> =
   | { readonly kind: 'caught_up'; readonly replayed: number }
   /** Events were missed for good; null: nobody knows how many. Only without a consumer. */
   | { readonly kind: 'lagged'; readonly missed: number | null }
-  /** The connection is lost, and is tried again after the delay. */
-  | { readonly kind: 'reconnecting'; readonly error: AllSourceError; readonly delayMs: number };
+  /** The connection is lost, and is made again after the delay. Without an error it was given up because the reader was behind, and the replay goes on there. */
+  | {
+      readonly kind: 'reconnecting';
+      readonly error: AllSourceError | null;
+      readonly delayMs: number;
+    };

@@ -15,22 +15,16 @@ import type { StoredEvent } from '../events/stored-event.ts';
 import { AllSourceError, unreachable } from '../http/allsource-error.ts';
 import type { Connection } from '../http/connection.ts';
 import { pause, reasonOf } from '../http/pause.ts';
-import { Backoff, type RetryPolicy } from '../http/retry.ts';
+import { Backoff, RECONNECT } from '../http/retry.ts';
 import { MessageQueue, type QueueLimits } from './message-queue.ts';
 import { SilenceWatch, STREAM_PATH, streamFault } from './silence-watch.ts';
-import { parseStreamFrame, type StreamFrame } from './stream-frame.ts';
+import { parseStreamFrame, replayedPosition, type StreamFrame } from './stream-frame.ts';
 import type { StreamItem } from './stream-item.ts';
 import { openWebSocket, type WebSocketFactory, type WebSocketLike } from './web-socket.ts';
 
-/** A stream is to come back whenever the store does. */
-const RECONNECT: RetryPolicy = {
-  retriesMax: Number.POSITIVE_INFINITY,
-  forMs: Number.POSITIVE_INFINITY,
-  delayMsMin: 100,
-  delayMsMax: 30_000,
-};
 /** A connection that lasted this long counts as recovered: the next outage begins with short delays. */
 const STABLE_MS = 1_000;
+const OPENING_MS_MAX = 30_000;
 const QUEUE: QueueLimits = { messagesMax: 10_000, charactersMax: 32 * 1024 * 1024 };
 
 export interface SubscribeOptions {
@@ -73,8 +67,9 @@ export class Subscription {
     while (!signal.aborted) {
       try {
         await this.#register();
-        yield* this.#connectionItems();
-        throw unreachable(this.#connection.transport.url, new Error('the event stream has ended'));
+        const end = yield* this.#connectionItems();
+        if (end === 'ended') throw this.#ended();
+        yield { kind: 'reconnecting', error: null, delayMs: 0 };
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof AllSourceError) || !error.retryable) throw error;
@@ -88,6 +83,10 @@ export class Subscription {
     }
   }
 
+  #ended(): AllSourceError {
+    return unreachable(this.#connection.transport.url, new Error('the event stream has ended'));
+  }
+
   async #register(): Promise<void> {
     const { consumerId, eventTypes, signal } = this.#options;
     if (consumerId === undefined || eventTypes === undefined || this.#wasConnected) return;
@@ -95,19 +94,24 @@ export class Subscription {
     await this.#connection.send({ method: 'POST', path: '/api/v1/consumers', body }, { signal });
   }
 
-  /** What one connection delivers. Returns or throws when it has ended. */
-  async *#connectionItems(): AsyncGenerator<RawItem, void, undefined> {
+  /** What one connection delivers, and whether it ended because the reader was behind: then the next one is made at once. Throws when it does not come about. */
+  async *#connectionItems(): AsyncGenerator<RawItem, 'behind' | 'ended', undefined> {
     const { signal } = this.#options;
     const socket = this.#open();
     const { messagesMax } = QUEUE;
     const limits = { ...QUEUE, messagesMax: this.#settings.queueMessagesMax ?? messagesMax };
     const queue = new MessageQueue(socket, limits);
     const watch = new SilenceWatch(this.#connection, socket, () => queue.end());
-    const abort = () => queue.end();
-    signal.addEventListener('abort', abort);
+    // An abort must not wait for a reader who has stopped reading.
+    const end = () => {
+      queue.end();
+      watch.stop();
+      socket.close(1000);
+    };
+    signal.addEventListener('abort', end);
     socket.addEventListener('message', ({ data }) => {
       watch.heard();
-      queue.push(data);
+      if (!this.#isRepeated(data)) queue.push(data);
     });
     socket.addEventListener('close', () => queue.end());
     try {
@@ -116,11 +120,10 @@ export class Subscription {
       if (this.#wasConnected && this.#options.consumerId === undefined)
         yield { kind: 'lagged', missed: null };
       this.#wasConnected = true;
-      yield* this.#framesOf(queue);
+      return yield* this.#framesOf(queue);
     } finally {
-      signal.removeEventListener('abort', abort);
-      watch.stop();
-      socket.close(1000);
+      signal.removeEventListener('abort', end);
+      end();
     }
   }
 
@@ -154,16 +157,23 @@ export class Subscription {
     );
   }
 
-  async *#framesOf(queue: MessageQueue): AsyncGenerator<RawItem, void, undefined> {
+  async *#framesOf(queue: MessageQueue): AsyncGenerator<RawItem, 'behind' | 'ended', undefined> {
     const isConsumer = this.#options.consumerId !== undefined;
     for (let next = await queue.next(); next !== null; next = await queue.next()) {
-      if (this.#options.signal.aborted) return;
+      if (this.#options.signal.aborted) return 'ended';
       const frame = parseStreamFrame(next.data);
       if (frame.kind === 'other' || !this.#isNew(frame)) continue;
       // The replay of a new connection brings what was dropped.
-      if (frame.kind === 'lagged' && isConsumer) return;
+      if (frame.kind === 'lagged' && isConsumer) return 'behind';
       yield frame;
     }
+    return queue.hasOverflowed ? 'behind' : 'ended';
+  }
+
+  /** Repeated events take no room in the queue: a replay that repeats more than fits must come to what is new. */
+  #isRepeated(data: unknown): boolean {
+    const position = typeof data === 'string' ? replayedPosition(data) : null;
+    return position !== null && position <= this.#deliveredPosition;
   }
 
   #isNew(frame: StreamFrame): boolean {
@@ -174,14 +184,16 @@ export class Subscription {
   }
 }
 
-/** True when the handshake succeeds; false when it fails or the signal aborts first. */
+/** True when the handshake succeeds; false when it fails, takes too long, or the signal aborts first. */
 function hasOpened(socket: WebSocketLike, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (isOpen: boolean) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', fail);
       resolve(isOpen);
     };
     const fail = () => settle(false);
+    const timer = setTimeout(fail, OPENING_MS_MAX);
     socket.addEventListener('open', () => settle(true));
     socket.addEventListener('error', fail);
     socket.addEventListener('close', fail);

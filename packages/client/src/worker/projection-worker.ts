@@ -12,7 +12,7 @@ import { CoreClient } from '../core/core-client.ts';
 import type { AnyEvents, EventOf, EventTypeOf } from '../events/event-map.ts';
 import { AllSourceError, InvalidArgumentError } from '../http/allsource-error.ts';
 import { pause, reasonOf } from '../http/pause.ts';
-import { Backoff, type RetryPolicy } from '../http/retry.ts';
+import { Backoff, RECONNECT } from '../http/retry.ts';
 import { applied } from '../query/event-folder.ts';
 import { EventStreamClient } from '../stream/event-stream-client.ts';
 import type { StreamItem } from '../stream/stream-item.ts';
@@ -24,12 +24,6 @@ import { WorkerProgress } from './worker-progress.ts';
 
 const CHECKPOINT_EVENTS = 100;
 const CHECKPOINT_MS = 5_000;
-const SAVE_AGAIN: RetryPolicy = {
-  retriesMax: Number.POSITIVE_INFINITY,
-  forMs: Number.POSITIVE_INFINITY,
-  delayMsMin: 100,
-  delayMsMax: 30_000,
-};
 
 export interface ProjectionWorkerOptions<State, Events extends object = AnyEvents> {
   /** The store. The worker opens its stream to the same address, with the same key. */
@@ -293,11 +287,11 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
     item: StreamItem<EventOf<Events>>,
     progress: WorkerProgress<State, Events>,
   ): Promise<void> {
-    const { reducer, checkpointInterval = CHECKPOINT_EVENTS, onError } = this.#options;
+    const { checkpointInterval = CHECKPOINT_EVENTS, onError } = this.#options;
     switch (item.kind) {
       case 'event':
         if (!this.#isNew(item, progress)) return;
-        progress.advance(applied(reducer, progress.state, item.event), item.position);
+        progress.advance(this.#reduced(progress, item.event), item.position);
         if (progress.unsavedEvents >= checkpointInterval) await this.#save(progress);
         break;
       case 'caught_up':
@@ -306,12 +300,22 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
         break;
       case 'reconnecting':
         this.#isCaughtUp = false;
-        onError?.(item.error);
+        if (item.error !== null) onError?.(item.error);
         break;
       case 'lagged':
         break;
     }
     this.#wake();
+  }
+
+  // Between the throw and the worker's end a save on time may come.
+  #reduced(progress: WorkerProgress<State, Events>, event: EventOf<Events>): State {
+    try {
+      return applied(this.#options.reducer, progress.state, event);
+    } catch (error) {
+      progress.abandon();
+      throw error;
+    }
   }
 
   #isNew(
@@ -324,7 +328,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
 
   /** Saves, again and again while the failure is one that passes and the worker is wanted. */
   async #save(progress: WorkerProgress<State, Events>): Promise<void> {
-    const backoff = new Backoff(SAVE_AGAIN);
+    const backoff = new Backoff(RECONNECT);
     const { signal } = this.#stopping;
     for (;;) {
       try {
@@ -332,7 +336,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
       } catch (error) {
         if (!(error instanceof AllSourceError) || !error.retryable || signal.aborted) throw error;
         this.#options.onError?.(error);
-        const delayMs = backoff.nextDelayMs(error.retryAfterMs) ?? SAVE_AGAIN.delayMsMax;
+        const delayMs = backoff.nextDelayMs(error.retryAfterMs) ?? RECONNECT.delayMsMax;
         await pause(delayMs, signal).catch(() => undefined);
       }
     }

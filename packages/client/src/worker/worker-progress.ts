@@ -25,6 +25,7 @@ export class WorkerProgress<State, Events extends object> {
   #position: number;
   #savedPosition: number;
   #unsavedEvents = 0;
+  #isAbandoned = false;
   #saving: Promise<void> | null = null;
 
   constructor(options: WorkerProgressOptions<State, Events>) {
@@ -55,10 +56,15 @@ export class WorkerProgress<State, Events extends object> {
     this.#unsavedEvents += 1;
   }
 
+  /** Saves nothing any more: the state may be half changed. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   /** Saves what there is, after a save that is running. */
   async save(): Promise<void> {
     while (this.#saving !== null) await this.#saving.catch(() => undefined);
-    if (this.#position === this.#savedPosition) return;
+    if (this.#isAbandoned || this.#position === this.#savedPosition) return;
     this.#saving = this.#saveNow();
     try {
       await this.#saving;

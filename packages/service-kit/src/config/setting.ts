@@ -29,6 +29,7 @@ const value = <T>(v: T): SettingRead<T> => ({ kind: 'value', value: v });
 const fault = (allowed: string): SettingRead<never> => ({ kind: 'fault', allowed });
 
 function shownDefault(defaultValue: unknown): string {
+  if (Array.isArray(defaultValue) && defaultValue.length === 0) return 'none';
   return defaultValue === null ? 'none' : JSON.stringify(defaultValue).replaceAll('"', '');
 }
 
@@ -92,6 +93,24 @@ export function urlSetting<D extends string | null>(
     return url !== null && base.schemes.includes(url.protocol.slice(0, -1))
       ? value(text.replace(/\/+$/, ''))
       : fault(allowed);
+  });
+}
+
+/** Texts with commas between them, each as `pattern` wants it. Empty: none. */
+export function listSetting(
+  base: Omit<SettingBase<null>, 'defaultValue'> & {
+    readonly pattern: RegExp;
+    readonly allowed: string;
+    readonly itemsMax: number;
+  },
+): Setting<readonly string[]> {
+  const { pattern, allowed, itemsMax, ...rest } = base;
+  return setting<readonly string[]>({ ...rest, defaultValue: [] }, (text) => {
+    const items = text.split(',').map((item) => item.trim());
+    const given = items.filter((item) => item !== '');
+    return given.length <= itemsMax && given.every((item) => pattern.test(item))
+      ? value(given)
+      : fault(`at most ${itemsMax}, with commas between them: ${allowed}`);
   });
 }
 

@@ -4,6 +4,7 @@ import {
   choiceSetting,
   flagSetting,
   integerSetting,
+  listSetting,
   portSetting,
   secretSetting,
   textSetting,
@@ -315,6 +316,22 @@ export const SETTINGS = {
     defaultValue: 10 * MIB,
     min: 1,
     max: 16 * 1024 * MIB,
+  }),
+  pipelineHttpHosts: listSetting({
+    name: 'ALLSOURCE_PIPELINE_HTTP_HOSTS',
+    description:
+      'Hosts of the public internet to which pipelines may send requests (webhooks, and sources of enrich): names, *.domain or *, each perhaps with :port; commas between them. None: pipelines send none.',
+    pattern: /^(?:\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i,
+    allowed: 'names of hosts, *.domain or *, each perhaps with :port',
+    itemsMax: 1_000,
+  }),
+  pipelinePrivateHosts: listSetting({
+    name: 'ALLSOURCE_PIPELINE_PRIVATE_HOSTS',
+    description:
+      'Hosts of a private network to which pipelines may send requests all the same: host:port, commas between them. Every tenant can then reach them through pipelines.',
+    pattern: /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]):\d{1,5}$/i,
+    allowed: 'host:port',
+    itemsMax: 1_000,
   }),
   emptyBearerStreams: flagSetting({
     name: 'ALLSOURCE_EMPTY_BEARER_STREAMS',

@@ -49,6 +49,18 @@ export const ERROR_CATALOGUE = {
     'The tenant has as many schemas as it may have',
     'Validation error: ',
   ),
+  invalid_upcaster: kind(400, 'The upcaster is not one that is taken', 'Validation error: '),
+  upcasters_incomplete: kind(
+    409,
+    'The upcasters would not lead from every version to the newest',
+    'Validation error: ',
+  ),
+  upcaster_not_found: kind(404, 'There is no such upcaster', 'Validation error: '),
+  upcast_failed: kind(
+    422,
+    'An event cannot be brought into the form asked for',
+    'Validation error: ',
+  ),
   position_beyond_head: kind(400, 'The position lies beyond the end of the log', 'Invalid input: '),
   unsupported_media_type: kind(415, 'The content type is not accepted here', 'Invalid input: '),
   payload_too_large: kind(413, 'A payload is over its limit', 'Invalid input: '),

@@ -4,9 +4,9 @@
  *
  *     core           "error": "Invalid input: Event type ..."      a string; 409 version_conflict is flat and exact
  *     gateway        "error": {"code", "message", ...}             an object
- *     control plane  "error": "<code>", "message": "..."           a slug beside the message
+ *     control plane  "error": "<slug>", "message": "..."           the code beside the message; a 401 says "unauthorized"
  */
-import { ERROR_CATALOGUE } from './catalogue.ts';
+import { ERROR_CATALOGUE, type ErrorCode } from './catalogue.ts';
 import type { Problem } from './problem.ts';
 
 export type ErrorEdge = 'core' | 'gateway' | 'control-plane';
@@ -49,9 +49,12 @@ function errorMember(problem: Problem, edge: ErrorEdge): Record<string, unknown>
     case 'gateway':
       return { error: { code: problem.code, message: problem.message, ...problem.members } };
     case 'control-plane':
-      return { error: problem.code, message: problem.message };
+      return { error: SLUGS[problem.code] ?? problem.code, message: problem.message };
   }
 }
+
+// What clients of the control plane know by another word.
+const SLUGS: { readonly [code in ErrorCode]?: string } = { unauthenticated: 'unauthorized' };
 
 // Existing SDKs match these three keys exactly and take anything else for a different error.
 function coreVersionConflict(problem: Problem): Record<string, unknown> {

@@ -87,6 +87,12 @@ export const LIMITS = {
   analyticsCellsMax: 200_000,
   /** Events of the second type that one correlation weighs; each costs 24 bytes and a sort. Those of the first are only counted. */
   correlationEventsMax: 4_000_000,
+  /** Values of a payload field that one answer sorts for percentiles; each costs 8 bytes, and 4 more in the merge. */
+  sortedValuesMax: 4_000_000,
+  /** Times that a sliding window slides within its length. */
+  slidesAWindowMax: 1_000,
+  /** Sessions that one answer lists. */
+  sessionsListedMax: 1_000,
   /** Entities of one tenant that analytics tell apart; each costs 20 bytes, and 4 more in each block that has it. */
   countedEntitiesMax: 20_000_000,
   /** How long one scan of analytics may take, with the turns of others but without its wait. */
@@ -120,6 +126,26 @@ export const LIMITS = {
   schemaSubjectsMax: 10_000,
   /** Versions of one subject. */
   schemaVersionsMax: 10_000,
+  /** Changes from one version of a schema to the next that are listed. */
+  schemaChangesMax: 500,
+  /** Bytes of the mappings of one upcaster. They count among the bytes of the tenant's schemas. */
+  upcasterBytesMax: 64 * KIB,
+  /** Mappings of one upcaster. */
+  upcasterMappingsMax: 200,
+  /** Tokens of a pointer in a mapping. Payloads nest no deeper. */
+  upcasterPointerTokensMax: 64,
+  /** Upcasters that are functions which a process keeps loaded; each has the memory of a sandbox. */
+  loadedUpcastersMax: 4,
+  /** Calls of such functions that wait for their thread. */
+  upcastCallsWaitingMax: 256,
+  /** Samples that an upcaster is tried with. */
+  upcasterSamplesMax: 20,
+  /** Steps from the version of an event to the one asked for. A step may pass over versions. */
+  upcastStepsMax: 100,
+  /** Bytes that an upcast may add to one payload. */
+  upcastGrowthBytesMax: 1 * MIB,
+  /** Places that the mappings of one upcast may look at, beyond one for each 4 bytes of the payload; a place is about 100 ns. */
+  upcastPlacesBase: 20_000,
   /** Bytes of the schemas whose compiled form core keeps. The others are compiled again when they are needed. */
   compiledSchemasBytesMax: 8 * MIB,
   /** Steps that the validation of one payload may take beyond those that its size gives; a step is about 10 ns. */
@@ -156,6 +182,45 @@ export const LIMITS = {
   projectionsMeasuredMax: 200,
   /** Pipelines of a tenant. */
   pipelinesMax: 100,
+  /** Operators of one pipeline. */
+  pipelineOperatorsMax: 32,
+  /** Fields that one `enrich` adds. */
+  pipelineFieldsMax: 100,
+  /** Rows of the table that an `enrich` brings along in its definition. */
+  pipelineTableRowsMax: 5_000,
+  /** Routes of a branch and of an output. */
+  pipelineBranchesMax: 100,
+  /** Fields that make the key of a row. */
+  pipelineKeyFieldsMax: 8,
+  /** Groups or open windows of one operator, at a few hundred bytes each in the file of the pipeline. */
+  pipelineGroupsMax: 100_000,
+  /** Sliding windows that one event may be in. */
+  pipelineWindowsPerEventMax: 100,
+  /** Rows of the table of one pipeline. */
+  pipelineRowsMax: 1_000_000,
+  /** Rows on one page of the results of a pipeline. */
+  pipelineResultsPageMax: 1_000,
+  /** Pipelines that an event may have come through before it is cut off as one that goes round. */
+  pipelineHopsMax: 8,
+  /** Outputs of a pipeline that wait to be written or delivered; it reads on when there are fewer. */
+  pipelineOutboxMax: 10_000,
+  /** Outputs of a pipeline that could not be written or delivered and are kept. With as many it reads no further, so that none is lost. */
+  pipelineDeadLettersMax: 10_000,
+  /** Characters of such a page; the row that passes it is still on it. */
+  pipelineResultsLengthMax: 2 * MIB,
+  /** Events of one append of a pipeline, and bytes of its body but for a single event that is larger. */
+  pipelineAppendEventsMax: 500,
+  pipelineAppendBytesMax: 1 * MIB,
+  /** Events that a pipeline could not work with and remembers; the oldest make room. All are counted. */
+  pipelineFaultsMax: 1_000,
+  /** Tries of one delivery to a webhook. With a first pause of a second, 16 of them take nine hours. */
+  webhookAttemptsMax: 16,
+  /** Deliveries of one pipeline to its webhooks at the same time. */
+  webhooksAtOnceMax: 8,
+  /** How long a webhook or a source outside may take to answer. */
+  outboundTimeoutMs: 10_000,
+  /** Bytes of an answer of a source outside. */
+  outboundAnswerBytesMax: 256 * KIB,
   /** Replays of a tenant whose records are kept; the oldest that have ended make room. */
   replayRecordsMax: 100,
   /** Replays that wait or run, of all tenants together. One runs at a time. */

@@ -67,6 +67,7 @@ export {
   VERIFY_PATH,
 } from './inspection.ts';
 export { DEFINITIONS_PATH } from './definitions-path.ts';
+export { INTERNAL_APPEND_PATH } from './internal-append-path.ts';
 export {
   type EarlierBuild,
   FAULT_POLICIES,
@@ -104,6 +105,8 @@ export {
   type SchemaEnforcement,
   type SchemaEnforcementSet,
   type SchemaRegistered,
+  type SchemaUpcasterRemoved,
+  type SchemaUpcasterSet,
   type SystemEvent,
   type SystemEventType,
   type TenantCreated,

@@ -64,6 +64,22 @@ export interface SchemaRegistered {
   readonly schema: unknown;
 }
 
+/** A step from one version of a schema to a later one. Folds take the text of the mappings from the raw payload. */
+export interface SchemaUpcasterSet {
+  readonly subject: string;
+  readonly from_version: number;
+  readonly to_version: number;
+  readonly description: string | null;
+  readonly mappings: unknown;
+  /** Instead of mappings: the source of a function. */
+  readonly function?: string;
+}
+
+export interface SchemaUpcasterRemoved {
+  readonly subject: string;
+  readonly from_version: number;
+}
+
 export interface SchemaCompatibilitySet {
   readonly subject: string;
   readonly compatibility: CompatibilityMode;
@@ -99,6 +115,8 @@ interface SystemPayloads {
   '_system.projection_state.saved': ProjectionStateSaved;
   '_system.schema.registered': SchemaRegistered;
   '_system.schema.compatibility_set': SchemaCompatibilitySet;
+  '_system.schema.upcaster_set': SchemaUpcasterSet;
+  '_system.schema.upcaster_removed': SchemaUpcasterRemoved;
   '_system.tenant.schema_enforcement_set': SchemaEnforcementSet;
   '_system.definition.set': DefinitionSet;
   '_system.definition.removed': DefinitionRemoved;
@@ -120,6 +138,8 @@ const SYSTEM_EVENT_TYPES: ReadonlySet<string> = new Set<SystemEventType>([
   '_system.projection_state.saved',
   '_system.schema.registered',
   '_system.schema.compatibility_set',
+  '_system.schema.upcaster_set',
+  '_system.schema.upcaster_removed',
   '_system.tenant.schema_enforcement_set',
   '_system.definition.set',
   '_system.definition.removed',

@@ -39,6 +39,12 @@ export const INGEST_ROUTES = [
   },
 ] as const;
 
+/** The paths of older clients, which write no version. They expect whole events back from a batch. */
+const UNVERSIONED_PATHS: ReadonlyMap<string, AppendPath> = new Map([
+  ['/api/events', SINGLE_PATH],
+  ['/api/events/batch', BATCH_PATH],
+]);
+
 export type AppendPath = (typeof INGEST_ROUTES)[number]['path'];
 
 /** The part of a request that comes before its body. */
@@ -46,6 +52,8 @@ export interface AppendHead {
   readonly path: AppendPath;
   /** Behind the question mark; empty when there is none. */
   readonly query: string;
+  /** True where the client wrote the path without a version. */
+  readonly isUnversioned: boolean;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -95,12 +103,17 @@ export class AppendRoute {
 
   /** Checks what can be checked before the body is read. Throws a problem. */
   admit(head: AppendHead): AdmittedAppend {
-    const { guard, closedFor } = this.#options;
+    const { guard } = this.#options;
     const principal = must(guard(head, 'write'), 'an append has a principal');
-    const closed = closedFor();
-    if (closed !== null) throw closed;
+    this.requireOpen();
     requireJson(head);
     return { head, principal, key: idempotencyKey(head.headers) };
+  }
+
+  /** Throws a problem while the service takes no appends. */
+  requireOpen(): void {
+    const closed = this.#options.closedFor();
+    if (closed !== null) throw closed;
   }
 
   /** Appends the events of a body. The parts are the body's, in order. Throws a problem. */
@@ -114,7 +127,8 @@ export class AppendRoute {
     const parsed = scan() ?? PARSERS[shape](joined(parts), context);
     const tenant = this.#tenant(principal, head.query, parsed.tenant);
     const prefer = head.headers.prefer;
-    const isRepresentation = prefer !== undefined && isRepresentationWanted(prefer);
+    const isRepresentation =
+      head.isUnversioned || (prefer !== undefined && isRepresentationWanted(prefer));
     let events = 'generation' in parsed ? parsed : parsed.events;
     if ('length' in events && events.length === 0) {
       const body = answerBytes(batchAnswer(null, isRepresentation));
@@ -161,11 +175,16 @@ export class AppendRoute {
 }
 
 /** The route that a URL names, and its query; null when it names none of them. */
-export function appendTarget(url: string): Pick<AppendHead, 'path' | 'query'> | null {
+export function appendTarget(
+  url: string,
+): Pick<AppendHead, 'path' | 'query' | 'isUnversioned'> | null {
   const mark = url.indexOf('?');
-  const path = mark === -1 ? url : url.slice(0, mark);
-  if (path !== SINGLE_PATH && path !== BATCH_PATH) return null;
-  return { path, query: mark === -1 ? '' : url.slice(mark + 1) };
+  const written = mark === -1 ? url : url.slice(0, mark);
+  const query = mark === -1 ? '' : url.slice(mark + 1);
+  if (written === SINGLE_PATH || written === BATCH_PATH)
+    return { path: written, query, isUnversioned: false };
+  const path = UNVERSIONED_PATHS.get(written);
+  return path === undefined ? null : { path, query, isUnversioned: true };
 }
 
 function isRepresentationWanted(prefer: string | string[]): boolean {
@@ -208,7 +227,8 @@ export function streamKey(headers: IncomingHttpHeaders): string | null {
   return idempotencyKey(headers, LIMITS.streamKeyBytesMax);
 }
 
-function idempotencyKey(
+/** The Idempotency-Key of a request; null when it has none. Throws `invalid_idempotency_key`. */
+export function idempotencyKey(
   headers: IncomingHttpHeaders,
   bytesMax: number = LIMITS.idempotencyKeyBytesMax,
 ): string | null {

@@ -41,7 +41,8 @@ async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise
   if (streamFormatOf(call.request.headers.accept) !== null) return await options.forward(call);
   const query = parseEventQuery(call.query);
   // Cursors and plans are the query service's: page one again, without a word, would be read for ever.
-  const isForReadStore = call.query.text('cursor') !== null || call.query.flag('explain') === true;
+  const isForReadStore =
+    call.query.text('cursor') !== null || call.query.flag('explain') === true || isUpcast(call);
   if (query.entity === null || isForReadStore) return await options.forward(call);
   const { response } = call;
   const page = await options.entities.page({
@@ -53,6 +54,12 @@ async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise
   await answerJsonParts(call, queryParts(page));
 }
 
+/** Payloads in another form than they are stored are the query service's. */
+function isUpcast({ query }: Call): boolean {
+  const asked = query.text('upcast');
+  return asked !== null && asked !== 'false';
+}
+
 async function* queryParts(page: EntityPage): AsyncGenerator<string> {
   yield '{"events":[';
   yield* jsonElements(page.events(), positionedEventJson);
@@ -61,6 +68,7 @@ async function* queryParts(page: EntityPage): AsyncGenerator<string> {
 }
 
 async function getEvent(call: Call, options: EventReadRoutesOptions): Promise<void> {
+  if (isUpcast(call)) return await options.forward(call);
   const event = await findEvent(options, call.tenant(), call.pathParameter('eventId'));
   call.json(200, `{"event":${positionedEventJson(event)},"found":true}`);
 }

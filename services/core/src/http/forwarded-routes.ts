@@ -5,6 +5,7 @@
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
+import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
 export type QueryForward = (call: Call) => Promise<void>;
@@ -12,7 +13,7 @@ export type QueryForward = (call: Call) => Promise<void>;
 interface QueryRoute {
   /** GET unless said otherwise. */
   readonly method?: Method;
-  /** Below /api/v1. */
+  /** Below /api/v1, and below /api for clients that write no version; the query service tells the two apart. */
   readonly path: string;
   readonly needs: RouteNeed;
   readonly summary: string;
@@ -20,6 +21,7 @@ interface QueryRoute {
 
 const MANAGE = 'manage_pipelines';
 const ONE_PROJECTION = '/projections/:name';
+const API_BASES = ['/api/v1', '/api'] as const;
 
 /** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
 const OWNED_BY_QUERY: readonly QueryRoute[] = [
@@ -97,11 +99,22 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'read',
     summary: 'How often events of two types come near each other on the same entity.',
   },
-  { path: '/analytics/percentiles', needs: 'authenticated', summary: 'Percentiles of a field.' },
-  { path: '/analytics/stddev', needs: 'authenticated', summary: 'The spread of a field.' },
-  { path: '/analytics/sliding-window', needs: 'authenticated', summary: 'Counts that slide.' },
-  { path: '/analytics/session-window', needs: 'authenticated', summary: 'Events by session.' },
-  { path: '/analytics/cache/stats', needs: 'authenticated', summary: 'Figures of a cache.' },
+  { path: '/analytics/percentiles', needs: 'read', summary: 'Percentiles of a field.' },
+  { path: '/analytics/stddev', needs: 'read', summary: 'The spread of a field.' },
+  { path: '/analytics/sliding-window', needs: 'read', summary: 'Counts that slide.' },
+  { path: '/analytics/session-window', needs: 'read', summary: 'Events by session.' },
+  { path: '/analytics/cache/stats', needs: 'metrics', summary: 'Figures of a cache.' },
+  { path: '/schema-evolution/stats', needs: 'read', summary: 'Counts of schemas and upcasters.' },
+  {
+    path: '/schema-evolution/history/:eventType',
+    needs: 'read',
+    summary: 'The versions of a schema, and what each has changed.',
+  },
+  {
+    path: '/schema-evolution/schema/:eventType',
+    needs: 'read',
+    summary: 'The newest version of a schema, with a list of all versions.',
+  },
   {
     method: 'POST',
     path: '/snapshots',
@@ -140,6 +153,51 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
     needs: 'write',
     summary: 'Cancels a replay that has not ended.',
   },
+  { path: '/pipelines/stats', needs: 'read', summary: 'What each pipeline has done.' },
+  {
+    method: 'POST',
+    path: '/pipelines',
+    needs: 'manage_pipelines',
+    summary: 'Registers a pipeline, or changes it.',
+  },
+  { path: '/pipelines', needs: 'read', summary: 'The pipelines of the tenant.' },
+  { path: '/pipelines/:pipelineId/stats', needs: 'read', summary: 'What a pipeline has done.' },
+  {
+    method: 'PUT',
+    path: '/pipelines/:pipelineId/reset',
+    needs: 'manage_pipelines',
+    summary: 'Begins a pipeline anew.',
+  },
+  { path: '/pipelines/:pipelineId/results', needs: 'read', summary: 'The rows of a pipeline.' },
+  {
+    path: '/pipelines/:pipelineId/dead-letters',
+    needs: 'read',
+    summary: 'Outputs of a pipeline that could not be written or delivered.',
+  },
+  {
+    method: 'POST',
+    path: '/pipelines/:pipelineId/dead-letters/retry',
+    needs: 'manage_pipelines',
+    summary: 'Tries dead letters of a pipeline again.',
+  },
+  {
+    path: '/pipelines/:pipelineId/failures',
+    needs: 'read',
+    summary: 'Events that a pipeline could not work with.',
+  },
+  { path: '/pipelines/:pipelineId', needs: 'read', summary: 'A pipeline as it was registered.' },
+  {
+    method: 'PUT',
+    path: '/pipelines/:pipelineId',
+    needs: 'manage_pipelines',
+    summary: 'Changes a pipeline.',
+  },
+  {
+    method: 'DELETE',
+    path: '/pipelines/:pipelineId',
+    needs: 'manage_pipelines',
+    summary: 'Removes a pipeline.',
+  },
   {
     method: 'POST',
     path: '/projections/:name/rebuild',
@@ -148,16 +206,52 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   },
 ];
 
+/**
+ * "METHOD /path" of what AllSource has on core and this version serves nowhere: the query service says so, so that nobody takes a 404 for a missing
+ * thing. Fixed paths stand before paths with parameters.
+ */
+const SERVED_NOWHERE = [
+  'POST /query',
+  'POST /query/projected',
+  'POST /webhooks',
+  'GET /webhooks',
+  'GET /webhooks/:webhookId/deliveries',
+  'GET /webhooks/:webhookId',
+  'PUT /webhooks/:webhookId',
+  'DELETE /webhooks/:webhookId',
+  'GET /prime/projections',
+  'POST /prime/projections',
+  'POST /prime/nodes/:nodeId/project',
+  'GET /prime/nodes/:nodeId/fields/:field/provenance',
+] as const;
+
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
-  return OWNED_BY_QUERY.map(({ method = 'GET', path, needs, summary }) => ({
-    method,
-    path: `/api/v1${path}`,
-    needs,
-    summary,
-    isForwarded: true,
-    handle: forward,
-  }));
+  return API_BASES.flatMap((base) => [
+    ...OWNED_BY_QUERY.map(
+      ({ method = 'GET', path, needs, summary }): Route => ({
+        method,
+        path: base + path,
+        needs,
+        summary,
+        isForwarded: true,
+        handle: forward,
+      }),
+    ),
+    ...SERVED_NOWHERE.map((route): Route => {
+      const [method, path] = route.split(' ') as [Method, string];
+      const summary = 'Not available.';
+      return {
+        method,
+        path: base + path,
+        needs: 'authenticated',
+        summary,
+        isForwarded: true,
+        doc: NOT_AVAILABLE_DOC,
+        handle: forward,
+      };
+    }),
+  ]);
 }
 
 /** How core forwards to the query service; null where it does not know one. */

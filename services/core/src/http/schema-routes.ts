@@ -12,12 +12,14 @@ import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, quoted } from '@allsource/shared/model';
 import { COMPATIBILITY_MODES, SCHEMA_ENFORCEMENTS } from '@allsource/shared/protocol';
 import { parseSchemaDraft, textMember } from '../schemas/parse-schema-draft.ts';
-import type { SchemaVersion } from '../schemas/schema-fold.ts';
+import type { SchemaVersion } from '@allsource/schemas/registry';
 import type { SchemaService } from '../schemas/schema-service.ts';
 import { violationText } from '../schemas/violation-text.ts';
+import { UPCASTER_BODY_BYTES_MAX } from './upcaster-routes.ts';
 
 const SMALL_BODY_BYTES_MAX = 64 * 1024;
-const REGISTER_BODY_BYTES_MAX = LIMITS.schemaBytesMax + SMALL_BODY_BYTES_MAX;
+const REGISTER_BODY_BYTES_MAX =
+  LIMITS.schemaBytesMax + UPCASTER_BODY_BYTES_MAX + SMALL_BODY_BYTES_MAX;
 const VALIDATE_BODY_BYTES_MAX = LIMITS.payloadBytesMax + SMALL_BODY_BYTES_MAX;
 
 /** The routes of schemas, and of what a tenant does about payloads that do not fit. */
@@ -27,7 +29,8 @@ export function schemaRoutes(schemas: SchemaService): Route[] {
       method: 'POST',
       path: '/api/v1/schemas',
       needs: 'manage_schemas',
-      summary: 'Registers the next version of the schema of an event type.',
+      summary:
+        'Registers the next version of the schema of an event type, with the step to it if given.',
       handle: (call) => register(call, schemas),
     },
     {

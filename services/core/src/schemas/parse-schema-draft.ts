@@ -2,24 +2,26 @@ import { problem } from '@allsource/shared/errors';
 import { rawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
-import type { SchemaDraft } from './schema-service.ts';
+import type { SchemaDraft } from './schema-draft.ts';
 
 const DESCRIPTION_LENGTH_MAX = 10_000;
 const TAGS_MAX = 100;
 const TAG_LENGTH_MAX = 200;
 
-/** Reads `{"subject", "schema", "description"?, "tags"?, "version"?}`; the schema stays as it was sent. The body must be valid JSON. */
+/** Reads `{"subject", "schema", "description"?, "tags"?, "version"?, "upcaster"?}`; the schema stays as it was sent. The body must be valid JSON. */
 export function parseSchemaDraft(body: Uint8Array): SchemaDraft {
   const members = rawMembers(body);
   if (members === null) throw problem('invalid_body', 'The body must be a JSON object.');
   const text = members.get('schema');
   if (text === undefined) throw invalid('schema', "'schema' is missing: a JSON Schema.");
+  const upcaster = members.get('upcaster') ?? 'null';
   return {
     subject: textMember(members, 'subject', 'event_type'),
     text,
     description: description(valueOf(members, 'description')),
     tags: tags(valueOf(members, 'tags')),
     version: version(valueOf(members, 'version')),
+    upcaster: upcaster === 'null' ? null : upcaster,
   };
 }
 

@@ -11,12 +11,15 @@ import { problem, type Problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import type { EventTexts } from '../append/event-texts.ts';
-import type { CompiledSchema } from '../json-schema/compiled-schema.ts';
-import type { SchemaViolation } from '../json-schema/validation-run.ts';
-import type { CompiledSchemas } from './compiled-schemas.ts';
-import type { SchemaFold, SchemaVersion } from './schema-fold.ts';
+import type { CompiledSchema, SchemaViolation } from '@allsource/schemas/json-schema';
+import {
+  appendSteps,
+  type CompiledSchemas,
+  payloadSteps,
+  type SchemaFold,
+  type SchemaVersion,
+} from '@allsource/schemas/registry';
 import { stepsSpent } from './schema-service.ts';
-import { appendSteps, payloadSteps } from './validation-budget.ts';
 import { violationText } from './violation-text.ts';
 
 /** Counts what the checks find. */

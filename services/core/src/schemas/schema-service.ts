@@ -6,34 +6,42 @@
  * append and the answer leaves a version that its client does not know of; registering the same schema again makes the next one, as every registration does.
  */
 import { randomUUID } from 'node:crypto';
+import { type PayloadFunctions, tryUpcaster } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { eventTypeFault, quoted, SYSTEM_TENANT } from '@allsource/shared/model';
+import { quoted, SYSTEM_TENANT } from '@allsource/shared/model';
 import type { CompatibilityMode, SchemaEnforcement } from '@allsource/shared/protocol';
 import type { SystemAppender } from '../append/append-port.ts';
-import { incompatibilities } from '../json-schema/compatibility.ts';
-import { CompiledSchema } from '../json-schema/compiled-schema.ts';
-import type { SchemaViolation } from '../json-schema/validation-run.ts';
-import type { CompiledSchemas } from './compiled-schemas.ts';
-import type { SchemaFold, SchemaVersion } from './schema-fold.ts';
-import { payloadSteps } from './validation-budget.ts';
+import type { ChangeTurns } from './change-turns.ts';
+import {
+  compiledDraft,
+  emptyDraft,
+  requireSubject,
+  requireVersion,
+  type SchemaDraft,
+  upcasterDraft,
+} from './schema-draft.ts';
+import { requireComplete, setting, type UpcasterDraft } from './upcaster-service.ts';
+import {
+  type CompiledSchema,
+  incompatibilities,
+  type SchemaViolation,
+} from '@allsource/schemas/json-schema';
+import {
+  type CompiledSchemas,
+  payloadSteps,
+  type SchemaFold,
+  type SchemaVersion,
+} from '@allsource/schemas/registry';
 
 export interface SchemaServiceOptions {
   readonly fold: SchemaFold;
   readonly compiled: CompiledSchemas;
   readonly appender: SystemAppender;
   readonly hasTenant: (tenantId: string) => boolean;
-}
-
-/** A schema to register. */
-export interface SchemaDraft {
-  readonly subject: string;
-  /** The JSON text of the schema. */
-  readonly text: string;
-  readonly description: string | null;
-  readonly tags: readonly string[];
-  /** The version that the caller expects it to become; null: any. */
-  readonly version: number | null;
+  readonly turns: ChangeTurns;
+  /** Where upcasters that are functions are tried. */
+  readonly functions: PayloadFunctions;
 }
 
 /** What a payload is to be judged by. */
@@ -56,23 +64,27 @@ const INCOMPATIBILITIES_SHOWN = 10;
 
 export class SchemaService {
   readonly #options: SchemaServiceOptions;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SchemaServiceOptions) {
     this.#options = options;
   }
 
-  /** Registers the next version of a subject. Throws `invalid_schema`, `schema_incompatible` or `too_many_schemas`. */
+  /**
+   * Registers the next version of a subject, and in the same commit the step that leads to it, so that no reader meets the one without the other. Throws `invalid_schema`,
+   * `schema_incompatible`, `too_many_schemas`, and for the step `invalid_upcaster` or `upcasters_incomplete`.
+   */
   register(tenant: string, draft: SchemaDraft): Promise<SchemaVersion> {
-    return this.#inTurn(async () => {
+    return this.#options.turns.run(async () => {
       const { fold, appender } = this.#options;
       const { subject, text, description, tags } = draft;
       requireSubject(subject);
       const schema = compiledDraft(text);
       const latest = fold.latest(tenant, subject);
+      const step = upcasterDraft(draft, latest);
       this.#requireRoom(tenant, draft);
       requireVersion(draft, latest);
       this.#requireCompatible(tenant, subject, schema);
+      if (step !== null) await this.#requireUpcaster(tenant, { step, schema, latest });
       const facts = {
         id: randomUUID(),
         subject,
@@ -89,17 +101,39 @@ export class SchemaService {
           event: { type: '_system.schema.registered', payload },
           payloadText,
         },
+        ...(step === null ? [] : [setting(subject, step)]),
       ]);
       return this.find(tenant, subject, facts.version);
     });
   }
 
-  #requireRoom(tenant: string, { subject, text }: SchemaDraft): void {
+  async #requireUpcaster(
+    tenant: string,
+    {
+      step,
+      schema,
+      latest,
+    }: { step: UpcasterDraft; schema: CompiledSchema; latest: SchemaVersion | null },
+  ): Promise<void> {
+    if (latest === null) return;
+    const { fold, compiled, functions } = this.#options;
+    const { subject } = latest;
+    const known = fold.subject(tenant, subject)?.upcasters ?? [];
+    const after = new Map<number, Pick<UpcasterDraft, 'toVersion'>>(known);
+    requireComplete(subject, after.set(latest.version, step), latest.version + 1);
+    await tryUpcaster({ ...step, source: compiled.of(latest), target: schema, functions });
+  }
+
+  #requireRoom(tenant: string, { subject, text, upcaster }: SchemaDraft): void {
     const { fold } = this.#options;
     const subjects = fold.subjects(tenant);
     const versions = subjects.get(subject)?.versions.length ?? 0;
     const limits = [
-      [fold.bytes(tenant) + Buffer.byteLength(text), LIMITS.schemaTenantBytesMax, 'bytes'],
+      [
+        fold.bytes(tenant) + Buffer.byteLength(text + (upcaster ?? '')),
+        LIMITS.schemaTenantBytesMax,
+        'bytes',
+      ],
       [subjects.size + (subjects.has(subject) ? 0 : 1), LIMITS.schemaSubjectsMax, 'subjects'],
       [versions + 1, LIMITS.schemaVersionsMax, `versions of ${quoted(subject)}`],
     ] as const;
@@ -159,7 +193,7 @@ export class SchemaService {
 
   /** Says what a further version of a subject has to keep; the subject need not have a schema yet. Throws `invalid_event_type`. */
   setCompatibility(tenant: string, subject: string, mode: CompatibilityMode): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#options.turns.run(async () => {
       requireSubject(subject);
       const { fold, appender } = this.#options;
       const known = fold.subjects(tenant).get(subject);
@@ -179,7 +213,7 @@ export class SchemaService {
 
   /** Says what the tenant does about payloads that do not fit. Throws `tenant_not_found`. */
   setEnforcement(tenant: string, enforcement: SchemaEnforcement): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#options.turns.run(async () => {
       const { fold, appender, hasTenant } = this.#options;
       if (!hasTenant(tenant))
         throw problem('tenant_not_found', `There is no tenant ${quoted(tenant)}.`);
@@ -211,12 +245,6 @@ export class SchemaService {
     const violations = kind === 'bad' ? compiled.explain(payload, steps) : [stepsSpent(steps)];
     return { isValid: false, violations, version: schema.version };
   }
-
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const run = this.#turn.then(change, change);
-    this.#turn = run.catch(() => undefined);
-    return run;
-  }
 }
 
 /** What stands for the violations of a payload that could not be judged. */
@@ -226,34 +254,4 @@ export function stepsSpent(steps: number): SchemaViolation {
     rule: 'steps',
     message: `Validation takes more than the ${Math.floor(steps)} steps that a payload of this size may take: simplify the schema, or the payload`,
   };
-}
-
-function compiledDraft(text: string): CompiledSchema {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > LIMITS.schemaBytesMax)
-    throw problem(
-      'invalid_schema',
-      `The schema is ${bytes} bytes; at most ${LIMITS.schemaBytesMax} are allowed.`,
-      { limit_bytes: LIMITS.schemaBytesMax, bytes },
-    );
-  return new CompiledSchema(JSON.parse(text));
-}
-
-function requireVersion({ subject, version }: SchemaDraft, latest: SchemaVersion | null): void {
-  const next = (latest?.version ?? 0) + 1;
-  if (version === null || version === next) return;
-  throw problem(
-    'invalid_body',
-    `'version' is ${version}; the next version of ${quoted(subject)} is ${next}. Leave it out to register whatever comes next.`,
-    { pointer: '/version', next_version: next },
-  );
-}
-
-function requireSubject(subject: string): void {
-  const fault = eventTypeFault(subject);
-  if (fault !== null) throw problem('invalid_event_type', fault, { pointer: '/subject' });
-}
-
-function emptyDraft(subject: string): SchemaDraft {
-  return { subject, text: '', description: null, tags: [], version: null };
 }

@@ -1,4 +1,4 @@
-import { type SchemaViolation, unescapeToken } from '../json-schema/validation-run.ts';
+import { type SchemaViolation, unescapeToken } from '@allsource/schemas/json-schema';
 
 /** A violation as clients of AllSource know it: the names on the way, with dots between them, and what is wrong. */
 export function violationText({ pointer, message }: SchemaViolation): string {

@@ -35,6 +35,9 @@ const HANDED_ON = [
   '/api/v1/analytics/summary',
   '/api/v1/analytics/correlation',
   '/api/v1/analytics/cache/stats',
+  '/api/v1/pipelines',
+  '/api/v1/pipelines/stats',
+  '/api/v1/pipelines/p/results?key=a%2Fb',
   '/api/v1/snapshots?entity_id=e',
   '/api/v1/snapshots/e/latest',
 ];

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
-import { SchemaFold } from '../../src/schemas/schema-fold.ts';
-import { CompiledSchemas } from '../../src/schemas/compiled-schemas.ts';
+import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
+import { ChangeTurns } from '../../src/schemas/change-turns.ts';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
@@ -16,9 +16,18 @@ function world() {
     compiled: new CompiledSchemas(),
     appender: log,
     hasTenant: () => true,
+    turns: new ChangeTurns(),
+    functions: { call: () => Promise.reject(new TypeError('there are none')) },
   });
   const register = (subject: string, text: string, tenant = 'acme') =>
-    service.register(tenant, { subject, text, description: 'd', tags: ['t'], version: null });
+    service.register(tenant, {
+      subject,
+      text,
+      description: 'd',
+      tags: ['t'],
+      version: null,
+      upcaster: null,
+    });
   return { log, fold, service, register };
 }
 

@@ -8,8 +8,9 @@ import { parseBatchRequest } from '../../src/append/ingest-request.ts';
 import { textsOf } from '../../src/append/placement-texts.ts';
 import { ARROW_CONTENT_TYPE } from '../../src/http/arrow-routes.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
+import { ChangeTurns } from '../../src/schemas/change-turns.ts';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
-import { CompiledSchemas } from '../../src/schemas/compiled-schemas.ts';
+import { CompiledSchemas } from '@allsource/schemas/registry';
 import { eventLine, LaneWorld, TENANT } from '../support/lane-world.ts';
 import { testKernel } from '../support/test-kernel.ts';
 
@@ -26,6 +27,8 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
     compiled: new CompiledSchemas(),
     appender: world.journal,
     hasTenant: () => true,
+    turns: new ChangeTurns(),
+    functions: { call: () => Promise.reject(new TypeError('there are none')) },
   });
   const text = '{"type":"integer"}';
   await service.register(TENANT, {
@@ -34,6 +37,7 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
     description: null,
     tags: [],
     version: null,
+    upcaster: null,
   });
   await service.setEnforcement(TENANT, 'strict');
   return world;

@@ -12,7 +12,7 @@ import { randomInt } from 'node:crypto';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { EventRun, RunSource } from '../history/event-run.ts';
-import { RunCache } from './run-cache.ts';
+import { type CacheFigures, RunCache } from './run-cache.ts';
 import type { Turn } from './scan-turns.ts';
 
 const MIB = 1024 * 1024;
@@ -52,6 +52,11 @@ export class EntityNumbers {
     this.#entitiesMax = options.entitiesMax ?? LIMITS.countedEntitiesMax;
     this.#listsBytesMax = options.listsBytesMax ?? LISTS_BYTES_MAX;
     this.#lists = new RunCache(this.#listsBytesMax);
+  }
+
+  /** Of the lists of runs. */
+  get figures(): CacheFigures {
+    return this.#lists.figures;
   }
 
   /** The numbers of a tenant, for one scan. */

@@ -1,9 +1,9 @@
 import type { Turn } from './scan-turns.ts';
+import { sortNumbers } from './sort-numbers.ts';
 
 const FIRST = 1024;
 const ENTITIES_A_STEP = 8_192;
 const TIMES_A_STEP = 131_072;
-const SORTED_AT_ONCE = 32_768;
 
 export interface TimedColumns {
   /** The run's entity numbers to those of the scan. */
@@ -62,7 +62,7 @@ export class EntityTimes {
     this.#collected = new Float64Array(0);
     for (let entity = 0; entity < entityCount; entity++) {
       const [start, end] = this.#range(entity);
-      if (end - start > 1) await sortInTurns(sorted.subarray(start, end), turn);
+      if (end - start > 1) await sortNumbers(sorted.subarray(start, end), turn);
       if (entity % ENTITIES_A_STEP === 0 && turn.isSpent) await turn.next();
     }
   }
@@ -84,6 +84,12 @@ export class EntityTimes {
     return [entity === 0 ? 0 : (this.#ends[entity - 1] as number), this.#ends[entity] as number];
   }
 
+  /** The times of an entity, sorted. Entities that came after the sorting have none. */
+  of(entity: number): Float64Array {
+    if (entity >= this.#ends.length) return this.#sorted.subarray(0, 0);
+    return this.#sorted.subarray(...this.#range(entity));
+  }
+
   /** The time of an entity that is nearest to `time`, of two as near the later one; infinite when it has none. */
   nearest(entity: number, time: number): number {
     // Entities that came after the sorting have no times here.
@@ -100,31 +106,4 @@ export class EntityTimes {
     const before = low > start ? (this.#sorted[low - 1] as number) : Number.NEGATIVE_INFINITY;
     return after - time <= time - before ? after : before;
   }
-}
-
-/** Sorts times, most of which are in order already: a long list in pieces, which are then merged. */
-async function sortInTurns(times: Float64Array, turn: Turn): Promise<void> {
-  if (isAscending(times)) return;
-  if (times.length <= SORTED_AT_ONCE) {
-    times.sort();
-    return;
-  }
-  const middle = times.length >>> 1;
-  await sortInTurns(times.subarray(0, middle), turn);
-  if (turn.isSpent) await turn.next();
-  await sortInTurns(times.subarray(middle), turn);
-  const left = times.slice(0, middle);
-  let from = 0;
-  let right = middle;
-  for (let place = 0; from < left.length; place++) {
-    const isLeft = right === times.length || (left[from] as number) <= (times[right] as number);
-    times[place] = (isLeft ? left[from++] : times[right++]) as number;
-    if (place % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
-  }
-}
-
-function isAscending(times: Float64Array): boolean {
-  for (let i = 1; i < times.length; i++)
-    if ((times[i] as number) < (times[i - 1] as number)) return false;
-  return true;
 }

@@ -5,6 +5,15 @@ interface Entry<T> {
   readonly bytes: number;
 }
 
+/** Figures of a cache since the process began. */
+export interface CacheFigures {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
 /**
  * What is known of runs from earlier scans, within a bound of bytes: what was not used for longest is dropped, and computed again when needed. Runs are not
  * held: one that is gone, such as a tail that became a block, leaves only its entry behind, until that is the oldest.
@@ -15,14 +24,31 @@ export class RunCache<T> {
   /** The least recently used first. */
   readonly #entries = new Set<Entry<T>>();
   #bytes = 0;
+  #hits = 0;
+  #misses = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
+  /** What is kept, and how often it was found. */
+  get figures(): CacheFigures {
+    return {
+      entries: this.#entries.size,
+      bytes: this.#bytes,
+      bytesMax: this.#bytesMax,
+      hits: this.#hits,
+      misses: this.#misses,
+    };
+  }
+
   get(source: RunSource): T | null {
     const entry = this.#bySource.get(source);
-    if (entry === undefined || !this.#entries.has(entry)) return null;
+    if (entry === undefined || !this.#entries.has(entry)) {
+      this.#misses += 1;
+      return null;
+    }
+    this.#hits += 1;
     this.#entries.delete(entry);
     this.#entries.add(entry);
     return entry.value;

@@ -4,7 +4,7 @@
  * counts do too. The tail grows with every append, so a digest is made only of a run that was met before with as many rows.
  */
 import type { EventRun, RunSource } from '../history/event-run.ts';
-import { RunCache } from './run-cache.ts';
+import { type CacheFigures, RunCache } from './run-cache.ts';
 import type { Turn } from './scan-turns.ts';
 
 export const HOUR_MICROS = 3_600_000_000;
@@ -46,6 +46,10 @@ export class RunDigests {
 
   constructor(bytesMax = BYTES_MAX) {
     this.#digests = new RunCache(bytesMax);
+  }
+
+  get figures(): CacheFigures {
+    return this.#digests.figures;
   }
 
   /** The digest of a run; null when it is not worth making one yet. */

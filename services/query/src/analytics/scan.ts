@@ -37,6 +37,50 @@ export async function scan(options: Scan): Promise<void> {
   }
 }
 
+/** Bytes looked through between two looks at the clock; a row counts for some as well. */
+const BYTES_A_LOOK = 128 * 1024;
+const BYTES_A_ROW = 512;
+
+/** Visits the rows that a selection means one by one, in position order, for work that is more than to count. A visit says how many bytes it has looked through. */
+export async function visitRows(
+  { history, selection, turn }: Pick<Scan, 'history' | 'selection' | 'turn'>,
+  visit: (run: EventRun, row: number) => number,
+): Promise<void> {
+  let bytes = 0;
+  for (const run of history.runs(selection)) {
+    const search = searchOf(run, selection);
+    if (search === null) continue;
+    for await (const rows of rowsMeant({ run, search, selection, turn })) {
+      for (const row of rows) {
+        bytes += BYTES_A_ROW + visit(run, row);
+        if (bytes < BYTES_A_LOOK) continue;
+        bytes = 0;
+        if (turn.isSpent) await turn.next();
+      }
+    }
+  }
+}
+
+/** Stretches of rows; the array is used again for the next one. */
+async function* rowsMeant({
+  run,
+  search,
+  selection,
+  turn,
+}: Pick<RowScan, 'run' | 'search' | 'turn'> &
+  Pick<Scan, 'selection'>): AsyncGenerator<Uint32Array> {
+  if (selection.entity !== undefined) {
+    yield entityRows(run, search, selection);
+    return;
+  }
+  const rows = new Uint32Array(Math.min(ROWS_A_STEP, search.rowCount));
+  for (let start = 0; start < search.rowCount; start += ROWS_A_STEP) {
+    if (turn.isSpent) await turn.next();
+    const end = Math.min(search.rowCount, start + ROWS_A_STEP);
+    yield rows.subarray(0, fillRows(run, search, { start, end }, rows));
+  }
+}
+
 async function scanRun(options: Scan, run: EventRun, search: RunSearch): Promise<void> {
   const { selection, turn, digests } = options;
   if (selection.entity !== undefined) {

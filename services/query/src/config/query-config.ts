@@ -36,6 +36,8 @@ export function readQueryConfig(environment: Environment) {
       'compactionTargetBytes',
       'compactionFileBytesMax',
       'compactionSmallBytes',
+      'pipelineHttpHosts',
+      'pipelinePrivateHosts',
       'shutdownGraceMs',
       'logLevel',
     ],

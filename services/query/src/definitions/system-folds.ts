@@ -1,17 +1,24 @@
 import type { AccessSink } from '@allsource/service-kit/access';
+import type { SchemaFold } from '@allsource/schemas/registry';
 import type { FrameSink } from '@allsource/service-kit/feed';
 import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { DefinitionDirectory } from './definition-directory.ts';
 
-/** What is folded in memory from the system frames of the log: keys and tenants, and the definitions. One feed fills both. */
+/** What is folded in memory from the system frames of the log: keys and tenants, schemas, and the definitions. One feed fills all. */
 export class SystemFolds implements FrameSink {
   readonly #access: AccessSink;
   readonly #definitions: DefinitionDirectory;
+  readonly #schemas: SchemaFold;
 
-  constructor(access: AccessSink, definitions: DefinitionDirectory) {
-    this.#access = access;
-    this.#definitions = definitions;
+  constructor(folds: {
+    readonly access: AccessSink;
+    readonly definitions: DefinitionDirectory;
+    readonly schemas: SchemaFold;
+  }) {
+    this.#access = folds.access;
+    this.#definitions = folds.definitions;
+    this.#schemas = folds.schemas;
   }
 
   get appliedPosition(): Position {
@@ -23,7 +30,10 @@ export class SystemFolds implements FrameSink {
   }
 
   apply(frames: readonly Frame[], logId: string): void {
-    for (const frame of frames) this.#definitions.apply(frame);
+    for (const frame of frames) {
+      this.#definitions.apply(frame);
+      this.#schemas.apply(frame);
+    }
     this.#access.apply(frames, logId);
   }
 
@@ -33,6 +43,7 @@ export class SystemFolds implements FrameSink {
 
   reset(): void {
     this.#definitions.clear();
+    this.#schemas.clear();
     this.#access.reset();
   }
 }

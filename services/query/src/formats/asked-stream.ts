@@ -3,6 +3,7 @@ import { problem } from '@allsource/shared/errors';
 import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
 import type { ReadCall } from '../reads/read-call.ts';
 import { type ReadWish, readWish } from '../reads/read-gate.ts';
+import { type AskedUpcast, askedUpcast } from '../schemas/upcasting.ts';
 
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
 /** The order of the log, which only streams offer: pages of JSON stand in the order of time. */
@@ -12,6 +13,7 @@ const LOG_ORDER = 'position';
 export interface AskedStream {
   readonly query: EventQuery;
   readonly wish: ReadWish;
+  readonly upcast: AskedUpcast;
   /** Null: in the order that the query names. */
   readonly logOrder: { readonly from: number; readonly until: number } | null;
 }
@@ -21,15 +23,17 @@ export function readAskedStream(call: ReadCall): AskedStream {
   const { query: parameters } = call;
   refuseOfPages(parameters);
   const wish = readWish(parameters);
+  const upcast = askedUpcast(parameters);
   const from = parameters.integer('from_position', { min: 0, max: POSITION_MAX });
   const until = parameters.integer('until_position', { min: 0, max: POSITION_MAX });
   if (parameters.text('order')?.toLowerCase() !== LOG_ORDER) {
     if (from !== null || until !== null) throw boundsWithoutOrder(from === null);
-    return { query: parseEventQuery(parameters), wish, logOrder: null };
+    return { query: parseEventQuery(parameters), wish, upcast, logOrder: null };
   }
   return {
     query: parseEventQuery(withoutOrder(call.request.originalUrl)),
     wish,
+    upcast,
     logOrder: { from: from ?? 0, until: until ?? POSITION_MAX },
   };
 }

@@ -17,6 +17,7 @@ import { JsonWriter } from '../reads/json-writer.ts';
 import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/query-budget.ts';
 import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { beginUpcast, type Upcasting } from '../schemas/upcasting.ts';
 import { ArrowEncoder } from './arrow-encoder.ts';
 import { loadArrow } from './arrow-library.ts';
 import { type AskedStream, readAskedStream } from './asked-stream.ts';
@@ -24,6 +25,7 @@ import type { EventEncoder } from './event-encoder.ts';
 import { countInLogOrder, type LogOrderWanted, rowsInLogOrder } from './log-order.ts';
 import { NdjsonEncoder } from './ndjson-encoder.ts';
 import { StreamSink } from './stream-sink.ts';
+import { writeUpcastLines } from './upcast-lines.ts';
 
 export const COUNT_HEADER = 'x-allsource-count';
 
@@ -33,6 +35,8 @@ export interface EventStreamsOptions {
   readonly gate: ReadGate;
   /** What finding the events of one answer may cost; the defaults when left out. */
   readonly limits?: QueryLimits;
+  /** Brings payloads into the form of newer schemas; not available when left out. */
+  readonly upcasting?: Upcasting;
 }
 
 /** Events found, and how many they are; null when only reading them tells. */
@@ -66,6 +70,8 @@ export class EventStreams {
     const asked = readAskedStream(call);
     const arrow = format === 'arrow' ? await loadArrow() : null;
     await gate.pass(asked.wish);
+    const reading = await beginUpcast(this.#options.upcasting, asked);
+    if (reading !== null && arrow !== null) throw upcastInArrow();
     // In the same turn, so that the types are those of this position.
     const applied = stampPosition(call, history.appliedPosition);
     const { rows: types } = catalog.tenant(tenant).types({ offset: 0, limit: null });
@@ -75,11 +81,15 @@ export class EventStreams {
       ...(found.count === null ? {} : { [COUNT_HEADER]: String(found.count) }),
     };
     const writer = new JsonWriter(new StreamSink(call.response, headers));
+    if (reading !== null) {
+      await writeUpcastLines(found.rows, { writer, reading });
+      return;
+    }
     const encoder =
       arrow === null
         ? new NdjsonEncoder(writer)
         : new ArrowEncoder(arrow, { writer, tenant, types: types.map(({ type }) => type) });
-    await write(found.rows, encoder, writer);
+    await write(found.rows, { encoder, writer });
   }
 
   #find(
@@ -153,11 +163,9 @@ function windowOf(total: number, { offset, limit }: EventQuery): number {
   return Math.max(0, Math.min(total - offset, limit ?? Number.POSITIVE_INFINITY));
 }
 
-// oxlint-disable-next-line eslint/max-params -- what, how and where to.
 async function write(
   stretches: AsyncIterable<RunMatch>,
-  encoder: EventEncoder,
-  writer: JsonWriter,
+  { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
 ): Promise<void> {
   for await (const { run, rows } of stretches) {
     for (const row of rows) {
@@ -167,6 +175,14 @@ async function write(
   }
   encoder.end();
   writer.end();
+}
+
+function upcastInArrow(): Error {
+  return problem(
+    'invalid_parameter',
+    "'upcast' goes with answers as JSON or NDJSON; Arrow answers have payloads as they are stored.",
+    { parameter: 'upcast' },
+  );
 }
 
 function tooManyStreams(): Error {

@@ -38,7 +38,8 @@ export class NdjsonEncoder implements EventEncoder {
   }
 }
 
-function onOneLine(json: Buffer): Buffer {
+/** JSON without line breaks; the same bytes where there are none. */
+export function onOneLine(json: Buffer): Buffer {
   if (!json.includes(LINE_FEED) && !json.includes(CARRIAGE_RETURN)) return json;
   const line = Buffer.from(json);
   for (let i = 0; i < line.length; i++)

@@ -119,6 +119,36 @@ const TO_CORE: readonly Forwarded[] = [
     summary: 'The versions of a schema.',
   },
   {
+    method: 'GET',
+    path: '/schemas/:subject/upcasters',
+    needs: 'read',
+    summary: 'The steps between the versions of a schema, and whether they are complete.',
+  },
+  {
+    method: 'PUT',
+    path: '/schemas/:subject/upcasters',
+    needs: 'manage_schemas',
+    summary: 'Sets all steps between the versions of a schema at once.',
+  },
+  {
+    method: 'GET',
+    path: '/schemas/:subject/upcasters/:fromVersion',
+    needs: 'read',
+    summary: 'The step that begins at a version.',
+  },
+  {
+    method: 'PUT',
+    path: '/schemas/:subject/upcasters/:fromVersion',
+    needs: 'manage_schemas',
+    summary: 'Sets the step that begins at a version.',
+  },
+  {
+    method: 'DELETE',
+    path: '/schemas/:subject/upcasters/:fromVersion',
+    needs: 'manage_schemas',
+    summary: 'Removes the step that begins at a version.',
+  },
+  {
     method: 'PUT',
     path: '/schemas/:subject/compatibility',
     needs: 'manage_schemas',

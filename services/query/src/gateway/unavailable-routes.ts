@@ -17,36 +17,6 @@ interface UnavailableFeature {
  */
 export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
   {
-    feature: 'The history of schemas',
-    routes: [
-      'GET /schema-evolution/stats',
-      'GET /schema-evolution/history/:eventType',
-      'GET /schema-evolution/schema/:eventType',
-    ],
-  },
-  {
-    feature: 'Pipelines',
-    routes: [
-      'GET /pipelines/stats',
-      'POST /pipelines',
-      'GET /pipelines',
-      'GET /pipelines/:pipelineId/stats',
-      'PUT /pipelines/:pipelineId/reset',
-      'GET /pipelines/:pipelineId',
-      'DELETE /pipelines/:pipelineId',
-    ],
-  },
-  {
-    feature: 'Statistical analytics',
-    routes: [
-      'GET /analytics/percentiles',
-      'GET /analytics/stddev',
-      'GET /analytics/sliding-window',
-      'GET /analytics/session-window',
-      'GET /analytics/cache/stats',
-    ],
-  },
-  {
     feature: 'Logging in with a password',
     needs: 'public',
     routes: ['POST /auth/register', 'POST /auth/login'],

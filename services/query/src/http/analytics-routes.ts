@@ -1,13 +1,15 @@
 import { problem } from '@allsource/shared/errors';
-import { type Clock, eventTypeFault, type Position } from '@allsource/shared/model';
+import { type Clock, eventTypeFault } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import { eventCorrelation } from '../analytics/correlation.ts';
 import { type Frequency, type FrequencyBucket, eventFrequency } from '../analytics/frequency.ts';
 import { ScanDesk } from '../analytics/scan-desk.ts';
-import { ReaderGone, type Turn } from '../analytics/scan-turns.ts';
 import { eventSummary } from '../analytics/summary.ts';
 import { WINDOWS } from '../analytics/time-grid.ts';
-import type { EventHistory, EventSelection } from '../history/event-history.ts';
+import type { EventHistory } from '../history/event-history.ts';
+import type { EventAnswers } from './event-pages.ts';
+import { admitted, names, required, scanned } from './analytics-call.ts';
+import { statisticsRoutes } from './statistics-routes.ts';
 import { writeList } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
@@ -16,6 +18,8 @@ export interface AnalyticsRoutesOptions {
   readonly history: EventHistory;
   readonly gate: ReadGate;
   readonly clock: Clock;
+  /** Answers to queries that are kept; their figures are shown. */
+  readonly answers?: EventAnswers;
 }
 
 const SECONDS_MAX = 100 * 366 * 86_400;
@@ -45,6 +49,7 @@ export function analyticsRoutes(options: AnalyticsRoutesOptions): Route[] {
       summary: 'How often events of two types come near each other on the same entity.',
       handle: (call) => answerCorrelation(call, options, desk),
     },
+    ...statisticsRoutes(base, options, desk),
   ]);
 }
 
@@ -105,44 +110,6 @@ async function answerCorrelation(
   const question = { selection, typeA, typeB, windowMicros };
   const answer = await scanned(call, desk, (turn) => eventCorrelation(desk, question, turn));
   if (answer !== null) call.json(200, answer);
-}
-
-/** Scans for a call; null when its reader has gone in the meantime, so that there is nobody to answer. */
-async function scanned<T>(
-  { response }: Call,
-  desk: ScanDesk,
-  work: (turn: Turn) => Promise<T>,
-): Promise<T | null> {
-  try {
-    return await desk.run(() => response.destroyed, work);
-  } catch (error) {
-    if (error instanceof ReaderGone) return null;
-    throw error;
-  }
-}
-
-/** Waits until the history is as new as the caller asks for, and names what the caller may see: its tenant and its time range. */
-async function admitted(call: Call, { gate }: AnalyticsRoutesOptions): Promise<EventSelection> {
-  const tenant = call.tenant();
-  const since = call.query.timestamp('since') ?? undefined;
-  const until = call.query.timestamp('until') ?? undefined;
-  if (since !== undefined && until !== undefined && until < since) {
-    throw problem('invalid_parameter', "'until' lies before 'since'.", { parameter: 'until' });
-  }
-  const untilPosition: Position = await gate.admit(call);
-  return { tenant, since, until, untilPosition };
-}
-
-function names(call: Call): Pick<EventSelection, 'entity' | 'type'> {
-  return {
-    entity: call.query.text('entity_id') ?? undefined,
-    type: call.query.text('event_type') ?? undefined,
-  };
-}
-
-function required<T>(value: T | null, name: string): T {
-  if (value !== null) return value;
-  throw problem('invalid_parameter', `The parameter '${name}' is missing.`, { parameter: name });
 }
 
 function requiredType(call: Call, name: string): string {

@@ -19,7 +19,8 @@ import {
   type EntityStateWanted,
   readEntityState,
 } from '../reads/read-entity-state.ts';
-import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { type ReadGate, readWish, stampPosition } from '../reads/read-gate.ts';
+import { askedUpcast, beginUpcast, type Upcasting } from '../schemas/upcasting.ts';
 import { hasMoreBehind, windowParameters } from '../reads/window-parameters.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import { entityParameter } from './entity-parameter.ts';
@@ -33,6 +34,8 @@ export interface EntityRoutesOptions {
   readonly limits?: QueryLimits;
   /** Shorten the fold of a state; without them each is folded from the first event. */
   readonly snapshots?: Snapshots;
+  /** Brings payloads into the form of newer schemas; not available when left out. */
+  readonly upcasting?: Upcasting;
 }
 
 /** Lists of entities, and the state of one. */
@@ -146,11 +149,15 @@ async function answerState(call: Call, options: EntityRoutesOptions): Promise<vo
   const asOfRecorded = call.query.timestamp('as_of_recorded');
   const limits = { min: 0, max: LIMITS.pageEventsMax };
   const historyLimit = call.query.integer('history_limit', limits);
-  await options.gate.admit(call);
+  const wish = readWish(call.query);
+  const upcast = askedUpcast(call.query);
+  await options.gate.pass(wish);
+  const reading = await beginUpcast(options.upcasting, { upcast, wish });
   const untilPosition = stampPosition(call, options.history.appliedPosition);
   const wanted = { tenant, entity, asOf, asOfRecorded, untilPosition, historyLimit };
   const { history, snapshots = null } = options;
-  const state = await readEntityState({ history, snapshots }, wanted);
+  const payloadOf = reading === null ? undefined : (event: StoredEvent) => reading.payload(event);
+  const state = await readEntityState({ history, snapshots, payloadOf }, wanted);
   if (state === null) throw noEvents(wanted);
   const writer = new JsonWriter(call.response);
   writer.text(`${stateMembers(wanted, state)},"current_state":`);
@@ -160,7 +167,20 @@ async function answerState(call: Call, options: EntityRoutesOptions): Promise<vo
     elements: state.history,
     tail: `],"position":${untilPosition}}`,
   };
-  await writeList(writer, list, writeHistoryEntry);
+  if (payloadOf === undefined) {
+    await writeList(writer, list, (to, event) => writeHistoryEntry(to, event, event.payload()));
+    return;
+  }
+  writer.text(list.head);
+  let separator = '';
+  for (const event of state.history) {
+    writer.text(separator);
+    separator = ',';
+    writeHistoryEntry(writer, event, await payloadOf(event));
+    if (writer.isFull && !(await writer.flush())) return;
+  }
+  writer.text(list.tail);
+  writer.end();
 }
 
 function noEvents({ entity, asOf, asOfRecorded }: EntityStateWanted): Error {
@@ -187,11 +207,11 @@ function stateMembers(wanted: EntityStateWanted, { last, eventCount }: EntitySta
   return JSON.stringify(facts).slice(0, -1);
 }
 
-function writeHistoryEntry(writer: JsonWriter, event: StoredEvent): void {
+function writeHistoryEntry(writer: JsonWriter, event: StoredEvent, payload: Buffer): void {
   const timestamp = formatTimestamp(event.timestamp);
   writer.text(
     `{"event_id":"${event.id}","type":"${event.type}","timestamp":"${timestamp}","version":${event.version},"payload":`,
   );
-  writer.bytes(event.payload());
+  writer.bytes(payload);
   writer.text('}');
 }

@@ -6,13 +6,21 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import { AnswerCache, type CachedAnswer } from '../reads/answer-cache.ts';
 import type { AnswerKey } from '../reads/answer-order.ts';
-import { writePage } from '../reads/event-output.ts';
+import { type Around, writePage } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
 import { cursorAfter, readCursor } from '../reads/query-cursor.ts';
 import type { ReadCall } from '../reads/read-call.ts';
 import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, type ReadWish, readWish, stampPosition } from '../reads/read-gate.ts';
+import { writeUpcastPage } from '../schemas/upcast-output.ts';
+import {
+  type AskedUpcast,
+  askedUpcast,
+  beginUpcast,
+  type Upcasting,
+  type UpcastReading,
+} from '../schemas/upcasting.ts';
 
 export interface EventPagesOptions {
   readonly history: EventHistory;
@@ -22,6 +30,8 @@ export interface EventPagesOptions {
   readonly limits?: QueryLimits;
   /** Answers kept; none when left out. */
   readonly answers?: EventAnswers;
+  /** Brings payloads into the form of newer schemas; not available when left out. */
+  readonly upcasting?: Upcasting;
 }
 
 /** A request for a page of events, read. */
@@ -30,6 +40,7 @@ export interface AskedPage {
   readonly after: AnswerKey | null;
   readonly wish: ReadWish;
   readonly isExplained: boolean;
+  readonly upcast: AskedUpcast;
   /** Members behind the position. */
   readonly end: string;
 }
@@ -66,10 +77,13 @@ export class EventPages {
     const known = this.#answers.find(key);
     const asked = known?.asked ?? readPage(call, form, tenant);
     await gate.pass(asked.wish);
+    const reading = await beginUpcast(this.#options.upcasting, asked);
     const position = stampPosition(call, history.appliedPosition);
-    if (known !== undefined && known.entityVersion === this.#entityVersion(tenant, asked))
-      answerAgain(call, known, position);
-    else await this.#answerFresh(call, form, { asked, tenant, key, position });
+    const isKnown =
+      known !== undefined && known.entityVersion === this.#entityVersion(tenant, asked);
+    this.#answers.countUse(isKnown);
+    if (isKnown) answerAgain(call, known, position);
+    else await this.#answerFresh(call, form, { asked, tenant, key, position, reading });
   }
 
   #entityVersion(tenant: string, { query }: AskedPage): number {
@@ -86,9 +100,10 @@ export class EventPages {
       readonly tenant: string;
       readonly key: string;
       readonly position: Position;
+      readonly reading: UpcastReading | null;
     },
   ): Promise<void> {
-    const { asked, tenant, key, position } = read;
+    const { asked, tenant, key, position, reading } = read;
     const { query, after, end } = asked;
     const { generation } = this.#answers;
     const entityVersion = this.#entityVersion(tenant, asked);
@@ -101,7 +116,7 @@ export class EventPages {
       budget,
     });
     const behind = positionText(position, end);
-    const answer = await writePage(new JsonWriter(call.response), page, {
+    const around: Around = {
       head: `{"${form.list}":[`,
       tail: () => {
         const { count, totalCount, hasMore, last } = page;
@@ -115,9 +130,16 @@ export class EventPages {
           ? `,"explain":${JSON.stringify(page.explanation.shown(budget))}`
           : '';
         const extra = form.extra?.(call) ?? '';
-        return `],"count":${count},"total_count":${totalCount},"has_more":${hasMore}${next}${version}${extra}${explained}${behind}`;
+        const failures = reading === null ? '' : `,"upcast_errors":${reading.failures}`;
+        return `],"count":${count},"total_count":${totalCount},"has_more":${hasMore}${next}${version}${extra}${explained}${failures}${behind}`;
       },
-    });
+    };
+    const writer = new JsonWriter(call.response);
+    if (reading !== null) {
+      await writeUpcastPage(writer, page, { ...around, reading, budget });
+      return;
+    }
+    const answer = await writePage(writer, page, around);
     if (answer === null || query.entity === null || asked.isExplained) return;
     const body = answer.subarray(0, answer.length - Buffer.byteLength(behind));
     this.#answers.keep(key, { asked, entityVersion, body }, generation);
@@ -135,6 +157,7 @@ function readPage(call: ReadCall, form: PageForm, tenant: string): AskedPage {
     after,
     wish: readWish(parameters),
     isExplained: parameters.flag('explain') === true,
+    upcast: askedUpcast(parameters),
     end: form.end?.(call) ?? '',
   };
 }

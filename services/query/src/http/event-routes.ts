@@ -12,7 +12,9 @@ import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeEvent } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import type { ReadCall } from '../reads/read-call.ts';
-import { stampPosition } from '../reads/read-gate.ts';
+import { readWish, stampPosition } from '../reads/read-gate.ts';
+import { writeUpcastEvent } from '../schemas/upcast-output.ts';
+import { askedUpcast, beginUpcast, type UpcastReading } from '../schemas/upcasting.ts';
 import { EventPages, type EventPagesOptions, type PageForm } from './event-pages.ts';
 
 export type EventRoutesOptions = EventPagesOptions;
@@ -118,17 +120,31 @@ async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise
       parameter: 'event_id',
     });
   }
-  await options.gate.admit(call);
+  const wish = readWish(call.query);
+  await options.gate.pass(wish);
+  const upcast = askedUpcast(call.query);
+  const reading = await beginUpcast(options.upcasting, { upcast, wish });
   stampPosition(call, options.history.appliedPosition);
   const event = eventOf(options.history, tenant, id);
   if (event === null) throw problem('event_not_found', `Event ${quoted(id)} not found`);
+  const write = await eventWriter(event, reading);
   const writer = new JsonWriter(call.response);
   writer.text('{"event":');
-  writeEvent(writer, event);
+  write(writer);
   writer.text(',"found":true,"data":');
-  writeEvent(writer, event);
+  write(writer);
   writer.text('}');
   writer.end();
+}
+
+/** Writes the event in the form asked for, as often as it is called. */
+async function eventWriter(
+  event: StoredEvent,
+  reading: UpcastReading | null,
+): Promise<(writer: JsonWriter) => void> {
+  if (reading === null) return (writer) => writeEvent(writer, event);
+  const upcast = await reading.required(event);
+  return (writer) => writeUpcastEvent(writer, event, { upcast });
 }
 
 /** An id leads to a position; the event there is the one only if it bears this id and belongs to the tenant. */

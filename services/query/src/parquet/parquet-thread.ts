@@ -1,5 +1,5 @@
 import type { InternalTokenSource } from '@allsource/service-kit/config';
-import { JobThread, threadFile } from '../threads/job-thread.ts';
+import { JobThread, threadFile } from '@allsource/service-kit/threads';
 import type { CompactionRules } from './compaction/merge-plan.ts';
 import type { ParquetJob, ParquetReport } from './parquet-keeper.ts';
 

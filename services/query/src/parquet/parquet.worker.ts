@@ -9,7 +9,7 @@ import { workerData } from 'node:worker_threads';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogger } from '@allsource/service-kit/observability';
 import { FolderDisk } from './disk/folder-disk.ts';
-import { serveJobs } from '../threads/serve-jobs.ts';
+import { serveJobs } from '@allsource/service-kit/threads';
 import { type ParquetJob, ParquetKeeper } from './parquet-keeper.ts';
 import type { ParquetThreadOptions } from './parquet-thread.ts';
 

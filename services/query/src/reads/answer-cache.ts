@@ -25,6 +25,8 @@ export class AnswerCache<Asked> implements RunListener {
   readonly #answers = new Map<string, CachedAnswer<Asked>>();
   #bytes = 0;
   #generation = 0;
+  #hits = 0;
+  #misses = 0;
 
   /** Setting ALLSOURCE_ANSWER_CACHE_BYTES; with 0 nothing is kept. */
   constructor(bytesMax: number) {
@@ -33,6 +35,23 @@ export class AnswerCache<Asked> implements RunListener {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What is kept, and how often an answer of it was sent. */
+  get figures() {
+    return {
+      entries: this.#answers.size,
+      bytes: this.#bytes,
+      bytesMax: this.#bytesMax,
+      hits: this.#hits,
+      misses: this.#misses,
+    };
+  }
+
+  /** Counts a request that was, or was not, answered with what is kept. */
+  countUse(isHit: boolean): void {
+    if (isHit) this.#hits += 1;
+    else this.#misses += 1;
   }
 
   /** Changes when the history is emptied. */

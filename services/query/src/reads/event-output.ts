@@ -117,6 +117,12 @@ export async function writeList<T>(
   writer.end();
 }
 
+/** What stands around the events of a page; the end is known when they are written. */
+export interface Around {
+  readonly head: string;
+  readonly tail: () => string;
+}
+
 /**
  * Writes a page of events between `head` and what `tail` says when they are all written, and ends the answer. Returns the answer when it went out whole, null
  * when it was sent in parts or nobody reads it any more.
@@ -124,7 +130,7 @@ export async function writeList<T>(
 export async function writePage(
   writer: JsonWriter,
   page: EventPage,
-  around: { readonly head: string; readonly tail: () => string },
+  around: Around,
 ): Promise<Buffer | null> {
   const events = new EventRows(writer);
   writer.latin1(around.head);

@@ -18,6 +18,8 @@ export interface EntityStateOptions {
   readonly history: EventHistory;
   /** Null: each state is folded from the first event. */
   readonly snapshots: Snapshots | null;
+  /** The payload to fold of an event; the stored one when left out. Then no snapshot is used or left. */
+  readonly payloadOf?: ((event: StoredEvent) => Promise<Buffer>) | undefined;
 }
 
 /**
@@ -25,12 +27,13 @@ export interface EntityStateOptions {
  * which their authors saw the entity. A read of everything that had much to fold leaves a snapshot for the next. Null when there is no event.
  */
 export async function readEntityState(
-  { history, snapshots }: EntityStateOptions,
+  { history, snapshots: kept, payloadOf }: EntityStateOptions,
   wanted: EntityStateWanted,
 ): Promise<EntityState | null> {
   const { historyLimit, asOf, asOfRecorded } = wanted;
   const keepsRows = historyLimit !== 0;
-  const folding = { history, snapshots, turns: new Turns(), keepsRows };
+  const snapshots = payloadOf === undefined ? kept : null;
+  const folding = { history, snapshots, turns: new Turns(), keepsRows, payloadOf };
   const folded = await foldEntity(wanted, folding);
   if (folded === null) return null;
   if (asOf === null && asOfRecorded === null) snapshots?.leaveBehind(wanted, folded);

@@ -12,7 +12,12 @@
  * The runs are pinned in the turn in which the snapshot is chosen, so what is applied or emptied meanwhile does not mix in. Memory: four bytes for
  * each row selected, the state, and one payload. The event loop turns every few milliseconds.
  */
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import type {
+  EventHistory,
+  EventSelection,
+  RunMatch,
+  StoredEvent,
+} from '../history/event-history.ts';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { EntityFold } from './entity-fold.ts';
 import type { FoldedEvent, StoredSnapshot } from './snapshot.ts';
@@ -44,6 +49,8 @@ export interface FoldOptions {
   readonly turns: Turns;
   /** True where the rows of all selected events are wanted, and not only those behind the snapshot. */
   readonly keepsRows: boolean;
+  /** The payload to fold of an event; the stored one when left out. A snapshot, which is of stored ones, must not stand beside it. */
+  readonly payloadOf?: ((event: StoredEvent) => Promise<Buffer>) | undefined;
 }
 
 /** What the selected events of an entity add up to. */
@@ -62,7 +69,7 @@ export interface FoldedEntity {
 /** Folds an entity. Null when no event is selected. Throws `payload_too_large` where its state passes the limit. */
 export async function foldEntity(
   wanted: EntityWanted,
-  { history, snapshots, turns, keepsRows }: FoldOptions,
+  { history, snapshots, turns, keepsRows, payloadOf }: FoldOptions,
 ): Promise<FoldedEntity | null> {
   const base = snapshots?.safeFor(wanted) ?? null;
   const after = base?.last.position ?? POSITION_ZERO;
@@ -70,7 +77,7 @@ export async function foldEntity(
   const matches = await selectRows(history, selecting, turns);
   const behind = keepsRows ? matches.map((match) => rowsBehind(match, after)) : matches;
   const members = base === null ? undefined : await snapshots?.membersOf(base, turns);
-  const folded = await foldRows(behind, new EntityFold(members), turns);
+  const folded = await foldRows(behind, { fold: new EntityFold(members), turns, payloadOf });
   const last = folded.last ?? base?.last ?? null;
   if (last === null) return null;
   return {
@@ -138,8 +145,7 @@ interface FoldedRows {
 
 async function foldRows(
   matches: readonly RunMatch[],
-  fold: EntityFold,
-  turns: Turns,
+  { fold, turns, payloadOf }: { fold: EntityFold } & Pick<FoldOptions, 'turns' | 'payloadOf'>,
 ): Promise<FoldedRows> {
   let count = 0;
   let timestampMax = Number.MIN_SAFE_INTEGER;
@@ -147,7 +153,7 @@ async function foldRows(
   for (const { run, rows } of matches) {
     const { timestamps } = run.source;
     for (const row of rows) {
-      fold.add(run.source.payload(row));
+      fold.add(payloadOf === undefined ? run.source.payload(row) : await payloadOf(run.event(row)));
       timestampMax = Math.max(timestampMax, timestamps[row] as number);
       if (turns.isOver) await turns.rest();
     }

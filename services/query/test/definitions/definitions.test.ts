@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Upstream } from '@allsource/service-kit/forward';
 import { createLogFollower } from '@allsource/service-kit/feed';
 import { AccessSink } from '@allsource/service-kit/access';
+import { SchemaFold } from '@allsource/schemas/registry';
 import { createLogger } from '@allsource/service-kit/observability';
 import { DefinitionDirectory } from '../../src/definitions/definition-directory.ts';
 import { DefinitionWriter } from '../../src/definitions/definition-writer.ts';
@@ -25,7 +26,11 @@ describe('definitions in the query service', () => {
 
   function follow() {
     const directory = new DefinitionDirectory();
-    const sink = new SystemFolds(new AccessSink(), directory);
+    const sink = new SystemFolds({
+      access: new AccessSink(),
+      definitions: directory,
+      schemas: new SchemaFold(),
+    });
     const to = { coreUrl: core.url, internalToken: INTERNAL_TOKEN };
     const follower = createLogFollower({ ...to, sink, logger, only: 'system' });
     const upstream = new Upstream('core', core.url);

@@ -1,4 +1,4 @@
-import { JobThread, threadFile } from '../../threads/job-thread.ts';
+import { JobThread, threadFile } from '@allsource/service-kit/threads';
 import type { BlockJob } from './block-writer.ts';
 
 /** The thread that encodes and writes blocks (block.worker.ts). It is half of the work of a catch-up, and none of it needs to be where reads are served. */

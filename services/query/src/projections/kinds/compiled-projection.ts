@@ -49,6 +49,8 @@ export interface CompiledProjection {
   merge(key: string, states: readonly JsonValue[]): JsonValue;
   /** The state as its readers see it; keys that only the fold needs are hidden: null. */
   present(key: string, state: JsonValue): JsonValue | null;
+  /** The same as JSON text, for a projection that has it at hand; else what `present` gives is printed. */
+  print?(key: string, state: JsonValue): string | null;
   /** Gives back what it holds, such as the memory of a sandbox. */
   close(): void;
 }

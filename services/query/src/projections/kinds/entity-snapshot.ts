@@ -36,6 +36,10 @@ class EntitySnapshot implements CompiledProjection {
     return exactJson(state as string);
   }
 
+  print(_key: string, state: JsonValue): string {
+    return typeof state === 'string' ? state : JSON.stringify(state);
+  }
+
   close(): void {}
 }
 

@@ -36,8 +36,8 @@ export interface BuildReaderOptions {
   readonly files: readonly string[];
   /** Puts states of several workers together; null where no key is of several. */
   readonly merger: Merger | null;
-  /** Told when the file of a worker turns out to be damaged. */
-  readonly onDamaged: (worker: number) => void;
+  /** Told when one of the files turns out to be damaged. */
+  readonly onDamaged: () => void;
 }
 
 export class BuildReader {
@@ -49,48 +49,52 @@ export class BuildReader {
   }
 
   read(key: string): { readonly position: number; readonly state: string | null } {
-    const found = this.#each(({ folded, state }) => ({
-      folded: folded.get()?.folded ?? 0,
-      row: state.get(key) ?? null,
+    return this.#atOnce((parts) => ({
+      position: positionOf(parts),
+      state: this.#shownOf(key, rowsOf(parts, key)),
     }));
-    const rows = found.flatMap(({ row }) => row ?? []);
-    return { position: leastOf(found), state: this.#shownOf(key, rows) };
   }
 
   /** States in the order of their keys. */
   page(wanted: StatesWanted): { readonly position: number; readonly states: ShownState[] } {
     const { limit, offset = 0, key_prefix: prefix = '', after = null } = wanted;
     const from = after !== null && byCodePoints(after, prefix) > 0 ? after : prefix;
-    const isOne = this.#options.files.length === 1;
-    const [take, skip] = isOne ? [limit, offset] : [limit + offset, 0];
-    const found = this.#each(({ folded, page }) => ({
-      folded: folded.get()?.folded ?? 0,
-      rows: page.all(from, prefix + BEHIND_ALL, after, take, skip),
-    }));
-    const states = isOne
-      ? (found[0]?.rows ?? []).map(({ key, state, shown }) => ({ key, state: shown ?? state }))
-      : this.#together(found.map(({ rows }) => rows)).slice(offset, offset + limit);
-    return { position: leastOf(found), states };
+    const end = prefix + BEHIND_ALL;
+    return this.#atOnce((parts) => {
+      const position = positionOf(parts);
+      const [one] = parts;
+      if (parts.length === 1 && one !== undefined) {
+        const rows = one.page.all(from, end, after, limit, offset);
+        return { position, states: rows.map(shownAlone) };
+      }
+      const rows = parts.flatMap(({ page }) => page.all(from, end, after, limit + offset, 0));
+      return { position, states: this.#together(parts, rows).slice(offset, offset + limit) };
+    });
   }
 
   /** How many keys have a state that is shown. */
   count(prefix: string, hasSharedKeys: boolean): number {
-    if (!hasSharedKeys || this.#options.files.length === 1) {
-      const counts = this.#each(({ count }) => count.get(prefix, prefix + BEHIND_ALL)?.count ?? 0);
-      return counts.reduce((sum, count) => sum + count, 0);
-    }
-    return this.page({ key_prefix: prefix, limit: Number.MAX_SAFE_INTEGER }).states.length;
+    if (hasSharedKeys && this.#options.files.length > 1)
+      return this.page({ key_prefix: prefix, limit: Number.MAX_SAFE_INTEGER }).states.length;
+    return this.#atOnce((parts) =>
+      parts.reduce(
+        (sum, { count }) => sum + (count.get(prefix, prefix + BEHIND_ALL)?.count ?? 0),
+        0,
+      ),
+    );
   }
 
   /** The oldest first. */
   parked(limit: number, offset: number): WaitingRow[] {
-    const rows = this.#each(({ parked }) => parked.all(limit + offset, 0)).flat();
+    const rows = this.#atOnce((parts) =>
+      parts.flatMap(({ parked }) => parked.all(limit + offset, 0)),
+    );
     return rows.toSorted((a, b) => a.position - b.position).slice(offset, offset + limit);
   }
 
   /** The newest first. */
   skipped(limit: number): SkippedRow[] {
-    const rows = this.#each(({ skipped }) => skipped.all(limit)).flat();
+    const rows = this.#atOnce((parts) => parts.flatMap(({ skipped }) => skipped.all(limit)));
     return rows.toSorted((a, b) => b.position - a.position).slice(0, limit);
   }
 
@@ -100,19 +104,32 @@ export class BuildReader {
     this.#parts.clear();
   }
 
-  #each<T>(read: (part: Part) => T): T[] {
-    return this.#options.files.map((file, worker) => {
-      try {
+  /** Reads the files as they are at one moment each, whatever is written meanwhile. */
+  #atOnce<T>(read: (parts: readonly Part[]) => T): T {
+    const open: Part[] = [];
+    try {
+      for (const [worker, file] of this.#options.files.entries()) {
         const part = this.#part(worker, file);
-        return part.database.transaction(() => read(part))();
-      } catch (error) {
-        if (isDamage(error)) {
-          this.forget();
-          this.#options.onDamaged(worker);
-        }
-        throw unreadable(error);
+        part.database.exec('BEGIN');
+        open.push(part);
       }
-    });
+      return read(open);
+    } catch (error) {
+      throw isDamage(error) ? this.#damaged(error) : error;
+    } finally {
+      for (const { database } of open) if (database.open) database.exec('COMMIT');
+    }
+  }
+
+  #damaged(error: unknown): Error {
+    this.forget();
+    this.#options.onDamaged();
+    return problem(
+      'read_store_damaged',
+      'A file of the projection is damaged. It is set aside and built again from the log.',
+      {},
+      error instanceof Error ? error : undefined,
+    );
   }
 
   #part(worker: number, file: string): Part {
@@ -125,20 +142,13 @@ export class BuildReader {
     return part;
   }
 
-  /** Pages of several workers in the order of keys. */
-  #together(pages: readonly Row[][]): ShownState[] {
-    const byKey = new Map<string, Row[]>();
-    for (const row of pages.flat()) {
-      const known = byKey.get(row.key);
-      if (known === undefined) byKey.set(row.key, [row]);
-      else known.push(row);
-    }
-    const states: ShownState[] = [];
-    for (const key of [...byKey.keys()].toSorted(byCodePoints)) {
-      const state = this.#shownOf(key, byKey.get(key) ?? []);
-      if (state !== null) states.push({ key, state });
-    }
-    return states;
+  /** The states of the keys of some rows, each put together from what all workers hold of it, also where it is hidden. */
+  #together(parts: readonly Part[], rows: readonly Row[]): ShownState[] {
+    const keys = [...new Set(rows.map(({ key }) => key))].toSorted(byCodePoints);
+    return keys.flatMap((key) => {
+      const state = this.#shownOf(key, rowsOf(parts, key));
+      return state === null ? [] : [{ key, state }];
+    });
   }
 
   #shownOf(key: string, rows: readonly Row[]): string | null {
@@ -161,18 +171,16 @@ function byCodePoints(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
 
-function leastOf(found: readonly { readonly folded: number }[]): number {
-  return Math.min(...found.map(({ folded }) => folded));
+function positionOf(parts: readonly Part[]): number {
+  return Math.min(...parts.map(({ folded }) => folded.get()?.folded ?? 0));
 }
 
-function unreadable(error: unknown): unknown {
-  if (!isDamage(error)) return error;
-  return problem(
-    'read_store_damaged',
-    'A file of the projection is damaged. It is set aside and built again from the log.',
-    {},
-    error instanceof Error ? error : undefined,
-  );
+function rowsOf(parts: readonly Part[], key: string): Row[] {
+  return parts.flatMap(({ state }) => state.get(key) ?? []);
+}
+
+function shownAlone({ key, state, shown }: Row): ShownState {
+  return { key, state: shown ?? state };
 }
 
 function prepare(database: Database): Part {

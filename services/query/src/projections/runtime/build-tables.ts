@@ -6,7 +6,8 @@ import { isDamage, setAsideDatabase } from '../projection-database.ts';
 /** Names the tables below. A file with another number is set aside and filled again. */
 const FORMAT = 1;
 const CACHE_KIB = 16 * 1024;
-const BUSY_TIMEOUT_MS = 10_000;
+/** Only for the moment in which a worker takes the file over from another one: its process waits. */
+const BUSY_TIMEOUT_MS = 1_000;
 
 const TABLES = `
   CREATE TABLE progress (

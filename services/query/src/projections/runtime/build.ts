@@ -57,7 +57,7 @@ export class Build {
     this.reader = new BuildReader({
       files: this.#files,
       merger: options.merger,
-      onDamaged: (worker) => void this.#renew(worker),
+      onDamaged: () => void this.#renew(),
     });
     this.#workers = this.#files.map((file, index) => this.#worker(file, index));
   }
@@ -204,15 +204,16 @@ export class Build {
     });
   }
 
-  /** Sets the file of a worker aside and has it built again. */
-  async #renew(index: number): Promise<void> {
-    const worker = this.#workers[index];
-    const file = this.#files[index];
-    if (worker === undefined || file === undefined) return;
-    await worker.renew(() => {
-      this.reader.forget();
-      if (existsSync(file)) setAsideDatabase(file);
-    });
+  /** Sets the files of all workers aside and has them built again: which one is damaged, only a look at all of them would tell. */
+  async #renew(): Promise<void> {
+    const renewed = this.#workers.map((worker, index) =>
+      worker.renew(() => {
+        this.reader.forget();
+        const file = this.#files[index];
+        if (file !== undefined && existsSync(file)) setAsideDatabase(file);
+      }),
+    );
+    await Promise.all(renewed);
   }
 }
 

@@ -233,11 +233,17 @@ export class FoldedBuild {
   #savedState(key: string, value: JsonValue | undefined): SavedState {
     if (value === undefined) return { key, state: null, shown: null };
     const state = JSON.stringify(value);
+    const shown = this.#shownOf(key, value);
+    if (shown === null) return { key, state, shown: '' };
+    return { key, state, shown: shown === undefined || shown === state ? null : shown };
+  }
+
+  /** What readers see, as text; undefined where it is the state itself, null where it is hidden. */
+  #shownOf(key: string, value: JsonValue): string | null | undefined {
+    if (this.#compiled.print !== undefined) return this.#compiled.print(key, value);
     const presented = this.#compiled.present(key, value);
-    if (presented === null) return { key, state, shown: '' };
-    if (presented === value) return { key, state, shown: null };
-    const shown = JSON.stringify(presented);
-    return { key, state, shown: shown === state ? null : shown };
+    if (presented === value) return undefined;
+    return presented === null ? null : JSON.stringify(presented);
   }
 
   #noteKeys(entity: string): void {

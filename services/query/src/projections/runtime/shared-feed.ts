@@ -74,7 +74,12 @@ export class SharedFeed {
     shared.riders -= 1;
     if (shared.riders > 0) return;
     if (this.#shared === shared) this.#shared = null;
-    this.#closing = Promise.all([this.#closing, shared.follower.close()]).then(() => {});
+    this.#closing = this.#closeAfter(this.#closing, shared.follower);
+  }
+
+  async #closeAfter(before: Promise<void>, follower: LogFollower): Promise<void> {
+    await follower.close();
+    await before;
   }
 }
 

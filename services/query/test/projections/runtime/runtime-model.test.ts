@@ -5,7 +5,7 @@ import type { WrittenEvent } from '../log-writer.ts';
 import { eventsOf, LIST_ALL, LIST_UNLESS_BAD, listModel, scripted } from './event-model.ts';
 import { RuntimeWorld, TENANT, until } from './runtime-world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const STEPS = 60;
 const NAMES = ['serial', 'parallel', 'skipping'] as const;

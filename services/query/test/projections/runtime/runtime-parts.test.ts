@@ -64,13 +64,14 @@ describe('turns', () => {
   it('are given by the time that each has had: a slow one gets as much as a quick one, not as often', async () => {
     const turns = new FairTurns();
     const taken = { slow: 0, quick: 0 };
-    let isOver = false;
+    const over = new AbortController();
     const work = async (who: keyof typeof taken, turnMs: number) => {
-      for (const seat = turns.seat(); !isOver; taken[who] += 1) await turns.next(seat, turnMs);
+      for (const seat = turns.seat(); !over.signal.aborted; taken[who] += 1)
+        await turns.next(seat, turnMs);
     };
     const both = [work('slow', 100), work('quick', 1)];
     while (taken.slow < 20) await nextTurn();
-    isOver = true;
+    over.abort();
     await Promise.all(both);
     expect(taken.quick / taken.slow).toBeGreaterThan(80);
     expect(taken.quick / taken.slow).toBeLessThan(120);

@@ -5,11 +5,12 @@ import { must } from '@allsource/shared/lang';
 import {
   type CompatibilityMode,
   type Frame,
+  type FrameEvent,
   parseSystemEvent,
   type SchemaEnforcement,
   type SchemaRegistered,
+  type SchemaUpcasterSet,
 } from '@allsource/shared/protocol';
-import type { LogFold } from '../append/journal.ts';
 
 /** One version of a schema. The object is the same for as long as the process lives. */
 export interface SchemaVersion {
@@ -21,6 +22,23 @@ export interface SchemaVersion {
   readonly description: string | null;
   readonly tags: readonly string[];
   readonly createdAt: Micros;
+  /** Where its registration stands in the log: it is in force for what comes behind. */
+  readonly position: Position;
+  /** What it had to keep of the version before when it was registered. */
+  readonly compatibility: CompatibilityMode;
+}
+
+/** What a step does: mappings as the JSON text that was sent, or the source of a function. */
+export type UpcasterWork = { readonly mappings: string } | { readonly function: string };
+
+/** A step that brings payloads from the form of one version into that of a later one. The object is the same for as long as the process lives. */
+export interface SchemaUpcaster {
+  readonly subject: string;
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  readonly description: string | null;
+  readonly work: UpcasterWork;
+  readonly createdAt: Micros;
 }
 
 /** An event type with schemas. */
@@ -28,11 +46,14 @@ export interface SchemaSubject {
   readonly compatibility: CompatibilityMode;
   /** Version 1 first; none while only the compatibility is set. */
   readonly versions: readonly SchemaVersion[];
+  /** By the version that they begin at. */
+  readonly upcasters: ReadonlyMap<number, SchemaUpcaster>;
 }
 
 interface Subject {
   compatibility: CompatibilityMode;
   readonly versions: SchemaVersion[];
+  readonly upcasters: Map<number, SchemaUpcaster>;
 }
 
 interface TenantSchemas {
@@ -42,14 +63,15 @@ interface TenantSchemas {
 
 type SavedRow =
   | { readonly tenant: string; readonly schema: SchemaVersion }
+  | { readonly tenant: string; readonly upcaster: SchemaUpcaster }
   | { readonly tenant: string; readonly subject: string; readonly compatibility: CompatibilityMode }
   | { readonly tenant: string; readonly enforcement: SchemaEnforcement };
 
 const COMPATIBILITY_DEFAULT: CompatibilityMode = 'BACKWARD';
 
-/** The fold of the schemas of all tenants, of the compatibility of their subjects, and of what the tenants enforce. */
-export class SchemaFold implements LogFold {
-  readonly sectionName = 'schemas/1';
+/** The fold of the schemas of all tenants, of their upcasters, of the compatibility of their subjects, and of what the tenants enforce. */
+export class SchemaFold {
+  readonly sectionName = 'schemas/2';
   readonly #tenants = new Map<string, TenantSchemas>();
   readonly #enforcements = new Map<string, SchemaEnforcement>();
   #appliedPosition: Position = POSITION_ZERO;
@@ -65,16 +87,31 @@ export class SchemaFold implements LogFold {
     this.#appliedPosition = frame.lastPosition;
     if (!frame.isSystem) return;
     const { tenant } = frame;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type === '_system.schema.registered') {
-        const text = must(rawMembers(event.payload)?.get('schema'), 'the text of the schema');
-        this.#add(tenant, versionOf(parsed.payload, { text, createdAt: frame.recordedAt }));
-      } else if (parsed?.type === '_system.schema.compatibility_set')
-        this.#subject(tenant, parsed.payload.subject).compatibility = parsed.payload.compatibility;
-      else if (parsed?.type === '_system.tenant.schema_enforcement_set')
-        this.#enforcements.set(parsed.payload.tenant_id, parsed.payload.schema_enforcement);
-    }
+    for (const event of frame.events()) this.#applyEvent(tenant, event, frame.recordedAt);
+  }
+
+  #applyEvent(tenant: string, event: FrameEvent, createdAt: Micros): void {
+    const parsed = parseSystemEvent(event);
+    if (parsed?.type === '_system.schema.registered') {
+      const text = must(rawMembers(event.payload)?.get('schema'), 'the text of the schema');
+      const { compatibility } = this.#subject(tenant, parsed.payload.subject);
+      const { position } = event;
+      this.#add(tenant, versionOf(parsed.payload, { text, createdAt, position, compatibility }));
+    } else if (parsed?.type === '_system.schema.upcaster_set') {
+      this.#setUpcaster(tenant, upcasterOf(parsed.payload, { event, createdAt }));
+    } else if (parsed?.type === '_system.schema.upcaster_removed') {
+      this.#removeUpcaster(tenant, parsed.payload.subject, parsed.payload.from_version);
+    } else if (parsed?.type === '_system.schema.compatibility_set')
+      this.#subject(tenant, parsed.payload.subject).compatibility = parsed.payload.compatibility;
+    else if (parsed?.type === '_system.tenant.schema_enforcement_set')
+      this.#enforcements.set(parsed.payload.tenant_id, parsed.payload.schema_enforcement);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#tenants.clear();
+    this.#enforcements.clear();
+    this.#appliedPosition = POSITION_ZERO;
   }
 
   /** A part may know of what came after the moment of the call; folding that again changes nothing. */
@@ -88,9 +125,10 @@ export class SchemaFold implements LogFold {
     for (const [tenant, enforcement] of this.#enforcements)
       yield savedPart({ tenant, enforcement });
     for (const [tenant, { subjects }] of this.#tenants)
-      for (const [subject, { compatibility, versions }] of subjects) {
+      for (const [subject, { compatibility, versions, upcasters }] of subjects) {
         yield savedPart({ tenant, subject, compatibility });
         for (const schema of versions) yield savedPart({ tenant, schema });
+        for (const upcaster of upcasters.values()) yield savedPart({ tenant, upcaster });
       }
   }
 
@@ -98,6 +136,7 @@ export class SchemaFold implements LogFold {
     const saved = JSON.parse(part.toString()) as { readonly position: Position } | SavedRow;
     if ('position' in saved) this.#appliedPosition = saved.position;
     else if ('schema' in saved) this.#add(saved.tenant, saved.schema);
+    else if ('upcaster' in saved) this.#setUpcaster(saved.tenant, saved.upcaster);
     else if ('subject' in saved)
       this.#subject(saved.tenant, saved.subject).compatibility = saved.compatibility;
     else this.#enforcements.set(saved.tenant, saved.enforcement);
@@ -108,6 +147,20 @@ export class SchemaFold implements LogFold {
     if (schema.version <= versions.length) return;
     versions.push(schema);
     this.#schemasOf(tenant).bytes += Buffer.byteLength(schema.text);
+  }
+
+  #setUpcaster(tenant: string, upcaster: SchemaUpcaster): void {
+    this.#removeUpcaster(tenant, upcaster.subject, upcaster.fromVersion);
+    this.#subject(tenant, upcaster.subject).upcasters.set(upcaster.fromVersion, upcaster);
+    this.#schemasOf(tenant).bytes += upcasterBytes(upcaster);
+  }
+
+  #removeUpcaster(tenant: string, subject: string, fromVersion: number): void {
+    const { upcasters } = this.#subject(tenant, subject);
+    const known = upcasters.get(fromVersion);
+    if (known === undefined) return;
+    upcasters.delete(fromVersion);
+    this.#schemasOf(tenant).bytes -= upcasterBytes(known);
   }
 
   #schemasOf(tenant: string): TenantSchemas {
@@ -122,7 +175,7 @@ export class SchemaFold implements LogFold {
     const { subjects } = this.#schemasOf(tenant);
     const known = subjects.get(name);
     if (known !== undefined) return known;
-    const fresh = { compatibility: COMPATIBILITY_DEFAULT, versions: [] };
+    const fresh = { compatibility: COMPATIBILITY_DEFAULT, versions: [], upcasters: new Map() };
     subjects.set(name, fresh);
     return fresh;
   }
@@ -142,7 +195,12 @@ export class SchemaFold implements LogFold {
     return this.#tenants.get(tenant)?.subjects.get(subject)?.versions.at(-1) ?? null;
   }
 
-  /** Bytes of all schemas of a tenant. */
+  /** One subject of a tenant; null when nothing is known of it. */
+  subject(tenant: string, name: string): SchemaSubject | null {
+    return this.#tenants.get(tenant)?.subjects.get(name) ?? null;
+  }
+
+  /** Bytes of all schemas and upcasters of a tenant. */
   bytes(tenant: string): number {
     return this.#tenants.get(tenant)?.bytes ?? 0;
   }
@@ -159,7 +217,31 @@ function savedPart(row: SavedRow | { readonly position: Position }): Buffer {
 
 function versionOf(
   { id, subject, version, description, tags }: SchemaRegistered,
-  { text, createdAt }: Pick<SchemaVersion, 'text' | 'createdAt'>,
+  rest: Pick<SchemaVersion, 'text' | 'createdAt' | 'position' | 'compatibility'>,
 ): SchemaVersion {
-  return { id, subject, version, text, description, tags, createdAt };
+  return { id, subject, version, description, tags, ...rest };
+}
+
+function upcasterOf(
+  set: SchemaUpcasterSet,
+  { event, createdAt }: { readonly event: FrameEvent; readonly createdAt: Micros },
+): SchemaUpcaster {
+  const mappings = rawMembers(event.payload)?.get('mappings');
+  const work =
+    set.function === undefined
+      ? { mappings: must(mappings, 'the text of the mappings') }
+      : { function: set.function };
+  return {
+    subject: set.subject,
+    fromVersion: set.from_version,
+    toVersion: set.to_version,
+    description: set.description,
+    work,
+    createdAt,
+  };
+}
+
+/** Bytes that an upcaster counts for. */
+export function upcasterBytes({ work }: Pick<SchemaUpcaster, 'work'>): number {
+  return Buffer.byteLength('mappings' in work ? work.mappings : work.function);
 }
