@@ -1,6 +1,7 @@
 import type { JsonSchema } from './json-schema.ts';
 import { ACCESS_SHAPES } from './shapes/access.ts';
 import { EVENT_SHAPES } from './shapes/events.ts';
+import { PIPELINE_SHAPES } from './shapes/pipelines.ts';
 import { PROJECTION_SHAPES } from './shapes/projections.ts';
 import { PROBLEM_SHAPES } from './shapes/problems.ts';
 import { REPLAY_SHAPES } from './shapes/replays.ts';
@@ -12,6 +13,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ...EVENT_SHAPES,
   ...STATE_SHAPES,
   ...PROJECTION_SHAPES,
+  ...PIPELINE_SHAPES,
   ...REPLAY_SHAPES,
   ...ACCESS_SHAPES,
 };

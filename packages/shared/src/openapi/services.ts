@@ -13,6 +13,7 @@ import { LIVE } from './operations/live.ts';
 import { INTERNAL, OPERATIONS } from './operations/operations.ts';
 import { PARQUET } from './operations/parquet.ts';
 import { DEFINITION_ROUTES, OWN_PROJECTIONS } from './operations/own-projections.ts';
+import { PIPELINES } from './operations/pipelines.ts';
 import { PROJECTIONS } from './operations/projections.ts';
 import { REPLAYS, UNVERSIONED_REPLAYS } from './operations/replays.ts';
 import { SCHEMA_ROUTES, UNVERSIONED_SCHEMA_ROUTES } from './operations/schemas.ts';
@@ -24,6 +25,7 @@ const SHARED: RouteDocs = {
   ...ENTITIES,
   ...PROJECTIONS,
   ...OWN_PROJECTIONS,
+  ...PIPELINES,
   ...ANALYTICS,
   ...SCHEMA_ROUTES,
   ...REPLAYS,

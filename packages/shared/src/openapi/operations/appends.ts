@@ -4,7 +4,7 @@ import { list, named, object, whole } from '../json-schema.ts';
 import { IDEMPOTENCY_KEY, parameter } from '../parameters.ts';
 import { type AnswerDoc, answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
-const EVENT_EXAMPLE = {
+export const EVENT_EXAMPLE = {
   event_type: 'order.placed',
   entity_id: 'order-1001',
   payload: { customer: 'c-7', amount: 4200, currency: 'EUR' },
@@ -59,7 +59,7 @@ const appendEvent: RouteDoc = {
   errors: ERRORS,
 };
 
-const batch = object({
+export const BATCH = object({
   events: list(named('IngestEvent'), { maxItems: LIMITS.batchEventsMax }),
 });
 
@@ -78,7 +78,7 @@ const appendBatch: RouteDoc = {
   body: {
     content: {
       'application/json': {
-        schema: batch,
+        schema: BATCH,
         example: { events: [EVENT_EXAMPLE, { ...EVENT_EXAMPLE, event_type: 'order.paid' }] },
       },
       [LINES]: { schema: named('IngestEvent'), example: `${JSON.stringify(EVENT_EXAMPLE)}\n` },

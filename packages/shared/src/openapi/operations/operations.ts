@@ -1,10 +1,12 @@
 /** What operators do with a running store, and the routes of the services among themselves. */
 import { FEED_CONTENT_TYPE, FEED_PATH, HEAD_PATH } from '../../protocol/feed.ts';
+import { INTERNAL_APPEND_PATH } from '../../protocol/internal-append-path.ts';
 import { INSPECTION_CONTENT_TYPE } from '../../protocol/inspection.ts';
 import { STREAM_MEDIA_TYPES } from '../../protocol/stream-format.ts';
 import { named, object, oneOf, text, whole } from '../json-schema.ts';
 import { parameter, required } from '../parameters.ts';
-import { answer, type RouteDocs } from '../route-doc.ts';
+import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { APPENDS, BATCH, EVENT_EXAMPLE } from './appends.ts';
 
 const POSITION = whole(undefined, { min: 1, max: Number.MAX_SAFE_INTEGER });
 
@@ -53,6 +55,15 @@ export const INTERNAL: RouteDocs = {
     answers: {
       200: answer('How far the log reaches.', object({ head: whole(), log_id: text() })),
     },
+  },
+  [`POST ${INTERNAL_APPEND_PATH}`]: {
+    ...(APPENDS['POST /events/batch'] as RouteDoc),
+    id: 'appendInternal',
+    tag: 'Internal',
+    description: 'What pipelines put out, for any tenant.',
+    query: { tenant_id: required('Whose events they are.', text(), 'default') },
+    body: body(BATCH, { events: [EVENT_EXAMPLE] }),
+    answers: { 200: answer('All events are durable.', named('BatchAnswer')) },
   },
   'POST /internal/v1/events/arrow': {
     id: 'appendArrow',
