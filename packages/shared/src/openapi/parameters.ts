@@ -126,8 +126,16 @@ export const EVENT_QUERY = {
   ),
 } as const;
 
+/** Payloads in the form of newer schemas. */
+export const UPCAST = parameter(
+  '`true` for payloads in the form of the newest version of their schema, or the number of a version; as they are stored when left out.',
+  text(undefined, { pattern: '^(?:true|false|[1-9]\\d{0,4})$' }),
+  'true',
+);
+
 /** Further pages and plans, which the query service has. */
 export const PAGING = {
+  upcast: UPCAST,
   cursor: parameter('The `next_cursor` of the page before.', text()),
   explain: parameter(
     'Adds the member `explain`: which way was taken, and what it cost.',

@@ -16,6 +16,8 @@ import { DEFINITION_ROUTES, OWN_PROJECTIONS } from './operations/own-projections
 import { PIPELINES } from './operations/pipelines.ts';
 import { PROJECTIONS } from './operations/projections.ts';
 import { REPLAYS, UNVERSIONED_REPLAYS } from './operations/replays.ts';
+import { STATISTICS } from './operations/statistics.ts';
+import { UPCASTERS } from './operations/upcasters.ts';
 import { SCHEMA_ROUTES, UNVERSIONED_SCHEMA_ROUTES } from './operations/schemas.ts';
 
 const SHARED: RouteDocs = {
@@ -27,6 +29,8 @@ const SHARED: RouteDocs = {
   ...OWN_PROJECTIONS,
   ...PIPELINES,
   ...ANALYTICS,
+  ...STATISTICS,
+  ...UPCASTERS,
   ...SCHEMA_ROUTES,
   ...REPLAYS,
   ...PARQUET,

@@ -12,7 +12,6 @@ import {
 } from '../json-schema.ts';
 import { ENTITY, EVENT_TYPE, FRESHNESS, parameter, required, SINCE, UNTIL } from '../parameters.ts';
 import { answer, type RouteDocs } from '../route-doc.ts';
-import { NOT_AVAILABLE_DOC } from '../unavailable.ts';
 
 const SECONDS_MAX = 100 * 366 * 86_400;
 const ERRORS = [
@@ -130,9 +129,4 @@ export const ANALYTICS: RouteDocs = {
     },
     errors: ERRORS,
   },
-  'GET /analytics/percentiles': NOT_AVAILABLE_DOC,
-  'GET /analytics/stddev': NOT_AVAILABLE_DOC,
-  'GET /analytics/sliding-window': NOT_AVAILABLE_DOC,
-  'GET /analytics/session-window': NOT_AVAILABLE_DOC,
-  'GET /analytics/cache/stats': NOT_AVAILABLE_DOC,
 };

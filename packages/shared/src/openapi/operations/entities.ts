@@ -23,6 +23,7 @@ import {
   parameter,
   required,
   TYPE_PREFIX,
+  UPCAST,
   WINDOW,
 } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
@@ -126,6 +127,7 @@ export const ENTITIES: RouteDocs = {
         whole(undefined, { max: LIMITS.pageEventsMax }),
         10,
       ),
+      upcast: UPCAST,
       ...FRESHNESS,
     },
     answers: {
@@ -154,7 +156,13 @@ export const ENTITIES: RouteDocs = {
         ),
       ),
     },
-    errors: [...READ_ERRORS, 'entity_not_found', 'invalid_entity_id', 'payload_too_large'],
+    errors: [
+      ...READ_ERRORS,
+      'entity_not_found',
+      'invalid_entity_id',
+      'payload_too_large',
+      'upcast_failed',
+    ],
   },
   'GET /entities/:entityId/snapshot': {
     id: 'getEntitySnapshot',

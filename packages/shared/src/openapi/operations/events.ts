@@ -9,6 +9,7 @@ import {
   PATH_PARAMETERS,
   parameter,
   UNTIL,
+  UPCAST,
   SINCE,
 } from '../parameters.ts';
 import { answer, type RouteDoc, type RouteDocs } from '../route-doc.ts';
@@ -96,7 +97,7 @@ export const EVENT_READS: RouteDocs = {
     id: 'getEvent',
     tag: 'Events',
     path: { eventId: PATH_PARAMETERS['eventId'] ?? parameter('The id.', {}) },
-    query: FRESHNESS,
+    query: { upcast: UPCAST, ...FRESHNESS },
     answers: {
       200: answer(
         'The event.',
@@ -106,6 +107,6 @@ export const EVENT_READS: RouteDocs = {
         ),
       ),
     },
-    errors: [...READ_ERRORS, 'event_not_found'],
+    errors: [...READ_ERRORS, 'event_not_found', 'upcast_failed'],
   },
 };

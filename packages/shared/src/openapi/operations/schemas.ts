@@ -51,6 +51,11 @@ const REGISTER = {
       description: orNull(text(undefined, { maxLength: 10_000 })),
       tags: orNull(list(text(undefined, { maxLength: 200 }), { maxItems: 100 })),
       version: orNull(VERSION),
+      upcaster: orNull({
+        type: 'object',
+        description:
+          'The step from the version before, as `PUT /schemas/{subject}/upcasters` takes it.',
+      }),
     },
   ),
   ...firstOf(['subject', 'event_type'], EVENT_TYPE_TEXT, true),
@@ -76,6 +81,8 @@ const register: RouteDoc = {
     'invalid_event_type',
     'invalid_schema',
     'schema_incompatible',
+    'invalid_upcaster',
+    'upcasters_incomplete',
     'too_many_schemas',
   ],
 };

@@ -53,8 +53,16 @@ const POSITION = whole('The position of the log at which the answer is true.');
 export const EVENT_SHAPES: Readonly<Record<string, JsonSchema>> = {
   Event: { description: 'A recorded event. It never changes.', ...object(EVENT) },
   PositionedEvent: {
-    description: 'A recorded event with its place in the log.',
-    ...object({ position: whole(undefined, { min: 1 }), ...EVENT }),
+    description:
+      'A recorded event with its place in the log; with `upcast` also in which form it is.',
+    ...object(
+      { position: whole(undefined, { min: 1 }), ...EVENT },
+      {
+        schema_version: orNull(whole('The version of its schema that the payload fits here.')),
+        stored_schema_version: orNull(whole('The one that it was stored with.')),
+        upcast_error: object({ code: text(), detail: text() }, {}, OPEN),
+      },
+    ),
   },
   IngestEvent: {
     description: 'An event to append.',
@@ -136,6 +144,7 @@ export const EVENT_SHAPES: Readonly<Record<string, JsonSchema>> = {
         next_cursor: text('Asks for the next page, as `cursor`.'),
         entity_version: whole('Of the entity, where the query names one.'),
         explain: named('Explanation'),
+        upcast_errors: whole('Events of this page that could not be upcast.'),
         position: POSITION,
       },
     ),
@@ -156,6 +165,7 @@ export const EVENT_SHAPES: Readonly<Record<string, JsonSchema>> = {
         entity_id: text(),
         event_type: text(),
         explain: named('Explanation'),
+        upcast_errors: whole(),
       },
     ),
   },
