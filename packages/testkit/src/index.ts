@@ -14,6 +14,12 @@ export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './
 export { FakeClock } from './fake-clock.ts';
 export { eachSeed, isLong, report, seed } from './fault-run.ts';
 export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
+export {
+  auditParameters,
+  type ParameterAudit,
+  type ParameterReader,
+  type ReadingRoute,
+} from './parameter-audit.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { until } from './until.ts';

@@ -1,7 +1,7 @@
 /**
  * Walks what an Express application really serves and compares it with the table of routes that the service declares, so that no route is
- * open by omission: what is mounted must be declared, what is declared must be mounted, and what needs somebody must answer 401 to
- * nobody.
+ * open by omission: what is mounted must be declared, what is declared must be mounted, what needs somebody must answer 401 to
+ * nobody, and all of it must be in the service's API document.
  */
 
 /** A declared route, as far as the audit needs it; the routes of service-kit fit. */
@@ -35,7 +35,24 @@ export async function auditRoutes({ app, routes, baseUrl }: RouteAudit): Promise
       .map((line) => `${line} is declared twice`),
   ];
   for (const route of routes) faults.push(...(await openFaults(route, baseUrl)));
-  return faults;
+  const documented = await documentedRoutes(baseUrl);
+  const missing = mounted.filter((line) => !documented.has(asDocumented(line)));
+  return [...faults, ...missing.map((line) => `${line} is served but not in /openapi.json`)];
+}
+
+/** "METHOD /path" of every operation in the service's API document, as it writes paths. */
+async function documentedRoutes(baseUrl: string): Promise<ReadonlySet<string>> {
+  const response = await fetch(`${baseUrl}/openapi.json`);
+  const { paths } = (await response.json()) as { readonly paths: Record<string, object> };
+  return new Set(
+    Object.entries(paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    ),
+  );
+}
+
+function asDocumented(line: string): string {
+  return line.replaceAll(/\{\/\*(\w+)\}/g, '/{$1}').replaceAll(/:(\w+)/g, '{$1}');
 }
 
 /** "METHOD /path" of everything mounted, also through routers that are mounted inside. */

@@ -19,6 +19,8 @@ import {
 } from '@allsource/service-kit/http';
 import { type FolderLock, lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
+import { withApiDocument } from '@allsource/service-kit/openapi';
+import { CONTROL_PLANE_DOCS } from '@allsource/shared/openapi';
 import { Cluster } from './cluster/cluster.ts';
 import type { ControlPlaneConfig } from './config/control-plane-config.ts';
 import { clusterRoutes } from './http/cluster-routes.ts';
@@ -94,7 +96,15 @@ class ControlPlane {
 
   async start(): Promise<ControlPlaneService> {
     const { host, controlPlanePort } = this.#config;
-    const routes = this.#routes();
+    const routes = withApiDocument({
+      title: 'AllSource control plane',
+      description:
+        'For operators of the event store: the state of its services, tenants and keys, snapshots, replays and compaction. It keeps nothing; each order goes to its owner under the key of the caller.',
+      version: VERSION,
+      edge: 'control-plane',
+      routes: this.#routes(),
+      docs: CONTROL_PLANE_DOCS,
+    });
     const app = this.#app(routes);
     const access = new FreshAccess({
       authenticator: this.#authenticator,

@@ -25,6 +25,8 @@ import {
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
+import { CORE_DOCS } from '@allsource/shared/openapi';
+import { withApiDocument } from '@allsource/service-kit/openapi';
 import type { Express } from 'express';
 import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
@@ -157,7 +159,16 @@ class Core {
       apiKey: config.bootstrapApiKey,
       keyFile: config.apiKeyFile,
     });
-    const routes = this.#routes();
+    const routes = withApiDocument({
+      title: 'AllSource core',
+      description:
+        "The writer of the event store: appends, the history of single entities, live streams, consumers, schemas, tenants and keys. Reads over many entities are the query service's, and core forwards them where it knows one.",
+      version: VERSION,
+      edge: 'core',
+      routes: this.#routes(),
+      servedInFront: INGEST_ROUTES,
+      docs: CORE_DOCS,
+    });
     const app = this.#app(routes);
     const { server, lane } = this.#server(app);
     const port = await listen(server, {

@@ -33,6 +33,8 @@ import {
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
+import { withApiDocument } from '@allsource/service-kit/openapi';
+import { QUERY_DOCS } from '@allsource/shared/openapi';
 import type { QueryConfig } from './config/query-config.ts';
 import { DefinitionWriter } from './definitions/definition-writer.ts';
 import type { EventRoute } from './http/event-routes.ts';
@@ -57,6 +59,11 @@ import { UpcastThread } from './schemas/upcast-thread.ts';
 import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
+/** Where clients look for the API document, besides /openapi.json and /docs. */
+const API_DOCUMENT_ALIASES = {
+  document: ['/api/v1/openapi', '/api/openapi'],
+  page: ['/api/v1/docs', '/api/docs'],
+};
 
 /** The query service, running. */
 export interface QueryService extends RunningService {
@@ -206,7 +213,16 @@ class Query {
     const { config, logger, stores, httpMetrics } = this.#options;
     const { directory } = stores.access;
     const routesOptions = this.#routesOptions();
-    const routes = queryRoutes(routesOptions);
+    const routes = withApiDocument({
+      title: 'AllSource query service',
+      description:
+        'The gateway of the event store: it answers every read, and hands appends, consumers, schemas, tenants and keys to core and operations to the control plane. Each route is found below /api/v1 and, for older clients, below /api.',
+      version: VERSION,
+      edge: 'gateway',
+      routes: queryRoutes(routesOptions),
+      docs: QUERY_DOCS,
+      aliases: API_DOCUMENT_ALIASES,
+    });
     const app = createApp({
       edge: 'gateway',
       routes,

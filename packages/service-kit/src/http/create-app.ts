@@ -8,6 +8,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Logger } from '../observability/logger.ts';
 import type { HttpMetrics } from '../observability/http-metrics.ts';
 import type { Guard } from './guard.ts';
+import { parameterCheck } from './parameter-check.ts';
 import { Call, type Route, type TenantResolver } from './route.ts';
 import { sendProblem, toProblem } from './send-problem.ts';
 
@@ -55,12 +56,14 @@ function setCommonHeaders(request: Request, response: Response, next: NextFuncti
 
 function mountRoute(app: Express, route: Route, options: AppOptions): void {
   const method = route.method.toLowerCase() as Lowercase<Route['method']>;
+  const checkParameters = parameterCheck(route.isForwarded === true ? undefined : route.doc);
   app[method](route.path, async (request: Request, response: Response) => {
     options.metrics.observe(request, response, route.path);
     const principal = options.guard(request, route.needs);
-    await route.handle(
-      new Call({ request, response, principal, resolveTenant: options.resolveTenant }),
-    );
+    const { resolveTenant } = options;
+    const call = new Call({ request, response, principal, resolveTenant });
+    checkParameters(call.query);
+    await route.handle(call);
   });
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Permission, Principal } from '@allsource/shared/access';
 import { assert } from '@allsource/shared/lang';
+import type { RouteDoc } from '@allsource/shared/openapi';
 import type { Request, Response } from 'express';
 import { Parameters } from './parameters.ts';
 
@@ -20,6 +21,10 @@ export interface Route {
   readonly needs: RouteNeed;
   /** One line for the route list and the API document. */
   readonly summary: string;
+  /** What the API document says of it. Its parameters are checked against this before the route is called. */
+  readonly doc?: RouteDoc;
+  /** Another service answers, and checks the request itself: it goes there as it came. */
+  readonly isForwarded?: true;
   readonly handle: (call: Call) => Promise<void> | void;
 }
 

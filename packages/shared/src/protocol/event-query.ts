@@ -63,8 +63,8 @@ export function parseEventQuery(
   };
 }
 
-// Existing clients know this sentence.
-function orderFault(value: string): string {
+/** What refuses an order; existing clients know this sentence. */
+export function orderFault(value: string): string {
   return `invalid 'order' value ${quoted(value)}: expected 'asc' or 'desc'`;
 }
 

@@ -13,6 +13,7 @@ export {
   type EventWindow,
   matchesEventQuery,
   type OrderedEvent,
+  orderFault,
   parseEventQuery,
   type QueriedEvent,
   type QueryOrder,

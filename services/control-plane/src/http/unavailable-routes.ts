@@ -1,5 +1,6 @@
 import { problem } from '@allsource/shared/errors';
 import type { Method, Route, RouteNeed } from '@allsource/service-kit/http';
+import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 
 interface UnavailableFeature {
   readonly feature: string;
@@ -97,6 +98,7 @@ export function unavailableRoutes(): Route[] {
         path: `/api/v1${path}`,
         needs,
         summary: `Not available: ${feature}.`,
+        doc: NOT_AVAILABLE_DOC,
         handle: () => {
           throw problem('not_available', instead === undefined ? detail : `${detail} ${instead}`, {
             feature,

@@ -1,5 +1,6 @@
 import type { AccessDirectory, ApiKeyRecord, TenantRecord } from '@allsource/shared/access';
 import type { SchemaEnforcement } from '@allsource/shared/protocol';
+import { problem } from '@allsource/shared/errors';
 import { formatTimestamp } from '@allsource/shared/model';
 import { readJsonObject, type Route } from '@allsource/service-kit/http';
 import type { AccessAdmin } from '../access/access-admin.ts';
@@ -42,9 +43,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
       summary: 'Makes an API key; the answer is the only one that shows it.',
       handle: async (call) => {
         const body = await readJsonObject(call.request, BODY_BYTES_MAX);
-        const tenant = call.tenant(
-          typeof body.tenant_id === 'string' ? body.tenant_id : call.query.text('tenant_id'),
-        );
+        const tenant = call.tenant(tenantOf(body.tenant_id) ?? call.query.text('tenant_id'));
         const { id, name, key, expiresAt } = await admin.createKey(tenant, body);
         call.json(201, { id, name, key, expires_at: expiresAt });
       },
@@ -77,6 +76,13 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
       },
     },
   ];
+}
+
+/** A tenant that is no name is refused: the key would be another tenant's than was meant. */
+function tenantOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string') return value;
+  throw problem('invalid_body', "'tenant_id' must be a text.", { pointer: '/tenant_id' });
 }
 
 function keyToWire(key: ApiKeyRecord): Record<string, unknown> {

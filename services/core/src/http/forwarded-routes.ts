@@ -5,6 +5,7 @@
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
+import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
 export type QueryForward = (call: Call) => Promise<void>;
@@ -233,13 +234,22 @@ export function forwardedRoutes(forward: QueryForward): Route[] {
         path: base + path,
         needs,
         summary,
+        isForwarded: true,
         handle: forward,
       }),
     ),
     ...SERVED_NOWHERE.map((route): Route => {
       const [method, path] = route.split(' ') as [Method, string];
       const summary = 'Not available.';
-      return { method, path: base + path, needs: 'authenticated', summary, handle: forward };
+      return {
+        method,
+        path: base + path,
+        needs: 'authenticated',
+        summary,
+        isForwarded: true,
+        doc: NOT_AVAILABLE_DOC,
+        handle: forward,
+      };
     }),
   ]);
 }

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { auditRoutes } from '@allsource/testkit';
+import { Parameters } from '@allsource/service-kit/http';
+import { auditParameters, auditRoutes } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { INGEST_ROUTES } from '../../src/http/append-route.ts';
@@ -94,6 +95,14 @@ describe('core', () => {
     for (const { method, path } of INGEST_ROUTES) {
       expect((await world.ask(method, path, { key: null, body: EVENT })).status).toBe(401);
     }
+  });
+
+  it('reads no parameter that its API document does not name', async () => {
+    const { routes, url } = await world.start();
+    const audit = { reader: Parameters.prototype, routes, baseUrl: url };
+    const { faults, called } = await auditParameters({ ...audit, key: KEY });
+    expect(faults).toEqual([]);
+    expect(called).toBeGreaterThan(20);
   });
 
   it('makes an admin key at its first start, in a file for its owner only, and no other later', async () => {

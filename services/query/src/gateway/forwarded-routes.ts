@@ -200,12 +200,13 @@ const TO_CONTROL_PLANE = [
 
 /** The routes that another service owns. The permission is checked here and again there. */
 export function forwardedRoutes(options: ForwardedRoutesOptions): Route[] {
-  return [
+  const routes = [
     ...batchRoutes(options),
     ...coreRoutes(options),
     ...schemaRoutes(options),
     ...controlPlaneRoutes(options),
   ];
+  return routes.map((route) => ({ ...route, isForwarded: true }));
 }
 
 function coreRoutes({ forwarder, core }: ForwardedRoutesOptions): Route[] {

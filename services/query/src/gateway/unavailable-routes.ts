@@ -1,5 +1,6 @@
 import { problem } from '@allsource/shared/errors';
 import type { Method, Route, RouteNeed } from '@allsource/service-kit/http';
+import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 import { API_BASES } from './api-path.ts';
 
 interface UnavailableFeature {
@@ -78,11 +79,6 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'DELETE /backups/:backupId',
     ],
   },
-  {
-    feature: 'An API document',
-    needs: 'public',
-    routes: ['GET /openapi', 'GET /docs'],
-  },
 ];
 
 /** The routes of the features that are not there. */
@@ -93,7 +89,7 @@ export function unavailableRoutes(): Route[] {
       const summary = `Not available: ${feature}.`;
       const handle = () => refuse(feature);
       return API_BASES.map((base): Route => {
-        return { method, path: base + path, needs, summary, handle };
+        return { method, path: base + path, needs, summary, handle, doc: NOT_AVAILABLE_DOC };
       });
     }),
   );

@@ -4,7 +4,7 @@ import { problem } from '@allsource/shared/errors';
 import { formatRawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, quoted } from '@allsource/shared/model';
-import { PayloadFilter } from '@allsource/shared/protocol';
+import { orderFault, PayloadFilter } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EntityEntry } from '../catalog/entity-tally.ts';
 import { API_BASES } from '../gateway/api-path.ts';
@@ -84,11 +84,6 @@ async function answerEntities(call: Call, options: EntityRoutesOptions): Promise
     tail: `],"total":${page.total},"has_more":${hasMore},"position":${untilPosition}}`,
   };
   await writeList(new JsonWriter(call.response), list, writeEntity);
-}
-
-// Existing clients know this sentence.
-function orderFault(value: string): string {
-  return `invalid 'order' value ${quoted(value)}: expected 'asc' or 'desc'`;
 }
 
 function writeEntity(writer: JsonWriter, entry: EntityEntry): void {

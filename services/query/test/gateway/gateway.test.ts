@@ -2,7 +2,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { auditRoutes } from '@allsource/testkit';
+import { Parameters } from '@allsource/service-kit/http';
+import { auditParameters, auditRoutes } from '@allsource/testkit';
 import { WebSocket, WebSocketServer } from 'ws';
 import { UNAVAILABLE_FEATURES } from '../../src/gateway/unavailable-routes.ts';
 import {
@@ -38,6 +39,14 @@ describe('the routes of the gateway', () => {
     expect(
       open.filter((path) => !/health|metrics|livez|readyz|auth|openapi|docs/.test(path)),
     ).toEqual([]);
+  });
+
+  it('read no parameter that their documents do not name', async () => {
+    const { service, url } = await world();
+    const audit = { reader: Parameters.prototype, routes: service.routes, baseUrl: url };
+    const { faults, called } = await auditParameters({ ...audit, key: ADMIN });
+    expect(faults).toEqual([]);
+    expect(called).toBeGreaterThan(100);
   });
 
   it('that are not built say so to whoever may ask, on both paths', async () => {

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { answer, openApiDocument, object, text } from '@allsource/shared/openapi';
+import { docsPage } from './docs-page.ts';
+
+const HOSTILE = '<script>alert("x")</script>';
+
+describe('the page of a document', () => {
+  it('shows what the document says as text, whatever it is', () => {
+    const doc = {
+      id: 'hostile',
+      tag: 'Events',
+      description: HOSTILE,
+      query: { q: { description: HOSTILE, schema: text(HOSTILE) } },
+      answers: { 200: answer(HOSTILE, object({ [HOSTILE]: text(HOSTILE) }), HOSTILE) },
+    } as const;
+    const route = { method: 'GET', path: `/${HOSTILE}`, needs: 'public', summary: HOSTILE, doc };
+    const { html } = docsPage(
+      openApiDocument({
+        title: HOSTILE,
+        description: HOSTILE,
+        version: HOSTILE,
+        edge: 'core',
+        routes: [route],
+        docs: {},
+      }),
+    );
+    expect(html).not.toContain('<script');
+    expect(html.split('&lt;script&gt;').length).toBeGreaterThan(10);
+  });
+});
