@@ -18,7 +18,7 @@ const config = {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   maxWorkers: 2,
   // Only a test that hangs meets it: no test is about time, and the machine may be busy.
-  testTimeout: 300_000,
+  testTimeout: process.env.ALLSOURCE_TEST_FAULTS === 'long' ? 4 * 3_600_000 : 300_000,
   watchman: false,
   reporters: ['default', '<rootDir>/scripts/test-counts-reporter.cjs'],
 };

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type CoreProcess, serviceEnvironment } from './core-process.ts';
 import { pause } from './fault-run.ts';
 import { REPOSITORY } from './running-store.ts';
+import { PATIENCE } from './running-store.ts';
 
 const MAIN = join(REPOSITORY, 'services/query/dist/main.js');
 const READY = /query ready at (http:\S+)/;
@@ -42,6 +43,7 @@ export class QueryProcess {
         ...serviceEnvironment(this.folder),
         CORE_URL: this.#core.url,
         QUERY_PORT: '0',
+        ...PATIENCE,
         ...this.#environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -25,6 +25,9 @@ export interface Answer {
   readonly body: any;
 }
 
+/** No test is about time: what a slow machine needs long for is no failure. */
+export const PATIENCE = { ALLSOURCE_QUERY_MS_MAX: '600000' };
+
 /** A folder, ports, and the processes on them. */
 export class RunningStore {
   readonly folder = mkdtempSync(join(tmpdir(), 'allsource-e2e-'));
@@ -79,6 +82,7 @@ export class RunningStore {
       CORE_PORT: String(this.ports.core),
       CONTROL_PLANE_PORT: String(this.ports.controlPlane),
       QUERY_PORT: String(this.ports.query),
+      ...PATIENCE,
       ...this.#environment,
     };
   }

@@ -186,6 +186,11 @@ class Query {
       writer: this.#definitionWriter,
       runtime: options.projectionRuntime,
       check: (definition) => this.#definitionCheck.check(definition),
+      onUnknownForm: ({ tenant, name }) =>
+        options.logger.error(
+          { tenant, projection: name },
+          'a projection is not carried out: another version of AllSource has written its definition in a form that this one does not know',
+        ),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
     this.#pipelines = createPipelines({

@@ -31,6 +31,8 @@ export interface OwnProjectionsOptions {
   readonly runtime: ProjectionRuntime;
   /** Makes sure that what a definition says can be computed. Throws a problem with a pointer into it. */
   readonly check: (definition: Pick<ProjectionDefinition, 'type' | 'definition'>) => Promise<void>;
+  /** Told once of a definition that another version has kept and this one cannot carry out. */
+  readonly onUnknownForm: (kept: Definition) => void;
 }
 
 /** A projection with what it does at the moment; null: that is not known yet. */
@@ -58,7 +60,7 @@ const KIND = 'projection';
 export class OwnProjections {
   readonly #options: OwnProjectionsOptions;
   /** By the object that the directory keeps, so that a definition is parsed once. */
-  readonly #parsed = new WeakMap<Definition, ProjectionDefinition>();
+  readonly #parsed = new WeakMap<Definition, ProjectionDefinition | null>();
   #measured: { readonly atMs: number; readonly rows: readonly MeasuredProjection[] } | null = null;
 
   constructor(options: OwnProjectionsOptions) {
@@ -86,12 +88,14 @@ export class OwnProjections {
   /** The projections of a tenant by name. */
   ofTenant(tenant: string): OwnProjection[] {
     this.#requireSettled();
-    return this.#options.directory.ofTenant(KIND, tenant).map((kept) => this.#withState(kept));
+    return this.#options.directory
+      .ofTenant(KIND, tenant)
+      .flatMap((kept) => this.#withState(kept) ?? []);
   }
 
   /** The projections of all tenants. */
   all(): OwnProjection[] {
-    return this.#options.directory.all(KIND).map((kept) => this.#withState(kept));
+    return this.#options.directory.all(KIND).flatMap((kept) => this.#withState(kept) ?? []);
   }
 
   /** How many projections a tenant has, or all tenants together (null). */
@@ -112,7 +116,7 @@ export class OwnProjections {
   reconcile(): void {
     if (!this.#options.isSettled()) return;
     const kept = this.#options.directory.all(KIND);
-    this.#options.runtime.reconcile(kept.map((one) => this.#definition(one)));
+    this.#options.runtime.reconcile(kept.flatMap((one) => this.#definition(one) ?? []));
     this.#measured = null;
   }
 
@@ -192,13 +196,17 @@ export class OwnProjections {
     this.reconcile();
   }
 
-  #withState(kept: Definition): OwnProjection {
-    const state = this.#options.runtime.status(kept.tenant, kept.name);
-    return { definition: this.#definition(kept), state };
+  #withState(kept: Definition): OwnProjection | null {
+    const definition = this.#definition(kept);
+    if (definition === null) return null;
+    return { definition, state: this.#options.runtime.status(kept.tenant, kept.name) };
   }
 
-  #definition(kept: Definition): ProjectionDefinition {
-    const definition = this.#parsed.get(kept) ?? definitionOf(kept);
+  #definition(kept: Definition): ProjectionDefinition | null {
+    const known = this.#parsed.get(kept);
+    if (known !== undefined) return known;
+    const definition = definitionOf(kept);
+    if (definition === null) this.#options.onUnknownForm(kept);
     this.#parsed.set(kept, definition);
     return definition;
   }

@@ -1,7 +1,12 @@
 import { formatTimestamp } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import type { EarlierBuild, ProjectionDefinition } from '@allsource/shared/protocol';
+import {
+  type EarlierBuild,
+  PROJECTION_TYPES,
+  type ProjectionDefinition,
+  WANTED_STATUSES,
+} from '@allsource/shared/protocol';
 import type { Definition } from '../definitions/definition-directory.ts';
 
 /** The members of a definition that the log does not know by itself. */
@@ -16,10 +21,30 @@ type KnownByTheLog =
 /** What is kept of a projection in the log. */
 export type ProjectionDocument = Omit<ProjectionDefinition, KnownByTheLog>;
 
-/** The definition that a change in the log has made. Its document was checked by this program before it was kept. */
-export function definitionOf(kept: Definition): ProjectionDefinition {
+const OBJECTS = ['config', 'on_fault', 'definition'] as const;
+
+/**
+ * The definition that a change in the log has made. Its document was checked before it was kept, by this program or by another version of it; null for one that this
+ * version cannot carry out.
+ */
+export function definitionOf(kept: Definition): ProjectionDefinition | null {
+  const document = JSON.parse(kept.document) as Partial<ProjectionDocument>;
+  return isDocument(document) ? { ...document, ...knownByTheLog(kept) } : null;
+}
+
+function isDocument(document: Partial<ProjectionDocument>): document is ProjectionDocument {
+  const { type, wanted, build, event_types: types } = document;
+  return (
+    PROJECTION_TYPES.some((known) => known === type) &&
+    WANTED_STATUSES.some((known) => known === wanted) &&
+    Number.isSafeInteger(build) &&
+    Array.isArray(types) &&
+    OBJECTS.every((member) => typeof document[member] === 'object' && document[member] !== null)
+  );
+}
+
+function knownByTheLog(kept: Definition): Pick<ProjectionDefinition, KnownByTheLog> {
   return {
-    ...(JSON.parse(kept.document) as ProjectionDocument),
     tenant: kept.tenant,
     name: kept.name,
     created_position: kept.createdPosition,

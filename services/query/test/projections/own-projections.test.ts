@@ -256,6 +256,20 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask('GET /api/v1/stats')).body.total_projections).toBe(3);
   });
 
+  it('are left out, and stop nothing, where another version has written them in a form of its own', async () => {
+    append('order.a');
+    await ask('POST /api/v1/projections', { ...COUNTER, start: true });
+    const payload = '{"kind":"projection","name":"odd","document":{"type":"event_counter"}}';
+    const odd = { type: '_system.definition.set', entity: 'projection:odd', payload };
+    world.core.append('acme', [odd], true);
+    append('order.b');
+    expect((await ask('GET /api/v1/projections/odd')).status).toBe(404);
+    expect((await ask('GET /api/v1/projections')).body.total).toBe(3);
+    expect((await ask('GET /api/v1/projections/orders/order.b/state')).body.state).toEqual({
+      count: 1,
+    });
+  });
+
   it('are gone with their states when they are deleted, and their name is free', async () => {
     append('order.a');
     await ask('POST /api/v1/projections', { ...COUNTER, start: true });
