@@ -9,8 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CoreProcess, serviceEnvironment } from './core-process.ts';
 import { pause } from './fault-run.ts';
-import { REPOSITORY } from './running-store.ts';
-import { PATIENCE } from './running-store.ts';
+import { PATIENCE, REPOSITORY } from './running-store.ts';
 
 const MAIN = join(REPOSITORY, 'services/query/dist/main.js');
 const READY = /query ready at (http:\S+)/;
