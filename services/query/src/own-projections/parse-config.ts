@@ -9,7 +9,7 @@ import { type Body, flag, invalid, object, oneOf, whole } from './body-members.t
 export const CONFIG_DEFAULT: ProjectionConfig = {
   batch_size: 1_000,
   enable_checkpoints: true,
-  checkpoint_interval: 10_000,
+  checkpoint_interval: 30_000,
   parallel_processing: false,
   max_concurrency: 4,
 };

@@ -190,7 +190,7 @@ describe('projections of a tenant over HTTP', () => {
     expect(named.body.data).toMatchObject({
       version: 1,
       description: 'new',
-      config: { batch_size: 7, checkpoint_interval: 10_000 },
+      config: { batch_size: 7, checkpoint_interval: 30_000 },
     });
     const wider = await ask(`PUT ${name}`, { event_types: ['order.*', 'user.*'] });
     expect(wider.body.data).toMatchObject({ version: 2, description: 'new' });
