@@ -16,7 +16,7 @@ import { micros, partitionOf, position, version } from '@allsource/shared/model'
 import { encodeFrame, parseEventQuery } from '@allsource/shared/protocol';
 import type { LogHead } from '../services/core/src/storage/log-store.ts';
 import { FileLogStore } from '../services/core/src/log/file-log-store.ts';
-import { YoungCollector } from '../services/core/src/http/young-collector.ts';
+import { YoungCollector } from '../packages/service-kit/src/lifecycle/young-collector.ts';
 import { WorkerSealer } from '../services/core/src/log/worker-sealer.ts';
 import { EntityReader } from '../services/core/src/read/entity-reader.ts';
 import { FrameReader } from '../services/core/src/read/frame-reader.ts';

@@ -150,7 +150,8 @@ function entryOf(
     work: async (span: Span) => {
       const result = await bench.load.run({ ...job, target, clients, eventBytes, ...span });
       const value = result.calls / result.seconds;
-      return { ...outcomeOf(result), value, note: result.note ?? '' };
+      const note = result.note === undefined ? {} : { note: result.note };
+      return { ...outcomeOf(result), value, ...note };
     },
   };
 }

@@ -23,7 +23,7 @@ import {
   type Route,
   type TenantResolver,
 } from '@allsource/service-kit/http';
-import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
+import { lockFolder, type RunningService, YoungCollector } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import { CORE_DOCS } from '@allsource/shared/openapi';
 import { withApiDocument } from '@allsource/service-kit/openapi';
@@ -42,7 +42,6 @@ import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
 import { StreamSocket } from './http/stream-socket.ts';
-import { YoungCollector } from './http/young-collector.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';

@@ -3,7 +3,7 @@ import { unreachable } from '@allsource/shared/lang';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { CoreConfig } from './config/core-config.ts';
 import { FileLogStore } from './log/file-log-store.ts';
-import { YoungCollector } from './http/young-collector.ts';
+import { YoungCollector } from '@allsource/service-kit/lifecycle';
 import type { LogNotice } from './log/log-notice.ts';
 import type { SealingStatus } from './log/sealing.ts';
 import { WorkerSealer } from './log/worker-sealer.ts';

@@ -15,6 +15,7 @@ import { AccessSink } from '@allsource/service-kit/access';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import type { ReadinessCheck } from '@allsource/service-kit/http';
+import { YoungCollector } from '@allsource/service-kit/lifecycle';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Catalog } from './catalog/catalog.ts';
 import { CatalogCheckpoints } from './catalog/catalog-checkpoints.ts';
@@ -22,6 +23,7 @@ import type { QueryConfig } from './config/query-config.ts';
 import { DefinitionDirectory } from './definitions/definition-directory.ts';
 import { SettledDefinitions } from './definitions/settled-definitions.ts';
 import { SystemFolds } from './definitions/system-folds.ts';
+import { Collecting } from './feed/collecting.ts';
 import { GivingWay, isFarBehind } from './feed/giving-way.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
@@ -143,12 +145,20 @@ export class ReadStores {
       logger: options.logger,
     });
     this.projectionFollower = pending(this.projections);
+    const collector = new YoungCollector();
     this.#followed = [
       { name: 'access', sink: systemFolds, follower: this.accessFollower, only: 'system' },
-      { name: 'history', sink: this.history, follower: this.historyFollower },
+      {
+        name: 'history',
+        sink: new Collecting({ sink: this.history, collector }),
+        follower: this.historyFollower,
+      },
       {
         name: 'projections',
-        sink: new GivingWay({ sink: this.projections, first: historyFollower }),
+        sink: new GivingWay({
+          sink: new Collecting({ sink: this.projections, collector }),
+          first: historyFollower,
+        }),
         follower: this.projectionFollower,
       },
     ];

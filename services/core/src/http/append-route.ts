@@ -23,7 +23,7 @@ import {
 import type { AppendOutcome, Journal } from '../append/journal.ts';
 import type { SchemaGate } from '../schemas/schema-gate.ts';
 import type { CoreMetrics } from '../observability/core-metrics.ts';
-import type { YoungCollector } from './young-collector.ts';
+import type { YoungCollector } from '@allsource/service-kit/lifecycle';
 
 const SINGLE_PATH = '/api/v1/events';
 export const BATCH_PATH = '/api/v1/events/batch';

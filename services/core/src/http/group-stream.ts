@@ -27,7 +27,7 @@ import type { SchemaCheck } from '../schemas/schema-check.ts';
 import type { SchemaGate } from '../schemas/schema-gate.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
 import { requireAppended } from './append-route.ts';
-import type { YoungCollector } from './young-collector.ts';
+import type { YoungCollector } from '@allsource/service-kit/lifecycle';
 
 export const NDJSON_CONTENT_TYPE = 'application/x-ndjson';
 

@@ -14,7 +14,7 @@ import { arrowRoutes } from '../../src/http/arrow-routes.ts';
 import { NdjsonHandler } from '../../src/http/ndjson-handler.ts';
 import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
 import { SchemaGate } from '../../src/schemas/schema-gate.ts';
-import { YoungCollector } from '../../src/http/young-collector.ts';
+import { YoungCollector } from '@allsource/service-kit/lifecycle';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
 import { CoreMetrics } from '../../src/observability/core-metrics.ts';
 import type {
