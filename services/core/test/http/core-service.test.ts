@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Parameters } from '@allsource/service-kit/http';
+import { Parameters } from '@allsource/shared/protocol';
 import { auditParameters, auditRoutes } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
