@@ -3,7 +3,8 @@
  * ones that a parse would change.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { RunningStore } from '../support/running-store.ts';
 
 const V1 = {
   type: 'object',

@@ -4,5 +4,6 @@ export {
   type ErrorEdge,
   PROBLEM_CONTENT_TYPE,
   type ProblemContext,
+  problemFacts,
   problemToWire,
 } from './wire.ts';

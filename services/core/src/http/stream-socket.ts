@@ -9,12 +9,7 @@
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  Parameters,
-  type Route,
-  type TenantResolver,
-  toProblem,
-} from '@allsource/service-kit/http';
+import { type Route, type TenantResolver, toProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { presentedSecret } from '@allsource/shared/access';
 import {
@@ -25,6 +20,7 @@ import {
 } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
+import { Parameters } from '@allsource/shared/protocol';
 import { WebSocketServer } from 'ws';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';

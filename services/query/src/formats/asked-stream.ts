@@ -1,6 +1,5 @@
-import { Parameters } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
-import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
+import { type EventQuery, Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import type { ReadCall } from '../reads/read-call.ts';
 import { type ReadWish, readWish } from '../reads/read-gate.ts';
 import { type AskedUpcast, askedUpcast } from '../schemas/upcasting.ts';

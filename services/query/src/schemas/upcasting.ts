@@ -5,11 +5,11 @@
  * What cannot be upcast is never passed on as it was stored: in a list the event says so in place of its payload, and where one event is the answer, or all are
  * folded into one, the answer is `upcast_failed`.
  */
-import type { Parameters } from '@allsource/service-kit/http';
 import type { Upcast, UpcastFailure, Upcasts, UpcastTarget } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
+import type { Parameters } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import type { ReadGate, ReadWish } from '../reads/read-gate.ts';
 
