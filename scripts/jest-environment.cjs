@@ -10,23 +10,22 @@
 const vm = require('node:vm');
 const { TestEnvironment } = require('jest-environment-node');
 
+const { createContext } = vm;
+
 /** Enough to see who called; jest's own 100 makes each of the many errors that tests provoke dear. */
 const STACK_FRAMES_MAX = 20;
 
-/** Does something with a vm that makes contexts with an ordinary global object. Jest offers no other place to say so. */
-function withPlainContexts(action) {
-  const { createContext } = vm;
-  vm.createContext = () => createContext(vm.constants.DONT_CONTEXTIFY);
-  try {
-    return action();
-  } finally {
-    vm.createContext = createContext;
-  }
-}
+/** What `vm.createContext` is while jest makes an environment, which offers no other place to choose the kind of context. */
+const createPlainContext = () => createContext(vm.constants.DONT_CONTEXTIFY);
 
 class QuickEnvironment extends TestEnvironment {
   constructor(config, context) {
-    withPlainContexts(() => super(config, context));
+    vm.createContext = createPlainContext;
+    try {
+      super(config, context);
+    } finally {
+      vm.createContext = createContext;
+    }
     this.global.Error.stackTraceLimit = STACK_FRAMES_MAX;
   }
 }
