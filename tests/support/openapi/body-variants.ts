@@ -10,7 +10,7 @@ export interface BodyVariant {
 const VALUES: readonly unknown[] = [5, -1, 1e17, 'x', '', 'x'.repeat(300), true, null, {}, []];
 /** What else is tried where a schema speaks of such values. */
 const VALUES_OF: Readonly<Record<string, readonly unknown[]>> = {
-  string: [' padded', 'a\nb', '_system.x'],
+  string: [' padded', 'a\nb', '_system.x', '_system.*'],
   integer: [1.5],
   array: [['x', 'x']],
 };
