@@ -51,6 +51,7 @@ import { LateRuntime } from './own-projections/late-runtime.ts';
 import { OwnProjections } from './own-projections/own-projections.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
+import { timeBehindMs } from './projections/time-behind.ts';
 import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
@@ -129,12 +130,13 @@ function openProjectionRuns({
   stores,
 }: Pick<QueryOptions, 'config' | 'logger' | 'stores'>): ProjectionRuntime {
   const { coreUrl, folder, projectionHosts } = config;
-  const { historyFollower } = stores;
+  const { historyFollower, history } = stores;
   return new ProjectionRuns({
     folder: join(folder, 'projections'),
     core: { coreUrl, internalToken: must(stores.internalToken, 'definitions come from core') },
     hosts: projectionHosts,
     head: () => historyFollower.status.knownHead,
+    behindMs: (position, nowMs) => timeBehindMs(history, position, nowMs),
     logger,
   });
 }

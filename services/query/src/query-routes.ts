@@ -21,6 +21,7 @@ import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { pipelineResultsRoutes } from './http/pipeline-results-routes.ts';
 import { pipelineRoutes } from './http/pipeline-routes.ts';
+import type { BuiltInProgress } from './http/built-in-projection-json.ts';
 import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
@@ -30,6 +31,7 @@ import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
 import { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
+import { timeBehindMs } from './projections/time-behind.ts';
 import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
 import type { KeptPipelines } from './pipelines/create-pipelines.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -80,7 +82,7 @@ const HEALTH_ALIASES: Readonly<Record<string, readonly string[]>> = {
 /** All routes of the gateway in the order of their registration: fixed paths before paths with parameters. */
 export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, queryRates, clock, forwarder, core } = options;
-  const { history, catalog, projections, projectionFollower, snapshotting } = stores;
+  const { history, catalog, projections, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const upcast = { ...ofHistory, upcasting: options.upcasting };
   const ofProjections = { projections, gate: projectionGate };
@@ -116,8 +118,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
       ...ofProjections,
       own,
       ownReads: new OwnReads({ runtime: own.runtime, gate: historyGate }),
-      createdMs: () => stores.projectionsCreatedMs,
-      hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
+      builtInProgress: () => builtInProgress(stores, clock.nowMicros() / 1_000),
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),
     }),
   ];
@@ -144,6 +145,14 @@ function routesOfPipelines(options: QueryRoutesOptions): Route[] {
     ...pipelineRoutes({ pipelines, reads }),
     ...pipelineResultsRoutes({ pipelines, results, reads, live, requireReader }),
   ];
+}
+
+function builtInProgress(stores: ReadStores, nowMs: number): BuiltInProgress {
+  const { hasCaughtUp, knownHead, fault } = stores.projectionFollower.status;
+  const position = stores.projections.appliedPosition;
+  const behindMs = timeBehindMs(stores.history, position, nowMs);
+  const createdMs = stores.projectionsCreatedMs;
+  return { position, knownHead, hasCaughtUp, fault, behindMs, createdMs };
 }
 
 /** The reads that the lean lane serves, and Express as well. */

@@ -60,6 +60,7 @@ describe('projections of a tenant over HTTP', () => {
     expect(created.body.data).toEqual(created.body.projection);
     const unread = await ask('GET /api/v1/projections/orders/order.placed/state');
     expect(unread).toMatchObject({ status: 503, body: { code: 'read_behind' } });
+    expect(unread.body.detail).toContain('Start it (POST .../start), or read what is there');
     const started = await ask('POST /api/v1/projections/orders/start');
     expect(started).toMatchObject({
       status: 200,
@@ -278,8 +279,10 @@ describe('projections of a tenant over HTTP', () => {
       body: { code: 'definition_exists' },
     });
     const deleted = await ask('DELETE /api/v1/projections/orders');
-    expect(deleted).toMatchObject({ status: 200, body: { deleted: 'orders' } });
+    expect(deleted).toMatchObject({ status: 200, body: { projection: 'orders', deleted: true } });
     expect((await ask('GET /api/v1/projections/orders')).status).toBe(404);
+    await ask('POST /api/v1/projections', COUNTER);
+    expect((await ask('DELETE /api/projections/orders')).body.deleted).toBe('orders');
     expect((await ask('DELETE /api/v1/projections/orders')).status).toBe(404);
     await ask('GET /api/v1/projections/orders/order.a/state');
     expect(world.core.arrivals.at(-1)?.url).toBe('/api/v1/projections/orders/order.a/state');
