@@ -20,8 +20,9 @@ import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { WebSocket } from 'ws';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import { EventFilter } from '../feed/event-filter.ts';
+import type { EventTexts } from '../feed/event-texts.ts';
 import { LagQueue } from '../feed/lag-queue.ts';
-import { liveEventText } from '../feed/live-event-text.ts';
+
 import { parseSubscribeFrame } from '../feed/subscribe-frame.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
@@ -60,6 +61,8 @@ export interface StreamConnectionOptions {
   readonly right: LiveRight;
   /** The consumer whose missed events are replayed first; null = only what comes. */
   readonly consumer: Consumer | null;
+  /** The form of the events. */
+  readonly texts: EventTexts;
   readonly logger: Logger;
   readonly pacing: StreamPacing;
 }
@@ -117,9 +120,8 @@ export class StreamConnection implements LiveConnection {
       for (const event of this.#own(frame)) {
         if (!filter.matches(event)) continue;
         if (!this.#socket.isReady) await this.#socket.ready();
-        this.#socket.send(
-          `{"type":"replay","position":${event.position},"event":${liveEventText(event)}}`,
-        );
+        const text = await this.#text(event);
+        this.#socket.send(`{"type":"replay","position":${event.position},"event":${text}}`);
         replayed += 1;
         if (this.#isTurnOver()) await setImmediate();
       }
@@ -133,7 +135,7 @@ export class StreamConnection implements LiveConnection {
       if (this.#tail.isClosed) return;
       if (frame !== null) {
         for (const event of this.#own(frame)) {
-          if (this.#liveFilter.matches(event)) await this.#deliver(liveEventText(event));
+          if (this.#liveFilter.matches(event)) await this.#deliver(await this.#text(event));
         }
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);
@@ -143,6 +145,10 @@ export class StreamConnection implements LiveConnection {
   *#own(frame: Frame): Generator<FrameEvent> {
     if (!this.#matcher.owns(frame)) return;
     for (const event of frame.events()) if (event.position > this.#after) yield event;
+  }
+
+  #text(event: FrameEvent): string | Promise<string> {
+    return this.#options.texts.bare(event);
   }
 
   /** Sends the text of a live event, or keeps it while the client lags. */

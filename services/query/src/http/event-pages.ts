@@ -1,3 +1,4 @@
+import type { AskedUpcast } from '@allsource/schemas/upcasting';
 import { type Parameters } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
@@ -15,7 +16,6 @@ import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, type ReadWish, readWish, stampPosition } from '../reads/read-gate.ts';
 import { writeUpcastPage } from '../schemas/upcast-output.ts';
 import {
-  type AskedUpcast,
   askedUpcast,
   beginUpcast,
   type Upcasting,
