@@ -29,7 +29,7 @@ import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
-import { OwnReplays } from './own-projections/own-replays.ts';
+import type { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
 import { timeBehindMs } from './projections/time-behind.ts';
 import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
@@ -64,6 +64,7 @@ export interface QueryRoutesOptions {
   /** Has definitions of projections and pipelines kept by core. */
   readonly definitionWriter: DefinitionWriter;
   readonly ownProjections: OwnProjections;
+  readonly ownReplays: OwnReplays;
   readonly pipelines: KeptPipelines;
   /** How long a read waits for a pipeline. */
   readonly pipelineWaitMs: number;
@@ -89,8 +90,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const own = options.ownProjections;
   const toFold = (tenant: string, types: readonly string[]) =>
     eventsToFold(catalog.tenant(tenant), types);
-  const head = () => stores.historyFollower.status.knownHead;
-  const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
+  const { ownReplays } = options;
   const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),

@@ -349,6 +349,9 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask('GET /api/replay', undefined, OTHER)).body).toMatchObject({ total: 0 });
     expect((await ask(`GET ${path}`, undefined, OTHER)).status).toBe(404);
     expect((await ask(`POST ${path}/cancel`)).status).toBe(409);
+    const before = (await ask(`GET ${path}`)).body;
+    world = await world.restart();
+    expect((await ask(`GET ${path}`)).body).toEqual(before);
     expect((await ask(`DELETE ${path}`)).status).toBe(200);
     expect((await ask(`GET ${path}`)).status).toBe(404);
     const partial = { ...wish, entity_id: 'e' };
