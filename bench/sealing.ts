@@ -48,6 +48,7 @@ const TYPES = ['order.placed', 'order.paid', 'order.shipped', 'order.returned'].
 /** A query with nothing asked for. */
 const NO_PARAMETERS = {
   text: () => null,
+  name: () => null,
   integer: () => null,
   timestamp: () => null,
   choice: () => null,

@@ -15,6 +15,16 @@ export class MemoryParameters implements EventQueryParameters {
     return value === '' ? null : value;
   }
 
+  name(name: string): string | null {
+    const value = this.#values.get(name);
+    if (value !== '') return value;
+    throw problem(
+      'invalid_parameter',
+      `'${name}' is empty. Name one, or leave the parameter out.`,
+      { parameter: name },
+    );
+  }
+
   texts(name: string): string[] {
     const parts = this.#values.getAll(name).flatMap((value) => value.split(','));
     return parts.map((part) => part.trim()).filter((part) => part !== '');
@@ -39,7 +49,7 @@ export class MemoryParameters implements EventQueryParameters {
   }
 
   timestamp(name: string): Micros | null {
-    const value = this.text(name);
+    const value = this.#values.get(name);
     if (value === null) return null;
     const instant = parseTimestamp(value.replace(/ (?=\d{2}:\d{2}$)/, '+'));
     if (instant !== null) return instant;

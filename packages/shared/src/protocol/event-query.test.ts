@@ -16,6 +16,7 @@ function queryOf(values: Record<string, string>, limitDefault: number | null = n
   return parseEventQuery(
     {
       text: (name) => values[name] ?? null,
+      name: (name) => values[name] ?? null,
       integer: (name) => (values[name] === undefined ? null : Number(values[name])),
       timestamp: (name) => (values[name] === undefined ? null : micros(Number(values[name]))),
       choice: (name, choices, sentence) => {

@@ -12,6 +12,8 @@ import { PayloadFilter } from './payload-filter.ts';
 /** Where the parameters come from; the `Parameters` of service-kit fit. */
 export interface EventQueryParameters {
   text(name: string): string | null;
+  /** A name that is not empty. */
+  name(name: string): string | null;
   integer(name: string, limits: { readonly min: number; readonly max: number }): number | null;
   timestamp(name: string): Micros | null;
   choice<T extends string>(
@@ -49,8 +51,8 @@ export function parseEventQuery(
 ): EventQuery {
   const payloadFilter = parameters.text('payload_filter');
   return {
-    entity: parameters.text('entity_id'),
-    type: parameters.text('event_type'),
+    entity: parameters.name('entity_id'),
+    type: parameters.name('event_type'),
     typePrefix: parameters.text('event_type_prefix'),
     excludedTypePrefixes: excludedPrefixes(parameters.text('exclude_event_type_prefix')),
     since: parameters.timestamp('since'),
