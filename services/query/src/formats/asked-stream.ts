@@ -45,6 +45,18 @@ function withoutOrder(url: string): Parameters {
   return new Parameters(values);
 }
 
+/** Refuses what only streams have, where a page of JSON is asked for: passed over, it would answer with more than was meant. */
+export function refuseOfStreams(parameters: Parameters): void {
+  for (const parameter of ['from_position', 'until_position']) {
+    if (parameters.integer(parameter, { min: 0, max: POSITION_MAX }) === null) continue;
+    throw problem(
+      'invalid_parameter',
+      `'${parameter}' belongs to streams in the order of the log: ask for application/x-ndjson with order=${LOG_ORDER}. Pages of JSON go on with 'cursor'.`,
+      { parameter },
+    );
+  }
+}
+
 function refuseOfPages(parameters: Parameters): void {
   for (const parameter of ['cursor', 'explain']) {
     if (parameters.text(parameter) === null) continue;
