@@ -24,4 +24,5 @@ export {
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { until } from './until.ts';
+export { withoutStacks } from './without-stacks.ts';
 export { type RawAnswer, RawConnection } from './raw-connection.ts';

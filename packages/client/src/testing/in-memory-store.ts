@@ -3,7 +3,7 @@
  * same checks, errors and retries. One tenant, no keys. What it does not have (snapshots, analytics, projections kept by the store) it answers
  * with `not_available`, as a store does that lacks a route.
  */
-import { Problem, problem, problemToWire } from '@allsource/shared/errors';
+import { Problem, problem, problemHeaders, problemToWire } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Micros, micros } from '@allsource/shared/model';
 import { Parameters } from '@allsource/shared/protocol';
@@ -153,7 +153,7 @@ export class InMemoryStore {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const body = JSON.stringify(problemToWire(error, 'core'));
-      return new Response(body, { status: error.status });
+      return new Response(body, { status: error.status, headers: problemHeaders(error) });
     }
   }
 

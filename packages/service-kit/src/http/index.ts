@@ -25,4 +25,10 @@ export {
   type RouteNeed,
   type TenantResolver,
 } from './route.ts';
-export { problemBody, type ProblemPlace, sendProblem, toProblem } from './send-problem.ts';
+export {
+  problemBody,
+  problemHeaderLines,
+  type ProblemPlace,
+  sendProblem,
+  toProblem,
+} from './send-problem.ts';

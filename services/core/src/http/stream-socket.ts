@@ -16,6 +16,7 @@ import {
   type Problem,
   PROBLEM_CONTENT_TYPE,
   problem,
+  problemHeaders,
   problemToWire,
 } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
@@ -181,8 +182,7 @@ function refuse(socket: Duplex, failure: Problem): void {
     `content-type: ${PROBLEM_CONTENT_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
-    ...(failure.status === 401 ? ['www-authenticate: Bearer realm="allsource"'] : []),
-    ...(failure.status === 503 ? ['retry-after: 1'] : []),
+    ...Object.entries(problemHeaders(failure)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.once('finish', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
