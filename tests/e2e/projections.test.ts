@@ -142,11 +142,23 @@ describe('a projection', () => {
       // The build that it was rolled back to is made again.
       (await read(`${BASE}/totals/state`)).body.states,
     ];
-    const before = [await shown(), await states()];
+    const lag = async (name: string) => {
+      const { lag_events, lag_seconds } = (await store.ask(`${BASE}/${name}`)).body;
+      return [lag_events > 0, lag_seconds > 0];
+    };
+    await store.post('/api/v1/events', order(0));
+    await sleep(200);
+    const before = [await shown(), await states(), await lag('paused')];
+    expect(before.at(-1)).toEqual([true, true]);
+    expect((await store.ask(`${BASE}/event_counters`)).body).toMatchObject({
+      lag_events: 0,
+      lag_seconds: 0,
+      is_stalled: false,
+    });
     await store.stop();
     rmSync(join(store.dataDir, 'query'), { recursive: true });
     await store.launch();
-    expect([await shown(), await states()]).toEqual(before);
+    expect([await shown(), await states(), await lag('paused')]).toEqual(before);
   }, 60_000);
 
   it('is looked after with the command', async () => {

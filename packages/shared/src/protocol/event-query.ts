@@ -38,8 +38,8 @@ export function parseEventQuery(
 ): EventQuery {
   const payloadFilter = parameters.text('payload_filter');
   return {
-    entity: parameters.text('entity_id'),
-    type: parameters.text('event_type'),
+    entity: parameters.name('entity_id'),
+    type: parameters.name('event_type'),
     typePrefix: parameters.text('event_type_prefix'),
     excludedTypePrefixes: excludedPrefixes(parameters.text('exclude_event_type_prefix')),
     since: parameters.timestamp('since'),

@@ -21,6 +21,17 @@ export class Parameters {
     return value === null || value === '' ? null : value;
   }
 
+  /** A name that narrows the answer down; null when absent. An empty one is refused: it would quietly mean everything. */
+  name(name: string): string | null {
+    const value = this.#values.get(name);
+    if (value !== '') return value;
+    throw problem(
+      'invalid_parameter',
+      `'${name}' is empty. Name one, or leave the parameter out.`,
+      { parameter: name },
+    );
+  }
+
   /** The values of a parameter that may be repeated or hold several values with commas between them. */
   texts(name: string): string[] {
     const parts = this.#values.getAll(name).flatMap((value) => value.split(','));
@@ -52,7 +63,7 @@ export class Parameters {
 
   /** An RFC 3339 instant; null when absent. A '+' that arrived as a space is read as the '+' it was. */
   timestamp(name: string): Micros | null {
-    const text = this.text(name);
+    const text = this.#values.get(name);
     if (text === null) return null;
     const instant = parseTimestamp(text.replace(/ (?=\d{2}:\d{2}$)/, '+'));
     if (instant !== null) return instant;

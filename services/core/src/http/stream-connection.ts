@@ -19,6 +19,7 @@ import { type Position, positionAfter } from '@allsource/shared/model';
 import type { WebSocket } from 'ws';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import { EventFilter } from '../feed/event-filter.ts';
+import type { EventTexts } from '../feed/event-texts.ts';
 import { LagQueue } from '../feed/lag-queue.ts';
 import { LiveFrame } from '../feed/live-frame.ts';
 import { parseSubscribeFrame } from '../feed/subscribe-frame.ts';
@@ -60,6 +61,8 @@ export interface StreamConnectionOptions {
   readonly right: LiveRight;
   /** The consumer whose missed events are replayed first; null = only what comes. */
   readonly consumer: Consumer | null;
+  /** The form of the events. */
+  readonly texts: EventTexts;
   readonly logger: Logger;
   readonly pacing: StreamPacing;
 }
@@ -119,9 +122,8 @@ export class StreamConnection implements LiveConnection {
       for (const event of live.events) {
         if (event.position <= this.#after || !filter.matches(event)) continue;
         if (!this.#socket.isReady) await this.#socket.ready();
-        this.#sendText(
-          `{"type":"replay","position":${event.position},"event":${live.text(event)}}`,
-        );
+        const text = await this.#options.texts.bare(event);
+        this.#sendText(`{"type":"replay","position":${event.position},"event":${text}}`);
         replayed += 1;
         if (this.#isTurnOver()) await setImmediate();
       }
@@ -137,8 +139,9 @@ export class StreamConnection implements LiveConnection {
         const live = LiveFrame.of(frame);
         for (const event of live.events) {
           if (event.position <= this.#after || !this.#liveFilter.matches(event)) continue;
+          const message = this.#options.texts.message(event);
           if (!this.#isFlowing) await this.#untilFlowing();
-          this.#deliver(live.message(event));
+          this.#deliver(message instanceof Promise ? await message : message);
           if (this.#isTurnOver()) await setImmediate();
         }
       }

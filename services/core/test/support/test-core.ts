@@ -1,6 +1,8 @@
 /** The reading half of core on a real server at a free port, over a log in memory: two tenants and their keys. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
+import { UpcastFault, Upcasts } from '@allsource/schemas/upcasting';
 import { type Call, createApp, createGuard, type Guard } from '@allsource/service-kit/http';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
 import {
@@ -55,6 +57,11 @@ export class TestCore {
   readonly directory = new AccessDirectory();
   readonly consumerFold = new ConsumerFold();
   readonly stateFold = new ProjectionStateFold();
+  readonly #upcasts = new Upcasts({
+    fold: new SchemaFold(),
+    compiled: new CompiledSchemas(),
+    functions: { call: () => Promise.reject(new UpcastFault('there are no functions here')) },
+  });
   readonly feed = new CommitFeed(this.log);
   readonly connections: LiveConnections;
   /** The position of the last event of the preparation; the tests' own begin behind it. */
@@ -153,6 +160,7 @@ export class TestCore {
     const { heartbeatMs } = this.#options;
     return {
       log: this.log,
+      upcasts: this.#upcasts,
       connections: this.connections,
       authenticate: (request: Parameters<Guard>[0]) =>
         must(guard(request, 'authenticated'), 'somebody'),
@@ -194,7 +202,7 @@ export class TestCore {
       metrics: new HttpMetrics('test'),
       routes: [
         ...feedRoutes({ log, feed }),
-        ...consumerRoutes(this.#consumers),
+        ...consumerRoutes(this.#consumers, this.#upcasts),
         ...projectionStateRoutes({
           states,
           bodyBytesMax: LIMITS.bodyBytesMax,

@@ -1,3 +1,4 @@
+import type { AskedUpcast } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import type { EventQuery, Parameters } from '@allsource/shared/protocol';
@@ -14,7 +15,6 @@ import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, type ReadWish, readWish, stampPosition } from '../reads/read-gate.ts';
 import { writeUpcastPage } from '../schemas/upcast-output.ts';
 import {
-  type AskedUpcast,
   askedUpcast,
   beginUpcast,
   type Upcasting,

@@ -8,6 +8,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
 import { Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
+import { refuseOfStreams } from '../formats/asked-stream.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeEvent } from '../reads/event-output.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
@@ -34,7 +35,10 @@ const PARAMETER_ALIASES = [
 
 const QUERY: PageForm = {
   list: 'events',
-  query: (call) => parseEventQuery(call.query),
+  query: (call) => {
+    refuseOfStreams(call.query);
+    return parseEventQuery(call.query);
+  },
   namesVersion: true,
 };
 

@@ -3,7 +3,7 @@
  * plain answers, below /api in a `data` member and with other statuses. A replay is the tenant's own.
  */
 import { problem } from '@allsource/shared/errors';
-import { type Clock, quoted } from '@allsource/shared/model';
+import type { Clock } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import type { OwnProjections } from '../own-projections/own-projections.ts';
 import { analysedProjection, type OwnReplays } from '../own-projections/own-replays.ts';
@@ -187,14 +187,11 @@ async function cancel(
   options: ReplayRoutesOptions,
   refusal: 'invalid_parameter' | 'operation_ended',
 ): Promise<ReplayRecord> {
-  const { id, status, request } = known(call, options);
-  if (!isEnded(status) && request.projection !== null && isOwn(call, options, request.projection))
-    throw problem(
-      'wrong_status',
-      `The replay ${id} makes another build of ${quoted(request.projection)}, which is not cancelled: pause the projection, or roll it back to the build that is read.`,
-      { replay_status: status },
-    );
-  const cancelled = isEnded(status) ? null : await options.replays.cancel(call.tenant(), id);
+  const { replays, ownReplays } = options;
+  const { id, status } = known(call, options);
+  const tenant = call.tenant();
+  const from = replays.one(tenant, id) === null ? ownReplays : replays;
+  const cancelled = isEnded(status) ? null : await from.cancel(tenant, id);
   if (cancelled?.status === 'cancelled') return cancelled;
   const ended = cancelled?.status ?? status;
   throw problem(refusal, `The replay ${id} has ended: it is ${ended}.`, {

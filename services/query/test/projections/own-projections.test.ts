@@ -54,6 +54,7 @@ describe('projections of a tenant over HTTP', () => {
     expect(created.body.data).toEqual(created.body.projection);
     const unread = await ask('GET /api/v1/projections/orders/order.placed/state');
     expect(unread).toMatchObject({ status: 503, body: { code: 'read_behind' } });
+    expect(unread.body.detail).toContain('Start it (POST .../start), or read what is there');
     const started = await ask('POST /api/v1/projections/orders/start');
     expect(started).toMatchObject({
       status: 200,
@@ -272,8 +273,10 @@ describe('projections of a tenant over HTTP', () => {
       body: { code: 'definition_exists' },
     });
     const deleted = await ask('DELETE /api/v1/projections/orders');
-    expect(deleted).toMatchObject({ status: 200, body: { deleted: 'orders' } });
+    expect(deleted).toMatchObject({ status: 200, body: { projection: 'orders', deleted: true } });
     expect((await ask('GET /api/v1/projections/orders')).status).toBe(404);
+    await ask('POST /api/v1/projections', COUNTER);
+    expect((await ask('DELETE /api/projections/orders')).body.deleted).toBe('orders');
     expect((await ask('DELETE /api/v1/projections/orders')).status).toBe(404);
     await ask('GET /api/v1/projections/orders/order.a/state');
     expect(world.core.arrivals.at(-1)?.url).toBe('/api/v1/projections/orders/order.a/state');
@@ -340,6 +343,9 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask('GET /api/replay', undefined, OTHER)).body).toMatchObject({ total: 0 });
     expect((await ask(`GET ${path}`, undefined, OTHER)).status).toBe(404);
     expect((await ask(`POST ${path}/cancel`)).status).toBe(409);
+    const before = (await ask(`GET ${path}`)).body;
+    world = await world.restart();
+    expect((await ask(`GET ${path}`)).body).toEqual(before);
     expect((await ask(`DELETE ${path}`)).status).toBe(200);
     expect((await ask(`GET ${path}`)).status).toBe(404);
     const partial = { ...wish, entity_id: 'e' };
