@@ -44,16 +44,16 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
   return world;
 }
 
-const texts = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
+const textColumn = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
 
 /** One record batch for each list of payloads. */
 function arrowStream(batches: readonly (readonly string[])[]): Uint8Array {
   const [first, ...rest] = batches.map(
     (payloads) =>
       new arrow.Table({
-        event_type: texts(payloads.map(() => 'a.b')),
-        entity_id: texts(payloads.map(() => 'e')),
-        payload: texts(payloads),
+        event_type: textColumn(payloads.map(() => 'a.b')),
+        entity_id: textColumn(payloads.map(() => 'e')),
+        payload: textColumn(payloads),
       }),
   );
   return arrow.tableToIPC(must(first, 'a batch').concat(...rest), 'stream');
