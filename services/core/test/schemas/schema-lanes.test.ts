@@ -44,16 +44,16 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
   return world;
 }
 
-const textColumn = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
+const column = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
 
 /** One record batch for each list of payloads. */
 function arrowStream(batches: readonly (readonly string[])[]): Uint8Array {
   const [first, ...rest] = batches.map(
     (payloads) =>
       new arrow.Table({
-        event_type: textColumn(payloads.map(() => 'a.b')),
-        entity_id: textColumn(payloads.map(() => 'e')),
-        payload: textColumn(payloads),
+        event_type: column(payloads.map(() => 'a.b')),
+        entity_id: column(payloads.map(() => 'e')),
+        payload: column(payloads),
       }),
   );
   return arrow.tableToIPC(must(first, 'a batch').concat(...rest), 'stream');
