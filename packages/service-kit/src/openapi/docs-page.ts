@@ -113,9 +113,9 @@ function answerPart(status: string, answer: Json): Html {
 function contentParts(holder: Json): Html[] {
   return Object.entries(objectOf(holder['content'])).map(([type, content]) => {
     const { schema, example } = objectOf(content);
-    const shape = schema === undefined ? html`` : html`<pre>${schemaWords(schema)}</pre>`;
+    const form = schema === undefined ? html`` : html`<pre>${schemaWords(schema)}</pre>`;
     const shown = example === undefined ? html`` : html`<pre>${exampleText(example)}</pre>`;
-    return html`<p><code>${type}</code></p>${shape}${shown}`;
+    return html`<p><code>${type}</code></p>${form}${shown}`;
   });
 }
 

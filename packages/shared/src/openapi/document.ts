@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, ERROR_CATALOGUE } from '../errors/catalogue.ts';
 import { atOnce, type Steps } from '../lang/steps.ts';
-import { PROBLEM_CONTENT_TYPE, type ErrorEdge } from '../errors/wire.ts';
+import { CONFLICT_INDEX_HEADER, type ErrorEdge, PROBLEM_CONTENT_TYPE } from '../errors/wire.ts';
 import { INTERNAL_TOKEN_HEADER } from '../protocol/feed.ts';
 import { type DocumentedRoute, routeDocFinder, splitPath } from './find-route-doc.ts';
 import { type JsonSchema, named, text } from './json-schema.ts';
@@ -207,12 +207,23 @@ function usualCodes(route: DocumentedRoute, doc: RouteDoc | null, edge: ErrorEdg
   ];
 }
 
+const CONFLICT_HEADERS = {
+  [CONFLICT_INDEX_HEADER]: 'Which event of the append expects another version, from 0.',
+};
+
 function refusal(codes: readonly ErrorCode[], edge: ErrorEdge): object {
   const words = codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`);
   const problem = named(PROBLEM_SCHEMAS[edge]);
   const isConflict = edge === 'core' && codes.includes('version_conflict');
   const schema = isConflict ? { anyOf: [problem, named('CoreVersionConflict')] } : problem;
-  return { description: words.join('\n\n'), content: { [PROBLEM_CONTENT_TYPE]: { schema } } };
+  const headers = codes.includes('version_conflict')
+    ? { headers: headersOf(CONFLICT_HEADERS) }
+    : {};
+  return {
+    description: words.join('\n\n'),
+    ...headers,
+    content: { [PROBLEM_CONTENT_TYPE]: { schema } },
+  };
 }
 
 /** A name that no other operation of the document has: older paths without the version are named so, others after their path. */
