@@ -5,6 +5,7 @@ export {
   type ErrorEdge,
   PROBLEM_CONTENT_TYPE,
   type ProblemContext,
+  problemFacts,
   problemHeaders,
   problemToWire,
 } from './wire.ts';

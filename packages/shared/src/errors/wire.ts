@@ -78,3 +78,21 @@ function coreVersionConflict(problem: Problem): Record<string, unknown> {
   const { expected_version, current_version } = problem.members;
   return { error: 'version_conflict', expected_version, current_version };
 }
+
+const COMMON_MEMBERS: ReadonlySet<string> = new Set([
+  'error',
+  'message',
+  'type',
+  'title',
+  'status',
+  'detail',
+  'code',
+  'retryable',
+  'instance',
+  'traceId',
+]);
+
+/** The facts in the body of an error: its members beside those that every problem has. */
+export function problemFacts(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !COMMON_MEMBERS.has(name)));
+}

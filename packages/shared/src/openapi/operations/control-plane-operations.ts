@@ -105,10 +105,7 @@ export const CONTROL_PLANE_OPERATIONS: RouteDocs = {
     query: {
       entity_id: ENTITY,
       limit: parameter('Rows of the answer.', whole(undefined, { max: 1000 }), 100),
-      cursor: parameter(
-        'The `next_cursor` of the page before.',
-        whole(undefined, { max: Number.MAX_SAFE_INTEGER }),
-      ),
+      cursor: parameter('The `next_cursor` of the page before.', text()),
     },
     answers: { 200: answer('Snapshots, the newest first.', named('SnapshotPage')) },
     errors: ['invalid_parameter', 'invalid_entity_id', ...UPSTREAM],

@@ -222,10 +222,7 @@ export const ENTITIES: RouteDocs = {
         whole(undefined, { max: LIMITS.snapshotPageMax }),
         100,
       ),
-      cursor: parameter(
-        'The `next_cursor` of the page before.',
-        whole(undefined, { max: Number.MAX_SAFE_INTEGER }),
-      ),
+      cursor: parameter('The `next_cursor` of the page before.', text()),
       ...FRESHNESS,
     },
     answers: { 200: answer('Snapshots, the newest first.', named('SnapshotPage')) },

@@ -218,7 +218,13 @@ export const OWN_PROJECTIONS: RouteDocs = {
     tag: 'Projections',
     path: OWN,
     answers: {
-      200: answer('It is gone, with its states.', object({ projection: text(), deleted: text() })),
+      200: answer(
+        'It is gone, with its states.',
+        object({
+          projection: text(),
+          deleted: { anyOf: [constant(true), text('The name, below /api without a version.')] },
+        }),
+      ),
     },
     errors: ERRORS,
   },

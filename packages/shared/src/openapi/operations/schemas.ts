@@ -177,7 +177,12 @@ export const SCHEMA_ROUTES: RouteDocs = {
     body: body(worded(SCHEMA_ENFORCEMENTS, ['schema_enforcement', 'mode', 'enforcement']), {
       schema_enforcement: 'warn',
     }),
-    answers: { 204: { description: 'It is set.' } },
+    answers: {
+      200: answer(
+        'It is set.',
+        object({ tenant_id: text(), schema_enforcement: oneOf(SCHEMA_ENFORCEMENTS) }),
+      ),
+    },
     errors: ['invalid_body', 'tenant_not_found'],
   },
 };

@@ -7,10 +7,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Principal } from '@allsource/shared/access';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
+import { Parameters } from '@allsource/shared/protocol';
 import {
   type LaneReader,
   type LaneTurn,
-  Parameters,
   problemBody,
   problemHeaderLines,
   REQUEST_ID,
