@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { RunningStore } from '../support/running-store.ts';
 
 interface Arrived {
   readonly headers: NodeJS.Dict<string | string[]>;

@@ -6,8 +6,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Answer } from '@allsource/testkit';
 import { run } from '../support/command.ts';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import { RunningStore } from '../support/running-store.ts';
 
 const EVENTS = 2_000;
 const ENTITIES = 40;

@@ -3,8 +3,9 @@
  * ones that a parse would change.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Answer } from '@allsource/testkit';
 import { Followed, type FollowedEvent } from '../support/followed.ts';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import { RunningStore } from '../support/running-store.ts';
 
 const V1 = {
   type: 'object',

@@ -46,12 +46,12 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { UpcastThread } from '@allsource/schemas/functions';
 import { CompiledSchemas } from '@allsource/schemas/registry';
 import { Upcasts } from '@allsource/schemas/upcasting';
 import { ChangeTurns } from './schemas/change-turns.ts';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
-import { UpcastThread } from './schemas/upcast-thread.ts';
 import { UpcasterService } from './schemas/upcaster-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 

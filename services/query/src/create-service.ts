@@ -9,6 +9,7 @@ import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { UpcastThread } from '@allsource/schemas/functions';
 import { CompiledSchemas } from '@allsource/schemas/registry';
 import { Upcasts } from '@allsource/schemas/upcasting';
 import { FreshAccess } from '@allsource/service-kit/access';
@@ -58,7 +59,6 @@ import { createPipelines, type KeptPipelines } from './pipelines/create-pipeline
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
-import { UpcastThread } from './schemas/upcast-thread.ts';
 import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';

@@ -14,9 +14,14 @@ import {
   type UpcastTarget,
   versionMembers,
 } from '@allsource/schemas/upcasting';
-import type { Parameters } from '@allsource/service-kit/http';
-import { eventMembersJson, type FrameEvent, positionedEventJson } from '@allsource/shared/protocol';
-import { liveEventText } from './live-event-text.ts';
+import {
+  eventMembersJson,
+  type FrameEvent,
+  type Parameters,
+  positionedEventJson,
+} from '@allsource/shared/protocol';
+import { LiveFrame } from './live-frame.ts';
+import { textMessage } from './text-message.ts';
 
 /** Upcasting holds the thread for so long before others have their turn. */
 const TURN_MS = 4;
@@ -26,13 +31,16 @@ export interface EventTexts {
   readonly failures: number | null;
   /** An event without position, as live WebSocket clients get it. */
   bare(event: FrameEvent): string | Promise<string>;
+  /** The same as a WebSocket message. */
+  message(event: FrameEvent): Buffer | Promise<Buffer>;
   /** An event with its position as the first member. */
   positioned(event: FrameEvent): string | Promise<string>;
 }
 
 export const STORED_TEXTS: EventTexts = {
   failures: null,
-  bare: liveEventText,
+  bare: (event) => LiveFrame.of(event.frame).text(event),
+  message: (event) => LiveFrame.of(event.frame).message(event),
   positioned: positionedEventJson,
 };
 
@@ -59,6 +67,10 @@ class UpcastTexts implements EventTexts {
 
   async bare(event: FrameEvent): Promise<string> {
     return `{${await this.#members(event)}}`;
+  }
+
+  async message(event: FrameEvent): Promise<Buffer> {
+    return textMessage(await this.bare(event));
   }
 
   async positioned(event: FrameEvent): Promise<string> {

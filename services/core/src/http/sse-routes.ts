@@ -88,7 +88,7 @@ function positionAsked(call: Call, head: Position): Position | null {
 
 function filterAsked(call: Call): EventFilter {
   const patterns = call.query.texts('event_type');
-  const entity = call.query.text('entity_id');
+  const entity = call.query.name('entity_id');
   if (patterns.length > LIMITS.filtersMax) {
     throw problem(
       'invalid_parameter',

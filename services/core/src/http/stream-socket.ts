@@ -10,22 +10,19 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Upcasts } from '@allsource/schemas/upcasting';
-import {
-  Parameters,
-  type Route,
-  type TenantResolver,
-  toProblem,
-} from '@allsource/service-kit/http';
+import { type Route, type TenantResolver, toProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { presentedSecret } from '@allsource/shared/access';
 import {
   type Problem,
   PROBLEM_CONTENT_TYPE,
   problem,
+  problemHeaders,
   problemToWire,
 } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
+import { Parameters } from '@allsource/shared/protocol';
 import { WebSocketServer } from 'ws';
 import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
@@ -190,8 +187,7 @@ function refuse(socket: Duplex, failure: Problem): void {
     `content-type: ${PROBLEM_CONTENT_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
-    ...(failure.status === 401 ? ['www-authenticate: Bearer realm="allsource"'] : []),
-    ...(failure.status === 503 ? ['retry-after: 1'] : []),
+    ...Object.entries(problemHeaders(failure)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.once('finish', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);

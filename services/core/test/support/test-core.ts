@@ -14,6 +14,7 @@ import {
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Role } from '@allsource/shared/protocol';
+import { type Answer, answerOf, requestBody } from '@allsource/testkit';
 import { ConsumerFold } from '../../src/consumers/consumer-fold.ts';
 import { ConsumerService } from '../../src/consumers/consumer-service.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
@@ -49,15 +50,6 @@ export interface TestCoreOptions {
   readonly pacing?: Partial<StreamPacing>;
   readonly forward?: (call: Call) => Promise<void>;
   readonly stateBytesMax?: number;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
-  readonly headers: Headers;
-  /** The parsed body. Tests look into it freely. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly json: any;
 }
 
 export class TestCore {
@@ -231,21 +223,12 @@ export class TestCore {
     options: { readonly method?: string; readonly body?: unknown } = {},
   ): Promise<Answer> {
     const [method = 'GET', path = target] = target.includes(' ') ? target.split(' ') : [];
-    const { body } = options;
     const response = await fetch(this.url + path, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      ...(body === undefined
-        ? {}
-        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...requestBody(options.body),
     });
-    const text = await response.text();
-    return {
-      status: response.status,
-      text,
-      headers: response.headers,
-      json: text === '' ? null : JSON.parse(text),
-    };
+    return await answerOf(response);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { EventSelection } from '../history/event-history.ts';
+import { payloadAt } from '../history/row-text.ts';
 import { ExactSum } from './exact-sum.ts';
 import { NumberList } from './number-list.ts';
 import type { PayloadField } from './payload-field.ts';
@@ -55,7 +56,7 @@ export async function fieldPercentiles(
   const list = new NumberList();
   let skipped = 0;
   await visitRows({ history, selection, turn }, (run, row) => {
-    const payload = run.source.payload(row);
+    const payload = payloadAt(run.source, row);
     const number = field.numberIn(payload);
     if (number === null) skipped += 1;
     else list.add(number);
@@ -95,7 +96,7 @@ export async function fieldSpread(
   const moments = new Moments();
   let skipped = 0;
   await visitRows({ history, selection, turn }, (run, row) => {
-    const payload = run.source.payload(row);
+    const payload = payloadAt(run.source, row);
     const number = field.numberIn(payload);
     if (number === null) skipped += 1;
     else moments.add(number);

@@ -2,6 +2,7 @@ import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, type Micros, micros } from '@allsource/shared/model';
 import type { EventSelection } from '../history/event-history.ts';
+import { payloadAt } from '../history/row-text.ts';
 import { ExactSum } from './exact-sum.ts';
 import type { PayloadField } from './payload-field.ts';
 import { visitRows } from './scan.ts';
@@ -60,7 +61,7 @@ export async function slidingWindows(
   const selection = { ...question.selection, since, until };
   await visitRows({ history, selection, turn }, (run, row) => {
     const pane = Math.floor(((run.source.timestamps[row] as number) - since) / slide);
-    const payload = field === null ? null : run.source.payload(row);
+    const payload = field === null ? null : payloadAt(run.source, row);
     panes.add(pane, payload === null ? null : (field?.numberIn(payload) ?? null));
     return payload?.length ?? 0;
   });

@@ -1,29 +1,16 @@
-import { type Micros, micros, type Position, position } from '@allsource/shared/model';
 import { entityHash, tenantSeed } from '../history/entity-hash.ts';
 import type { RunSource } from '../history/event-run.ts';
 import { type HashedName, NameKey } from '../history/name-table.ts';
-import {
-  type CountedEvent,
-  type EntityFacts,
-  EntityRecords,
-  type NotedEvent,
-} from './entity-records.ts';
+import { type CountedEvent, EntityRecords, type NotedEvent } from './entity-records.ts';
 import { EntityTable } from './entity-table.ts';
-import { SortedWindow, type WindowBounds } from './sorted-window.ts';
-import { Turns } from '../history/turns.ts';
+import { type EntityEntry, entityEntry, EntityRows } from './entity-rows.ts';
+import { entitiesInOrder } from './entity-order.ts';
+import { inSlices } from './key-order.ts';
+import type { WindowBounds } from './sorted-window.ts';
+import type { Pace } from '../reads/sort-in-turns.ts';
 
-const ENTITIES_A_TURN = 8_192;
 const PARTITION_SHIFT = 20;
 const PARTITIONS = 2 ** (32 - PARTITION_SHIFT);
-
-/** What is known of an entity from the events that were counted. "Last" is the event with the latest timestamp, of equal ones the newest. */
-export interface EntityEntry {
-  readonly entity: string;
-  readonly eventCount: number;
-  readonly lastType: string;
-  readonly lastTimestamp: Micros;
-  readonly lastPosition: Position;
-}
 
 /** Counts events by entity: sixty-four bytes an entity, and about fifteen to find it. Types are numbers of the owner's. */
 export class EntityTally {
@@ -121,27 +108,27 @@ export class EntityTally {
   }
 
   /**
-   * Entities by the time of their last event, of equal times by their id, which always ascends. Of many entities the event loop turns in between; the
-   * page is of the moment of the call, whatever is noted meanwhile.
+   * Entities by the time of their last event, of equal times by their id, which always ascends. The event loop turns in between; the page is of the moment
+   * of the call, whatever is noted meanwhile.
    */
   async page(
     order: 'asc' | 'desc',
     bounds: WindowBounds,
-    typeName: (type: number) => string,
-  ): Promise<EntityEntry[]> {
+    { typeName, pace }: { readonly typeName: (type: number) => string; readonly pace: Pace },
+  ): Promise<EntityRows> {
     const records = this.#records;
     const { size } = this;
     const before = records.watch();
     try {
-      const window = new SortedWindow(size, comparison(records, before, order), bounds);
-      const turns = new Turns();
-      for (let from = 0; from < size; from += ENTITIES_A_TURN) {
-        window.offer(from, Math.min(size, from + ENTITIES_A_TURN));
-        await turns.next();
-      }
-      return Array.from(window.result(), (number) =>
-        this.#entry(number, before.get(number) ?? records.facts(number), typeName),
-      );
+      const numbers = await entitiesInOrder({ records, size, before }, { order, bounds }, pace);
+      const rows = new EntityRows(records, numbers, typeName);
+      await inSlices(numbers.length, pace, (from, to) => {
+        for (let i = from; i < to; i++) {
+          const number = numbers[i] as number;
+          rows.set(i, before.get(number) ?? records.facts(number));
+        }
+      });
+      return rows;
     } finally {
       records.unwatch(before);
     }
@@ -150,38 +137,6 @@ export class EntityTally {
   /** All entities, in the order in which they first came. */
   *entries(typeName: (type: number) => string): Generator<EntityEntry> {
     for (let number = 0; number < this.size; number++)
-      yield this.#entry(number, this.#records.facts(number), typeName);
+      yield entityEntry(this.#records, number, { ...this.#records.facts(number), typeName });
   }
-
-  // oxlint-disable-next-line eslint/max-params -- which entity, what is known of it, and the names of types.
-  #entry(number: number, facts: EntityFacts, typeName: (type: number) => string): EntityEntry {
-    return {
-      entity: this.#records.name(number),
-      eventCount: facts.eventCount,
-      lastType: typeName(facts.lastType),
-      lastTimestamp: micros(facts.lastTimestamp),
-      lastPosition: position(facts.lastPosition),
-    };
-  }
-}
-
-/** By time and then by id, as the entities were before what was noted since. */
-function comparison(
-  records: EntityRecords,
-  before: ReadonlyMap<number, EntityFacts>,
-  order: 'asc' | 'desc',
-): (a: number, b: number) => number {
-  const sign = order === 'asc' ? 1 : -1;
-  const time = (number: number) =>
-    before.size === 0
-      ? records.lastTimestamp(number)
-      : (before.get(number)?.lastTimestamp ?? records.lastTimestamp(number));
-  return (a, b) =>
-    sign * (time(a) - time(b)) || (a === b ? 0 : compareTexts(records.name(a), records.name(b)));
-}
-
-/** Compares by UTF-16 code units, as `sort` does. */
-export function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -1,12 +1,21 @@
 import { must } from '@allsource/shared/lang';
 import type { RunSource } from '../history/event-run.ts';
-import { type EntityEntry, EntityTally } from './entity-tally.ts';
+import { defaultBudget } from '../reads/query-budget.ts';
+import type { Pace } from '../reads/sort-in-turns.ts';
+import type { EntityEntry, EntityRows } from './entity-rows.ts';
+import { EntityTally } from './entity-tally.ts';
 import type { WindowBounds } from './sorted-window.ts';
 import { type TypeEntry, TypeTally } from './type-tally.ts';
 
 /** One page of a list and how long the list is. */
 export interface CatalogPage<T> {
   readonly rows: readonly T[];
+  readonly total: number;
+}
+
+/** One page of entities and how many there are. */
+export interface EntityPage {
+  readonly rows: EntityRows;
   readonly total: number;
 }
 
@@ -174,11 +183,15 @@ export class TenantCatalog {
   }
 
   /** Entities by the time of their last event; of equal times, by their id ascending. All of the moment of the call. */
-  async entities(order: 'asc' | 'desc', bounds: WindowBounds): Promise<CatalogPage<EntityEntry>> {
-    const total = this.#tallies.entities.size;
-    const rows = await this.#tallies.entities.page(order, bounds, (type) =>
-      this.#tallies.types.name(type),
-    );
+  async entities(
+    order: 'asc' | 'desc',
+    bounds: WindowBounds,
+    pace: Pace = defaultBudget(),
+  ): Promise<EntityPage> {
+    const { entities, types } = this.#tallies;
+    const total = entities.size;
+    const typeName = (type: number) => types.name(type);
+    const rows = await entities.page(order, bounds, { typeName, pace });
     return { rows, total };
   }
 

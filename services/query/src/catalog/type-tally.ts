@@ -1,6 +1,6 @@
 import { type Micros, micros } from '@allsource/shared/model';
 import { Dictionary } from '../history/dictionary.ts';
-import { compareTexts } from './entity-tally.ts';
+import { compareTexts } from './compare-texts.ts';
 import { sortedWindow, type WindowBounds } from './sorted-window.ts';
 
 /** What is known of an event type. */

@@ -27,6 +27,7 @@ import type {
 import { must } from '@allsource/shared/lang';
 import { Dictionary as Numbers } from '../history/dictionary.ts';
 import type { EventRun, RunSource } from '../history/event-run.ts';
+import { eventIdAt, metadataAt, payloadAt } from '../history/row-text.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
 import { LongColumn, TextColumn } from './arrow-columns.ts';
 import type { Arrow } from './arrow-library.ts';
@@ -80,10 +81,10 @@ export class ArrowEncoder implements EventEncoder {
   add(run: EventRun, row: number): void {
     const { source } = run;
     const at = this.#rows;
-    this.#payloads.set(at, source.payload(row));
-    this.#metadata.set(at, source.metadata(row));
+    this.#payloads.set(at, payloadAt(source, row));
+    this.#metadata.set(at, metadataAt(source, row));
     this.#positions.set(at, source.firstPosition + (source.positions[row] as number));
-    this.#ids.set(at, source.eventId(row));
+    this.#ids.set(at, eventIdAt(source, row));
     this.#typeColumn[at] = this.#typeNumber(source, source.types[row] as number);
     this.#entities.set(at, entityBytes(source, source.entities[row] as number));
     this.#versions.set(at, source.versions[row] as number);

@@ -1,7 +1,6 @@
 import type { AskedUpcast } from '@allsource/schemas/upcasting';
-import { Parameters } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
-import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
+import { type EventQuery, Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import type { ReadCall } from '../reads/read-call.ts';
 import { type ReadWish, readWish } from '../reads/read-gate.ts';
 import { askedUpcast } from '../schemas/upcasting.ts';
@@ -44,6 +43,18 @@ function withoutOrder(url: string): Parameters {
   const values = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
   values.delete('order');
   return new Parameters(values);
+}
+
+/** Refuses what only streams have, where a page of JSON is asked for: passed over, it would answer with more than was meant. */
+export function refuseOfStreams(parameters: Parameters): void {
+  for (const parameter of ['from_position', 'until_position']) {
+    if (parameters.integer(parameter, { min: 0, max: POSITION_MAX }) === null) continue;
+    throw problem(
+      'invalid_parameter',
+      `'${parameter}' belongs to streams in the order of the log: ask for application/x-ndjson with order=${LOG_ORDER}. Pages of JSON go on with 'cursor'.`,
+      { parameter },
+    );
+  }
 }
 
 function refuseOfPages(parameters: Parameters): void {

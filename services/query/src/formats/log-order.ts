@@ -4,6 +4,7 @@
  */
 import type { PayloadFilter } from '@allsource/shared/protocol';
 import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import { payloadAt } from '../history/row-text.ts';
 import type { EventRun } from '../history/event-run.ts';
 import { countPlanned, plannedRows, planRun } from '../history/match-rows.ts';
 import type { QueryBudget } from '../reads/query-budget.ts';
@@ -107,7 +108,7 @@ async function filtered(
   for (const [i, row] of rows.entries()) {
     if (i % PAYLOADS_A_LOOK === 0 && budget.isTurnOver) await budget.nextTurn();
     passed[count] = row;
-    if (payloadFilter.matches(run.source.payload(row))) count++;
+    if (payloadFilter.matches(payloadAt(run.source, row))) count++;
   }
   return passed.subarray(0, count);
 }

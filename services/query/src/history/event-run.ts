@@ -5,10 +5,11 @@
  */
 import { type Micros, micros, type Position, position, version } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
+import { eventIdAt, metadataAt, payloadAt, type RowTexts } from './row-text.ts';
 import type { StoredEvent } from './stored-event.ts';
 
 /** Where the rows of a run come from. Columns have an entry for each row, and may have more than the run has rows. */
-export interface RunSource {
+export interface RunSource extends RowTexts {
   /** The first position covered; the first row may lie behind it, because system events have no rows. */
   readonly firstPosition: Position;
   readonly tenantNames: readonly string[];
@@ -39,9 +40,6 @@ export interface RunSource {
   findEntity(tenant: string, entity: string): number;
   /** The rows of an entity, ascending; those of a tail may go on behind the run's last row. */
   rowsOfEntity(entity: number): Uint32Array;
-  eventId(row: number): string;
-  payload(row: number): Buffer;
-  metadata(row: number): Buffer | null;
 }
 
 /** What a run covers. */
@@ -128,7 +126,7 @@ class RunEvent implements StoredEvent {
   }
 
   get id(): string {
-    return this.#source.eventId(this.#row);
+    return eventIdAt(this.#source, this.#row);
   }
 
   get tenant(): string {
@@ -161,11 +159,11 @@ class RunEvent implements StoredEvent {
   }
 
   payload(): Buffer {
-    return this.#source.payload(this.#row);
+    return payloadAt(this.#source, this.#row);
   }
 
   metadata(): Buffer | null {
-    return this.#source.metadata(this.#row);
+    return metadataAt(this.#source, this.#row);
   }
 
   get #entity(): number {

@@ -38,8 +38,8 @@ export async function admitted(
 
 export function names(call: Call): Pick<EventSelection, 'entity' | 'type'> {
   return {
-    entity: call.query.text('entity_id') ?? undefined,
-    type: call.query.text('event_type') ?? undefined,
+    entity: call.query.name('entity_id') ?? undefined,
+    type: call.query.name('event_type') ?? undefined,
   };
 }
 

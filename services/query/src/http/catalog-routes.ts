@@ -1,9 +1,13 @@
 import type { Call, Route } from '@allsource/service-kit/http';
 import { formatTimestamp } from '@allsource/shared/model';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { CatalogPage } from '../catalog/tenant-catalog.ts';
+import type { EntityEntry } from '../catalog/entity-rows.ts';
+import type { WindowBounds } from '../catalog/sorted-window.ts';
+import type { TypeEntry } from '../catalog/type-tally.ts';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory } from '../history/event-history.ts';
+import { JsonWriter } from '../reads/json-writer.ts';
+import { budgetOf, type QueryLimits } from '../reads/query-budget.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 import { hasMoreBehind, windowParameters } from '../reads/window-parameters.ts';
 
@@ -11,6 +15,8 @@ export interface CatalogRoutesOptions {
   readonly history: EventHistory;
   readonly catalog: Catalog;
   readonly gate: ReadGate;
+  /** What one query may cost; the defaults when left out. */
+  readonly limits?: QueryLimits;
 }
 
 /** What a tenant has: its streams and its event types. */
@@ -37,43 +43,71 @@ async function answerStreams(call: Call, options: CatalogRoutesOptions): Promise
   const tenant = call.tenant();
   const window = windowParameters(call);
   await options.gate.admit(call);
-  const { rows, total } = await options.catalog.tenant(tenant).entities('desc', window);
-  const streams = rows.map(({ entity, eventCount, lastTimestamp }) => ({
+  const budget = budgetOf(call, options.limits);
+  // The page is of the turn in which it is asked for, and so is the position.
+  const position = stampPosition(call, options.history.appliedPosition);
+  const page = await options.catalog.tenant(tenant).entities('desc', window, budget);
+  const rows = { name: 'streams', rows: page.rows, write: streamText };
+  await writePage(call, rows, pageEnd(window, { ...page, position }));
+}
+
+function streamText({ entity, eventCount, lastTimestamp }: EntityEntry): string {
+  return JSON.stringify({
     stream_id: entity,
     event_count: eventCount,
     last_event_at: formatTimestamp(lastTimestamp),
-  }));
-  answerPage(call, options, { name: 'streams', page: { rows: streams, total } });
+  });
 }
 
 async function answerEventTypes(call: Call, options: CatalogRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const window = windowParameters(call);
   await options.gate.admit(call);
-  const { rows, total } = options.catalog.tenant(tenant).types(window);
-  const types = rows.map(({ type, eventCount, lastTimestamp }) => ({
+  const position = stampPosition(call, options.history.appliedPosition);
+  const page = options.catalog.tenant(tenant).types(window);
+  const rows = { name: 'event_types', rows: page.rows, write: typeText };
+  await writePage(call, rows, pageEnd(window, { ...page, position }));
+}
+
+function typeText({ type, eventCount, lastTimestamp }: TypeEntry): string {
+  return JSON.stringify({
     event_type: type,
     event_count: eventCount,
     last_event_at: formatTimestamp(lastTimestamp),
-  }));
-  answerPage(call, options, { name: 'event_types', page: { rows: types, total } });
+  });
 }
 
-/**
- * Called in the turn in which the rows were read: the catalog is folded in the turn in which the history grows, so they are true at the
- * history's position. The rows stand under both names: core's clients read the first, the gateway's older clients read `data`.
- */
-function answerPage(
-  call: Call,
-  { history }: CatalogRoutesOptions,
-  { name, page }: { readonly name: string; readonly page: CatalogPage<object> },
-): void {
-  const { rows, total } = page;
-  const position = stampPosition(call, history.appliedPosition);
-  const rowsText = JSON.stringify(rows);
-  const hasMore = hasMoreBehind(windowParameters(call), rows.length, total);
-  call.json(
-    200,
-    `{"${name}":${rowsText},"data":${rowsText},"count":${rows.length},"total":${total},"has_more":${hasMore},"position":${position}}`,
-  );
+interface PageFacts {
+  readonly rows: { readonly length: number };
+  readonly total: number;
+  readonly position: number;
+}
+
+function pageEnd(window: WindowBounds, { rows, total, position }: PageFacts): string {
+  const hasMore = hasMoreBehind(window, rows.length, total);
+  return `"count":${rows.length},"total":${total},"has_more":${hasMore},"position":${position}}`;
+}
+
+interface PageRows<T> {
+  readonly name: string;
+  readonly rows: Iterable<T>;
+  readonly write: (row: T) => string;
+}
+
+/** The rows stand under both names: core's clients read the first, the gateway's older clients read `data`. */
+async function writePage<T>(call: Call, page: PageRows<T>, end: string): Promise<void> {
+  const writer = new JsonWriter(call.response);
+  writer.text('{');
+  for (const name of [page.name, 'data']) {
+    writer.text(`"${name}":[`);
+    let separator = '';
+    for (const row of page.rows) {
+      writer.text(separator + page.write(row));
+      separator = ',';
+      if (writer.isFull && !(await writer.flush())) return;
+    }
+    writer.text('],');
+  }
+  writer.text(end);
+  writer.end();
 }

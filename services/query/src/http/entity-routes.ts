@@ -6,7 +6,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, quoted } from '@allsource/shared/model';
 import { orderFault, PayloadFilter } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { EntityEntry } from '../catalog/entity-tally.ts';
+import type { EntityEntry } from '../catalog/entity-rows.ts';
 import { API_BASES } from '../gateway/api-path.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { writeList } from '../reads/event-output.ts';
@@ -116,12 +116,14 @@ async function answerDuplicates(call: Call, options: EntityRoutesOptions): Promi
   };
   const page = await readDuplicates(options.history, wanted);
   const hasMore = hasMoreBehind(window, page.rows.length, page.total);
-  const list = {
-    head: '{"duplicates":[',
-    elements: page.rows,
-    tail: `],"total":${page.total},"has_more":${hasMore},"position":${untilPosition}}`,
-  };
-  await writeList(new JsonWriter(call.response), list, writeGroup);
+  const writer = new JsonWriter(call.response);
+  writer.text('{"duplicates":[');
+  for (const [i, group] of page.rows.entries()) {
+    if (i > 0) writer.text(',');
+    if (!(await writeGroup(writer, group))) return;
+  }
+  writer.text(`],"total":${page.total},"has_more":${hasMore},"position":${untilPosition}}`);
+  writer.end();
 }
 
 function fieldNames(text: string): string[] {
@@ -137,9 +139,15 @@ function fieldNames(text: string): string[] {
   );
 }
 
-function writeGroup(writer: JsonWriter, { key, entities }: DuplicateGroup): void {
-  const ids = JSON.stringify(entities);
-  writer.text(`{"key":${formatRawMembers(key)},"entity_ids":${ids},"count":${entities.length}}`);
+/** A group may have all entities of the tenant. Returns false when there is no reader any more. */
+async function writeGroup(writer: JsonWriter, { key, entities }: DuplicateGroup): Promise<boolean> {
+  writer.text(`{"key":${formatRawMembers(key)},"entity_ids":[`);
+  for (const [i, entity] of entities.entries()) {
+    writer.text(`${i === 0 ? '' : ','}${JSON.stringify(entity)}`);
+    if (writer.isFull && !(await writer.flush())) return false;
+  }
+  writer.text(`],"count":${entities.length}}`);
+  return !writer.isFull || (await writer.flush());
 }
 
 async function answerState(call: Call, options: EntityRoutesOptions): Promise<void> {

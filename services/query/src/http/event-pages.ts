@@ -1,8 +1,7 @@
 import type { AskedUpcast } from '@allsource/schemas/upcasting';
-import { type Parameters } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
-import type { EventQuery } from '@allsource/shared/protocol';
+import type { EventQuery, Parameters } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import { AnswerCache, type CachedAnswer } from '../reads/answer-cache.ts';

@@ -7,6 +7,7 @@ import { API_BASES } from '../gateway/api-path.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
 import type { SnapshotDraft, SnapshotEntry } from '../snapshots/snapshot.ts';
+import { readSnapshotCursor, snapshotCursor } from '../snapshots/snapshot-cursor.ts';
 import type { SnapshotRun, SnapshotRuns } from '../snapshots/snapshot-runs.ts';
 import type { SnapshotHistory, Snapshots } from '../snapshots/snapshots.ts';
 import { Turns } from '../snapshots/turns.ts';
@@ -94,24 +95,24 @@ function noEvents(entity: string): Error {
 
 async function list(call: Call, options: SnapshotRoutesOptions): Promise<void> {
   const tenant = call.tenant();
-  const entityText = call.query.text('entity_id');
+  const entityText = call.query.name('entity_id');
   const entity = entityText === null ? null : checkedEntityId(entityText);
   const limits = { min: 0, max: LIMITS.snapshotPageMax };
   const limit = call.query.integer('limit', limits) ?? PAGE_DEFAULT;
-  const before =
-    call.query.integer('cursor', { min: 0, max: Number.MAX_SAFE_INTEGER }) ??
-    Number.MAX_SAFE_INTEGER;
+  const scope = { tenant, entity };
+  const cursor = call.query.text('cursor');
+  const before = cursor === null ? Number.MAX_SAFE_INTEGER : readSnapshotCursor(cursor, scope);
   await options.gate.admit(call);
   const page = options.snapshots.list({ tenant, entity, limit: limit + 1, before });
   const entries = page.entries.slice(0, limit);
-  const hasMore = page.entries.length > limit;
+  const last = page.entries.length > limit ? entries.at(-1) : undefined;
   call.json(200, {
     snapshots: entries.map(shown),
     total: page.total,
     count: entries.length,
-    has_more: hasMore,
+    has_more: page.entries.length > limit,
     // The list goes on behind this one: the next page is asked for with cursor=<this>.
-    next_cursor: hasMore ? (entries.at(-1)?.number ?? null) : null,
+    next_cursor: last === undefined ? null : snapshotCursor(last.number, scope),
   });
 }
 

@@ -47,29 +47,34 @@ export class JsonWriter {
   }
 
   text(text: string): void {
-    this.#reserve(text.length * BYTES_A_UNIT_MAX);
+    this.reserve(text.length * BYTES_A_UNIT_MAX);
     this.#length += this.#buffer.write(text, this.#length, 'utf8');
-  }
-
-  /** Writes text each character of which stands for a byte of UTF-8. */
-  latin1(text: string): void {
-    this.#reserve(text.length);
-    this.#length += this.#buffer.write(text, this.#length, 'latin1');
   }
 
   /** Writes bytes that are JSON text in UTF-8. */
   bytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
+    this.reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
-  #reserve(bytes: number): void {
+  /** Bytes collected. Whoever writes into what `reserve` gave, from here on, says so by setting it. */
+  get length(): number {
+    return this.#length;
+  }
+
+  set length(length: number) {
+    this.#length = length;
+  }
+
+  /** The bytes collected so far, with room behind them for more. */
+  reserve(bytes: number): Buffer {
     const wanted = this.#length + bytes;
-    if (wanted <= this.#buffer.length) return;
+    if (wanted <= this.#buffer.length) return this.#buffer;
     const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
+    return larger;
   }
 
   /** Sends what was collected and waits until the reader can take more. Returns false when there is no reader any more. */

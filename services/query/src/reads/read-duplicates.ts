@@ -1,12 +1,13 @@
 import { canonicalJson, rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
-import { compareTexts, type EntityEntry } from '../catalog/entity-tally.ts';
+import { compareTexts } from '../catalog/compare-texts.ts';
+import type { EntityEntry } from '../catalog/entity-rows.ts';
 import type { WindowBounds } from '../catalog/sorted-window.ts';
 import type { CatalogPage } from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import { defaultBudget } from './query-budget.ts';
 import { type CountedEvents, countEvents } from './read-entities.ts';
-import { sortInTurns } from './sort-in-turns.ts';
+import { type Pace, sortInTurns } from './sort-in-turns.ts';
 
 /** Entities whose payloads are read one after the other. */
 const ENTITIES_A_WINDOW = 8_192;
@@ -46,14 +47,24 @@ export async function readDuplicates(
       if (budget.isTurnOver) await budget.nextTurn();
     }
   }
-  const open = [...groups.values()].filter((group) => group.entities.length > 1);
-  const found = await sortInTurns(open, compareGroups, budget);
+  const found = await sortInTurns(await shared(groups, budget), compareGroups, budget);
   const { offset, limit } = wanted.window;
   const page = found.slice(offset, limit === null ? undefined : offset + limit);
   const rows: DuplicateGroup[] = [];
   for (const { key, entities } of page)
     rows.push({ key, entities: await sortInTurns(entities, compareTexts, budget) });
   return { rows, total: found.length };
+}
+
+/** The groups of more than one entity. */
+async function shared(groups: ReadonlyMap<string, OpenGroup>, pace: Pace): Promise<OpenGroup[]> {
+  const found: OpenGroup[] = [];
+  let looked = 0;
+  for (const group of groups.values()) {
+    if (group.entities.length > 1) found.push(group);
+    if (++looked % ENTITIES_A_WINDOW === 0 && pace.isTurnOver) await pace.nextTurn();
+  }
+  return found;
 }
 
 /** The elements in lists of so many. */

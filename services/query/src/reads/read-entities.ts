@@ -1,11 +1,10 @@
 import type { Position } from '@allsource/shared/model';
 import type { PayloadFilter } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { EntityEntry } from '../catalog/entity-tally.ts';
 import type { WindowBounds } from '../catalog/sorted-window.ts';
 import {
-  type CatalogPage,
   countedColumns,
+  type EntityPage,
   type RowCounter,
   TenantCatalog,
 } from '../catalog/tenant-catalog.ts';
@@ -33,12 +32,13 @@ export interface EntitiesWanted extends CountedEvents {
 export async function readEntities(
   store: { readonly history: EventHistory; readonly catalog: Catalog },
   wanted: EntitiesWanted,
-): Promise<CatalogPage<EntityEntry>> {
+): Promise<EntityPage> {
+  const { budget = defaultBudget() } = wanted;
   const isFiltered = wanted.typePrefix !== null || wanted.payloadFilter !== null;
   const counts = isFiltered
-    ? await countEvents(store.history, wanted)
+    ? await countEvents(store.history, { ...wanted, budget })
     : store.catalog.tenant(wanted.tenant);
-  return counts.entities(wanted.order, wanted.window);
+  return counts.entities(wanted.order, wanted.window, budget);
 }
 
 /** Counts the events meant, by entity and type. */

@@ -1,23 +1,33 @@
-import type { QueryBudget } from './query-budget.ts';
+/** Says when it is time to let others run, and lets them. A query budget does, and ends what takes too long. */
+export interface Pace {
+  readonly isTurnOver: boolean;
+  nextTurn(): Promise<void>;
+}
+
+/** A list of which a part is taken at a time. */
+export interface Slices<T> {
+  readonly length: number;
+  slice(start: number, end: number): T[];
+}
 
 /** Elements that are sorted or merged between two looks at the clock. */
 const SLICE = 2_048;
 
 /** Sorts a list of any length and lets others run in between. Equal elements keep their order. Returns a new list. */
 export async function sortInTurns<T>(
-  list: readonly T[],
+  list: Slices<T>,
   compare: (a: T, b: T) => number,
-  budget: QueryBudget,
+  pace: Pace,
 ): Promise<T[]> {
   let sorted: T[][] = [];
   for (let start = 0; start < list.length; start += SLICE) {
     sorted.push(list.slice(start, start + SLICE).sort(compare));
-    if (budget.isTurnOver) await budget.nextTurn();
+    if (pace.isTurnOver) await pace.nextTurn();
   }
   while (sorted.length > 1) {
     const merged: T[][] = [];
     for (let i = 0; i < sorted.length; i += 2)
-      merged.push(await mergedInTurns([sorted[i] as T[], sorted[i + 1] ?? []], compare, budget));
+      merged.push(await mergedInTurns([sorted[i] as T[], sorted[i + 1] ?? []], compare, pace));
     sorted = merged;
   }
   return sorted[0] ?? [];
@@ -26,7 +36,7 @@ export async function sortInTurns<T>(
 async function mergedInTurns<T>(
   [left, right]: readonly [T[], T[]],
   compare: (a: T, b: T) => number,
-  budget: QueryBudget,
+  pace: Pace,
 ): Promise<T[]> {
   if (right.length === 0) return left;
   const merged: T[] = [];
@@ -34,7 +44,7 @@ async function mergedInTurns<T>(
     const isLeft =
       r === right.length || (l < left.length && compare(left[l] as T, right[r] as T) <= 0);
     merged.push(isLeft ? (left[l++] as T) : (right[r++] as T));
-    if (merged.length % SLICE === 0 && budget.isTurnOver) await budget.nextTurn();
+    if (merged.length % SLICE === 0 && pace.isTurnOver) await pace.nextTurn();
   }
   return merged;
 }

@@ -1,5 +1,6 @@
 import type { PayloadFilter } from '@allsource/shared/protocol';
 import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import { payloadAt } from '../history/row-text.ts';
 import type { EventRun } from '../history/event-run.ts';
 import { countPlanned, plannedRows, planRun, type SearchedRun } from '../history/match-rows.ts';
 import type { Explanation } from './explanation.ts';
@@ -100,7 +101,7 @@ async function filteredRows({ run, plan, payloadFilter, budget }: Filtering): Pr
       if (budget.isTurnOver) await budget.nextTurn();
     }
     passed[count] = row;
-    if (payloadFilter.matches(run.source.payload(row))) count++;
+    if (payloadFilter.matches(payloadAt(run.source, row))) count++;
   }
   return passed.slice(0, count);
 }

@@ -5,7 +5,6 @@
  * What cannot be upcast is never passed on as it was stored: in a list the event says so in place of its payload, and where one event is the answer, or all are
  * folded into one, the answer is `upcast_failed`.
  */
-import type { Parameters } from '@allsource/service-kit/http';
 import {
   type AskedUpcast,
   failureMembers,
@@ -14,6 +13,7 @@ import {
   type Upcasts,
 } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
+import type { Parameters } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import type { ReadGate, ReadWish } from '../reads/read-gate.ts';
 

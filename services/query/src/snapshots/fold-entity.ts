@@ -18,6 +18,7 @@ import type {
   RunMatch,
   StoredEvent,
 } from '../history/event-history.ts';
+import { payloadAt } from '../history/row-text.ts';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { EntityFold } from './entity-fold.ts';
 import type { FoldedEvent, StoredSnapshot } from './snapshot.ts';
@@ -153,7 +154,9 @@ async function foldRows(
   for (const { run, rows } of matches) {
     const { timestamps } = run.source;
     for (const row of rows) {
-      fold.add(payloadOf === undefined ? run.source.payload(row) : await payloadOf(run.event(row)));
+      fold.add(
+        payloadOf === undefined ? payloadAt(run.source, row) : await payloadOf(run.event(row)),
+      );
       timestampMax = Math.max(timestampMax, timestamps[row] as number);
       if (turns.isOver) await turns.rest();
     }

@@ -24,7 +24,7 @@ const window = { offset: 0, limit: null };
 async function answers(catalog: Catalog): Promise<string> {
   const tenants = await Promise.all(
     TENANTS.map(async (tenant) => ({
-      entities: await catalog.tenant(tenant).entities('desc', window),
+      entities: [...(await catalog.tenant(tenant).entities('desc', window)).rows],
       inOrder: [...catalog.tenant(tenant).everyEntity()],
       types: catalog.tenant(tenant).types(window),
       total: catalog.tenant(tenant).eventCount,

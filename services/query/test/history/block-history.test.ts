@@ -19,7 +19,7 @@ async function answers(history: EventHistory, catalog: Catalog) {
   const window = { offset: 0, limit: null };
   const tenants = TENANTS.map(async (tenant) => ({
     events: [...history.select({ tenant })].map(plain),
-    entities: await catalog.tenant(tenant).entities('desc', window),
+    entities: [...(await catalog.tenant(tenant).entities('desc', window)).rows],
     types: catalog.tenant(tenant).types(window),
     total: catalog.tenant(tenant).eventCount,
   }));

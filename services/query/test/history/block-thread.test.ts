@@ -5,6 +5,7 @@ import { POSITION_ZERO } from '@allsource/shared/model';
 import { contentOf } from '../../src/history/block/block-content.ts';
 import { createBlockThread } from '../../src/history/block/block-thread.ts';
 import { writeBlock } from '../../src/history/block/block-writer.ts';
+import { payloadAt } from '../../src/history/row-text.ts';
 import { Tail } from '../../src/history/tail/tail.ts';
 import { randomLog } from '../support/generated-log.ts';
 import { withFolder } from '../support/temporary-folder.ts';
@@ -20,7 +21,7 @@ function filledTail(): Tail {
 }
 
 function textOf(tail: Tail): string {
-  return Array.from({ length: tail.rowCount }, (_, row) => String(tail.payload(row))).join('\n');
+  return Array.from({ length: tail.rowCount }, (_, row) => String(payloadAt(tail, row))).join('\n');
 }
 
 describe('the thread that writes blocks', () => {

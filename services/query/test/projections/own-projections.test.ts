@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
+import type { Answer, Json } from '@allsource/testkit';
 import { InMemoryProjections } from '../support/in-memory-projections.ts';
 import {
   ACME,
   ACME_READER,
   ADMIN,
-  type Asked,
   type GatewayWorld,
   gatewayWorld,
   OTHER,
@@ -32,13 +32,7 @@ describe('projections of a tenant over HTTP', () => {
   });
   afterEach(() => world.close());
 
-  // oxlint-disable-next-line typescript/no-explicit-any
-  type Loose = any;
-  async function ask(
-    line: string,
-    body?: unknown,
-    key = ACME,
-  ): Promise<Omit<Asked, 'body'> & { readonly body: Loose }> {
+  async function ask(line: string, body?: unknown, key = ACME): Promise<Answer> {
     const [method = 'GET', path = ''] = line.split(' ');
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     return await world.ask(path, { method, key, ...sent });
@@ -112,7 +106,7 @@ describe('projections of a tenant over HTTP', () => {
       ].map(async (query) => (await ask(`${path}?${query}`)).body),
     );
     const shape = pages.map(({ states, count, total, has_more }) => [
-      states.map(({ entity_id }: Loose) => entity_id),
+      states.map(({ entity_id }: Json) => entity_id),
       count,
       total,
       has_more,
@@ -185,7 +179,7 @@ describe('projections of a tenant over HTTP', () => {
     await ask('POST /api/v1/projections', { ...COUNTER, start: true });
     const name = '/api/v1/projections/orders';
     const keys = async () =>
-      (await ask(`GET ${name}/state`)).body.states.map(({ entity_id }: Loose) => entity_id);
+      (await ask(`GET ${name}/state`)).body.states.map(({ entity_id }: Json) => entity_id);
     expect(await keys()).toEqual(['order.a']);
     const named = await ask(`PATCH ${name}`, { description: 'new', config: { batch_size: 7 } });
     expect(named.body.data).toMatchObject({
@@ -361,7 +355,7 @@ describe('projections of a tenant over HTTP', () => {
 
   it('are made from a template, and in the form of older clients', async () => {
     const templates = (await ask('GET /api/v1/projection-templates')).body;
-    expect(templates.templates.map(({ name }: Loose) => name)).toContain('event-count');
+    expect(templates.templates.map(({ name }: Json) => name)).toContain('event-count');
     expect(templates.total).toBe(templates.templates.length);
     const made = await ask('POST /api/projections', { template: 'event-count' });
     expect(made).toMatchObject({

@@ -95,6 +95,12 @@ describe('the snapshots of an entity', () => {
       cursor = `&cursor=${String(body['next_cursor'])}`;
     }
     expect(found).toEqual(ids);
+    const { body } = await get('/api/v1/snapshots?entity_id=paged&limit=2');
+    const next = String(body['next_cursor']);
+    const ofAll = await get(`/api/v1/snapshots?cursor=${next}`);
+    expect([ofAll.status, ofAll.text]).toEqual([400, expect.stringContaining('another list')]);
+    const ofOther = await get(`/api/v1/snapshots?entity_id=paged&cursor=${next}`, ADMIN);
+    expect([ofOther.status, ofOther.text]).toEqual([400, expect.stringContaining('other tenant')]);
   });
 });
 
@@ -152,7 +158,9 @@ describe('a request that cannot be carried out', () => {
 
   it.each([
     ['/api/v1/snapshots?limit=1001', 400, 'allowed is a whole number from 0 to 1000'],
-    ['/api/v1/snapshots?cursor=x', 400, "'cursor' is 'x'"],
+    ['/api/v1/snapshots?cursor=x', 400, "'x' is not a cursor"],
+    ['/api/v1/snapshots?entity_id=', 400, "'entity_id' is empty"],
+    ['/api/v1/entities/o%2F1/state?as_of=', 400, "'as_of' is ''"],
     [`/api/v1/snapshots?entity_id=${'x'.repeat(129)}`, 400, '128'],
     ['/api/v1/snapshots/nobody/latest', 404, "'nobody' has no events"],
     ['/api/v1/snapshots/%20/latest', 400, 'blank'],

@@ -1,5 +1,5 @@
 /** Operations that the control plane orders from the query service. */
-import { ENTITY_ID_BYTES_MAX, TENANT_ID_LENGTH_MAX } from '../../model/names.ts';
+import { ENTITY_ID_BYTES_MAX } from '../../model/names.ts';
 import {
   anything,
   instant,
@@ -13,6 +13,7 @@ import {
 } from '../json-schema.ts';
 import { ENTITY, parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { idText, tenantText } from '../shapes/events.ts';
 import { REPLAY_WISH } from '../shapes/replays.ts';
 import { COMPACTION, COMPACTION_STATS, COMPACTION_STRATEGY } from './parquet.ts';
 
@@ -38,12 +39,7 @@ const WISH: JsonSchema = object(
   {},
   {
     ...REPLAY_WISH,
-    tenant_id: orNull(
-      text('Whose events, for administrators.', {
-        pattern: '^[A-Za-z0-9_-]+$',
-        maxLength: TENANT_ID_LENGTH_MAX,
-      }),
-    ),
+    tenant_id: orNull(tenantText('Whose events, for administrators.')),
     as_of: orNull(instant('The older name of `to_timestamp`.')),
   },
 );
@@ -55,9 +51,7 @@ const snapshot: RouteDoc = {
     object(
       {},
       {
-        entity_id: orNull(
-          text('All entities when left out.', { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX }),
-        ),
+        entity_id: orNull(idText(ENTITY_ID_BYTES_MAX, 'All entities when left out.')),
       },
     ),
     { entity_id: 'order-1001' },
@@ -111,10 +105,7 @@ export const CONTROL_PLANE_OPERATIONS: RouteDocs = {
     query: {
       entity_id: ENTITY,
       limit: parameter('Rows of the answer.', whole(undefined, { max: 1000 }), 100),
-      cursor: parameter(
-        'The `next_cursor` of the page before.',
-        whole(undefined, { max: Number.MAX_SAFE_INTEGER }),
-      ),
+      cursor: parameter('The `next_cursor` of the page before.', text()),
     },
     answers: { 200: answer('Snapshots, the newest first.', named('SnapshotPage')) },
     errors: ['invalid_parameter', 'invalid_entity_id', ...UPSTREAM],

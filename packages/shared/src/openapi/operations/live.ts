@@ -4,6 +4,7 @@ import { CONSUMER_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX } from '../../model/names.t
 import { constant, list, named, object, orNull, text, whole } from '../json-schema.ts';
 import { ENTITY, parameter, UPCAST } from '../parameters.ts';
 import { answer, body, type RouteDocs } from '../route-doc.ts';
+import { idText } from '../shapes/events.ts';
 
 const PATTERN = text('An event type, or a prefix such as `order.*`.', {
   minLength: 1,
@@ -58,7 +59,7 @@ export const LIVE: RouteDocs = {
     description: 'Registers a consumer or changes its filters; its cursor stays.',
     body: body(
       object(
-        { consumer_id: text(undefined, { minLength: 1, maxLength: CONSUMER_ID_BYTES_MAX }) },
+        { consumer_id: idText(CONSUMER_ID_BYTES_MAX) },
         { event_type_filters: orNull(list(PATTERN, { maxItems: LIMITS.filtersMax })) },
       ),
       { consumer_id: 'billing', event_type_filters: ['order.*'] },

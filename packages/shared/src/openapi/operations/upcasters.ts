@@ -32,7 +32,7 @@ const CHANGE_ERRORS = [
 ] as const;
 
 /** A step as it is sent: by mappings, or by a function. */
-const STEP: JsonSchema = {
+export const STEP: JsonSchema = {
   ...object(
     {},
     {

@@ -90,7 +90,7 @@ export const STATE_SHAPES: Readonly<Record<string, JsonSchema>> = {
     total: whole(),
     count: whole(),
     has_more: flag(),
-    next_cursor: orNull(whole()),
+    next_cursor: orNull(text()),
   }),
   SnapshotRun: object({
     run_id: uuid(),

@@ -3,9 +3,10 @@
  * used and may be dropped again (see block-cache.ts), text is read in chunks.
  */
 import { must } from '@allsource/shared/lang';
-import { EVENT_ID_BYTES, formatEventId, type Position } from '@allsource/shared/model';
+import { EVENT_ID_BYTES, type Position } from '@allsource/shared/model';
 import { hashOfEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
+import type { RowText } from '../row-text.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
 import {
   type BlockHeader,
@@ -15,7 +16,7 @@ import {
   uint32s,
 } from './block-format.ts';
 import { BlockReader } from './block-reader.ts';
-import { rebuiltEventId } from './event-ids.ts';
+import { rebuildEventId } from './event-ids.ts';
 
 export interface BlockFileOptions {
   readonly path: string;
@@ -177,27 +178,28 @@ export class BlockFile implements RunSource, Evictable {
     return rows.subarray(starts[entity], starts[entity + 1]);
   }
 
-  eventId(row: number): string {
-    if (this.header.sections.get('eventIds') !== null)
-      return formatEventId(this.#bytes('eventIds'), row * EVENT_ID_BYTES);
+  copyEventId(row: number, target: Buffer, offset: number): void {
+    if (this.header.sections.get('eventIds') !== null) {
+      const from = row * EVENT_ID_BYTES;
+      this.#bytes('eventIds').copy(target, offset, from, from + EVENT_ID_BYTES);
+      return;
+    }
     const parts = {
       position: this.run.positionAt(row),
       recordedAt: this.recordedAts[row] as number,
     };
     const random = this.#integers('eventIdRandoms')[row] as number;
-    return rebuiltEventId({ ...parts, random });
+    rebuildEventId(target, offset, { ...parts, random });
   }
 
-  payload(row: number): Buffer {
+  placeText(row: number, text: RowText): void {
+    const places = this.#chunks();
+    const chunk = chunkOfRow(places.table, row);
     const start = this.#integers('textOffsets')[row] as number;
-    return this.#text(row, start, this.#integers('payloadBytes')[row] as number);
-  }
-
-  metadata(row: number): Buffer | null {
-    const length = this.#integers('metadataBytes')[row] as number;
-    if (length === 0) return null;
-    const start = this.#integers('textOffsets')[row] as number;
-    return this.#text(row, start + (this.#integers('payloadBytes')[row] as number), length);
+    text.bytes = this.#cache.chunk(this.#firstChunkKey + chunk, () => this.#readChunk(chunk));
+    text.start = start - (places.textStarts[chunk] as number);
+    text.payloadBytes = this.#integers('payloadBytes')[row] as number;
+    text.metadataBytes = this.#integers('metadataBytes')[row] as number;
   }
 
   /** Drops what can be read again. */
@@ -206,15 +208,6 @@ export class BlockFile implements RunSource, Evictable {
     this.#nameLists.clear();
     this.#entityRows = null;
     this.#chunkPlaces = null;
-  }
-
-  /** Text of a row, from `start` in the text of the block. */
-  #text(row: number, start: number, bytes: number): Buffer {
-    const places = this.#chunks();
-    const chunk = chunkOfRow(places.table, row);
-    const text = this.#cache.chunk(this.#firstChunkKey + chunk, () => this.#readChunk(chunk));
-    const from = start - (places.textStarts[chunk] as number);
-    return text.subarray(from, from + bytes);
   }
 
   #readChunk(chunk: number): Buffer {

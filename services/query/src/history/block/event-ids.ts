@@ -2,7 +2,7 @@
  * Event ids in the history. An id that this store made says again what other columns say (its position and the milliseconds of
  * recorded_at), so only its 22 random bits are kept. When a single id of a run was made otherwise, the run keeps all ids whole.
  */
-import { EVENT_ID_BYTES, formatEventId, position, writeEventId } from '@allsource/shared/model';
+import { position, writeEventId } from '@allsource/shared/model';
 
 /** What an id is made of, apart from its random bits. */
 export interface EventIdParts {
@@ -11,8 +11,6 @@ export interface EventIdParts {
   readonly recordedAt: number;
 }
 
-/** Where an id is put together; its text is taken out before another is. */
-const rebuilt = Buffer.alloc(EVENT_ID_BYTES);
 const NOT_REBUILDABLE = -1;
 
 /** The random bits of the id at `offset`; -1 when the id cannot be put together from these parts. The reverse of `writeEventId` of shared/model. */
@@ -40,10 +38,4 @@ export function rebuildEventId(
 ): void {
   const recordedAtMs = Math.floor(recordedAt / 1000);
   writeEventId(target, offset, { recordedAtMs, position: position(at), random });
-}
-
-/** An id as text, from its random bits. */
-export function rebuiltEventId(parts: EventIdParts & { readonly random: number }): string {
-  rebuildEventId(rebuilt, 0, parts);
-  return formatEventId(rebuilt, 0);
 }

@@ -1,5 +1,5 @@
-import { EVENT_ID_BYTES, formatEventId } from '@allsource/shared/model';
-import { eventIdRandom, rebuildEventId, rebuiltEventId } from '../block/event-ids.ts';
+import { EVENT_ID_BYTES } from '@allsource/shared/model';
+import { eventIdRandom, rebuildEventId } from '../block/event-ids.ts';
 
 /** What the ids of rows are put together from. */
 export interface IdParts {
@@ -45,10 +45,14 @@ export class TailIds {
     else copyId(id.view, id.offset, { to: this.#whole, row });
   }
 
-  /** The id of a row as text. */
-  text(row: number, columns: IdParts): string {
-    if (this.#whole !== null) return formatEventId(this.#whole, row * EVENT_ID_BYTES);
-    return rebuiltEventId(this.#partsOf(row, columns));
+  /** Writes the id of a row. */
+  copy(
+    row: number,
+    columns: IdParts,
+    { target, offset }: { readonly target: Buffer; readonly offset: number },
+  ): void {
+    if (this.#whole === null) rebuildEventId(target, offset, this.#partsOf(row, columns));
+    else this.#whole.copy(target, offset, row * EVENT_ID_BYTES, (row + 1) * EVENT_ID_BYTES);
   }
 
   /** The ids of the first rows, in the shorter form that holds all of them. */

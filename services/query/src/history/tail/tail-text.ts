@@ -1,4 +1,5 @@
 import { assert } from '@allsource/shared/lang';
+import type { RowText } from '../row-text.ts';
 
 /** One event's text costs the decompression of one chunk; larger chunks compress better. */
 const CHUNK_BYTES = 192 * 1024;
@@ -58,8 +59,14 @@ export class TailText {
     this.#chunkStarts.push(start);
   }
 
-  /** The bytes from `start` to `end`, which are of one row. */
-  slice(start: number, end: number): Buffer {
+  /** Says where the text of a row that begins at `start` lies. */
+  place(start: number, text: RowText): void {
+    const segment = this.#segmentAt(start);
+    text.bytes = segment.bytes;
+    text.start = start - segment.start;
+  }
+
+  #slice(start: number, end: number): Buffer {
     const segment = this.#segmentAt(start);
     return segment.bytes.subarray(start - segment.start, end - segment.start);
   }
@@ -69,7 +76,7 @@ export class TailText {
     for (const [i, firstRow] of this.#chunkRows.entries()) {
       const start = this.#chunkStarts[i] as number;
       const end = this.#chunkStarts[i + 1] ?? this.length;
-      yield { firstRow, text: this.slice(start, end) };
+      yield { firstRow, text: this.#slice(start, end) };
     }
   }
 

@@ -15,6 +15,7 @@ import { Dictionary } from '../dictionary.ts';
 import { entityHash, tenantSeed } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import { NameKey, NameTable } from '../name-table.ts';
+import type { RowText } from '../row-text.ts';
 import { TailEntities } from './tail-entities.ts';
 import { TailIds } from './tail-ids.ts';
 import { TailText, type TextChunk } from './tail-text.ts';
@@ -259,20 +260,14 @@ export class Tail implements RunSource {
     return this.#entities.rows(entity);
   }
 
-  eventId(row: number): string {
-    return this.#ids.text(row, this);
+  copyEventId(row: number, target: Buffer, offset: number): void {
+    this.#ids.copy(row, this, { target, offset });
   }
 
-  payload(row: number): Buffer {
-    const start = must(this.textOffsets[row], 'a row of the tail');
-    return this.#text.slice(start, start + (this.payloadBytes[row] as number));
-  }
-
-  metadata(row: number): Buffer | null {
-    const length = must(this.metadataBytes[row], 'a row of the tail');
-    if (length === 0) return null;
-    const start = (this.textOffsets[row] as number) + (this.payloadBytes[row] as number);
-    return this.#text.slice(start, start + length);
+  placeText(row: number, text: RowText): void {
+    this.#text.place(must(this.textOffsets[row], 'a row of the tail'), text);
+    text.payloadBytes = this.payloadBytes[row] as number;
+    text.metadataBytes = this.metadataBytes[row] as number;
   }
 
   /** For the block: ids, and the text in chunks. */

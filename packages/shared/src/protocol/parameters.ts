@@ -1,5 +1,6 @@
-import { problem } from '@allsource/shared/errors';
-import { type Micros, parseTimestamp, quoted } from '@allsource/shared/model';
+import { problem } from '../errors/problem.ts';
+import { quoted } from '../model/names.ts';
+import { type Micros, parseTimestamp } from '../model/timestamp.ts';
 
 /** The query parameters of a request, read strictly: a value that cannot be used is answered with what is allowed. */
 export class Parameters {
@@ -18,6 +19,17 @@ export class Parameters {
   text(name: string): string | null {
     const value = this.#values.get(name);
     return value === null || value === '' ? null : value;
+  }
+
+  /** A name that narrows the answer down; null when absent. An empty one is refused: it would quietly mean everything. */
+  name(name: string): string | null {
+    const value = this.#values.get(name);
+    if (value !== '') return value;
+    throw problem(
+      'invalid_parameter',
+      `'${name}' is empty. Name one, or leave the parameter out.`,
+      { parameter: name },
+    );
   }
 
   /** The values of a parameter that may be repeated or hold several values with commas between them. */
@@ -51,7 +63,7 @@ export class Parameters {
 
   /** An RFC 3339 instant; null when absent. A '+' that arrived as a space is read as the '+' it was. */
   timestamp(name: string): Micros | null {
-    const text = this.text(name);
+    const text = this.#values.get(name);
     if (text === null) return null;
     const instant = parseTimestamp(text.replace(/ (?=\d{2}:\d{2}$)/, '+'));
     if (instant !== null) return instant;

@@ -1,0 +1,76 @@
+import type { Pace } from '../reads/sort-in-turns.ts';
+
+const DIGIT_BITS = 16;
+const DIGITS = 2 ** DIGIT_BITS;
+/** Keys that are looked at between two looks at the clock. */
+const SLICE = 16_384;
+
+/**
+ * The indices of keys in ascending order of them; equal ones keep their order. Keys are whole numbers from 0 on. They are dealt out digit by digit
+ * (radix sort), so time grows with their number alone, and others run in between however many they are.
+ */
+export async function orderOfKeys(keys: Float64Array, pace: Pace): Promise<Uint32Array> {
+  const last = await largest(keys, pace);
+  let order = new Uint32Array(keys.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
+  let other = new Uint32Array(keys.length);
+  for (let unit = 1; unit <= last; unit *= DIGITS) {
+    await deal({ keys, unit, from: order, to: other }, pace);
+    [order, other] = [other, order];
+  }
+  return order;
+}
+
+async function largest(keys: Float64Array, pace: Pace): Promise<number> {
+  let max = 0;
+  await inSlices(keys.length, pace, (from, to) => {
+    for (let i = from; i < to; i++) max = Math.max(max, keys[i] as number);
+  });
+  return max;
+}
+
+interface Deal {
+  readonly keys: Float64Array;
+  /** What the digit counts. */
+  readonly unit: number;
+  readonly from: Uint32Array;
+  readonly to: Uint32Array;
+}
+
+async function deal({ keys, unit, from, to }: Deal, pace: Pace): Promise<void> {
+  const places = new Uint32Array(DIGITS + 1);
+  await inSlices(from.length, pace, (start, end) => {
+    for (let i = start; i < end; i++) {
+      const after = digitOf(keys[i] as number, unit) + 1;
+      places[after] = (places[after] as number) + 1;
+    }
+  });
+  for (let i = 1; i <= DIGITS; i++) places[i] = (places[i] as number) + (places[i - 1] as number);
+  await inSlices(from.length, pace, (start, end) => {
+    for (let i = start; i < end; i++) {
+      const index = from[i] as number;
+      const digit = digitOf(keys[index] as number, unit);
+      const place = places[digit] as number;
+      places[digit] = place + 1;
+      to[place] = index;
+    }
+  });
+}
+
+/** Exact, for units are powers of two. */
+function digitOf(key: number, unit: number): number {
+  const units = key / unit;
+  return (units - Math.floor(units / DIGITS) * DIGITS) | 0;
+}
+
+/** Does work on the numbers up to `count`, a slice at a time, and lets others run in between. */
+export async function inSlices(
+  count: number,
+  pace: Pace,
+  work: (from: number, to: number) => void,
+): Promise<void> {
+  for (let from = 0; from < count; from += SLICE) {
+    work(from, Math.min(count, from + SLICE));
+    if (pace.isTurnOver) await pace.nextTurn();
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  formatEventId,
+  formatTimestamp,
+  type Micros,
+  POSITION_ZERO,
+} from '@allsource/shared/model';
+import { Tail } from '../../src/history/tail/tail.ts';
+import { writeEvent } from '../../src/reads/event-output.ts';
+import { EventRows } from '../../src/reads/event-rows.ts';
+import { TimestampText, writeInteger, writeUuid } from '../../src/reads/json-bytes.ts';
+import { type AnswerSink, JsonWriter } from '../../src/reads/json-writer.ts';
+import { randomLog } from '../support/generated-log.ts';
+import { propertySeed } from '../support/random.ts';
+
+/** Takes an answer as text. */
+class TextSink implements AnswerSink {
+  readonly isOpen = true;
+  text = '';
+
+  write(): boolean {
+    throw new Error('the answer fits one part');
+  }
+
+  async drained(): Promise<void> {}
+
+  end(part: Buffer): void {
+    this.text = part.toString();
+  }
+}
+
+function written(write: (writer: JsonWriter) => void): string {
+  const sink = new TextSink();
+  const writer = new JsonWriter(sink);
+  write(writer);
+  writer.end();
+  return sink.text;
+}
+
+describe('rows of a page', () => {
+  it('are the bytes that one event alone has, with commas in between', () => {
+    const seed = propertySeed('event rows');
+    const tail = new Tail(POSITION_ZERO, { rows: 1000, frameBytes: 2 ** 20 });
+    for (const frame of randomLog({ seed, events: 600, pastShare: 0.3 }).frames)
+      if (frame.isSystem) tail.cover(frame.lastPosition);
+      else tail.append(frame);
+    const run = tail.run();
+    const rows = Array.from({ length: run.rowCount }, (_, row) => row);
+
+    const page = written((writer) => {
+      const events = new EventRows(writer);
+      for (const row of rows) events.write(run, row);
+    });
+
+    const one = (row: number) => written((writer) => writeEvent(writer, run.event(row)));
+    expect(page).toBe(rows.map(one).join(','));
+  });
+});
+
+describe('values as bytes', () => {
+  const target = Buffer.alloc(64);
+  const text = (end: number) => target.toString('latin1', 3, end);
+
+  it('prints whole numbers', () => {
+    const powers = Array.from({ length: 16 }, (_, i) => 10 ** i);
+    const around = powers.flatMap((power) => [power - 1, power, power + 1]);
+    for (const value of [...around.filter(Number.isSafeInteger), Number.MAX_SAFE_INTEGER])
+      expect(text(writeInteger(target, 3, value))).toBe(String(value));
+  });
+
+  it('prints any instant, with microseconds only where there are some', () => {
+    const ends = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 999_999];
+    const seconds = [...ends, -1_000_000, 0, 1_795_302_600_000_000];
+    const printer = new TimestampText();
+    for (const second of seconds)
+      for (const fraction of [0, 1, 999, 1000, 120_000, 999_999]) {
+        const value = (second + fraction) as Micros;
+        expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
+      }
+  });
+
+  it('prints ids', () => {
+    const id = Buffer.from('00ff10a5c3d47e8f9b1122334455667f', 'hex');
+    expect(text(writeUuid(target, 3, id))).toBe(formatEventId(id, 0));
+  });
+});
