@@ -29,6 +29,12 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   { path: '/events/recent', needs: 'read', summary: 'The newest events, newest first.' },
   { path: '/events/entity/:entityId', needs: 'read', summary: 'The events of an entity.' },
   { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
+  {
+    method: 'POST',
+    path: '/query',
+    needs: 'read',
+    summary: 'Events by a query that is a JSON document.',
+  },
   { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
   { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
   { path: '/compaction/stats', needs: 'read', summary: 'What compaction has done.' },
@@ -211,7 +217,6 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
  * thing. Fixed paths stand before paths with parameters.
  */
 const SERVED_NOWHERE = [
-  'POST /query',
   'POST /query/projected',
   'POST /webhooks',
   'GET /webhooks',
