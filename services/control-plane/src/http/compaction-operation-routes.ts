@@ -2,11 +2,14 @@
 import { problem } from '@allsource/shared/errors';
 import type { Call, Route } from '@allsource/service-kit/http';
 import { parsedObject } from '../upstream/answer-members.ts';
+import { parseCompactionTenant } from '../operations/operation-request.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
 import { upstreamProblem } from '../upstream/upstream-problem.ts';
 
 /** A compaction is answered when it is done; merging the largest files takes minutes on a busy machine. */
+import { optionalBody } from './optional-body.ts';
+
 const COMPACTION_TIMEOUT_MS = 15 * 60_000;
 const STATS_TIMEOUT_MS = 60_000;
 
@@ -37,11 +40,13 @@ async function compact(call: Call, query: ServiceClient | null): Promise<void> {
   const startedAt = new Date().toISOString();
   const path = '/api/v1/compaction/trigger';
   const timeoutMs = COMPACTION_TIMEOUT_MS;
-  const result = await asked(call, query, { method: 'POST', path, timeoutMs });
+  const named = parseCompactionTenant(await optionalBody(call));
+  const tenant = call.tenant(named ?? call.query.text('tenant_id'));
+  const result = await asked(call, query, { method: 'POST', path, timeoutMs, tenant });
   call.json(200, {
     type: 'compaction',
     status: 'completed',
-    tenant_id: call.tenant(),
+    tenant_id: tenant,
     result: parsedObject(result),
     initiated_by: call.principal.id,
     created_at: startedAt,
@@ -54,15 +59,16 @@ interface Question {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly timeoutMs: number;
+  /** The caller's, where it is left out. */
+  readonly tenant?: string;
 }
 
 /** Asks the query service with the parameters of the caller, and returns the text of its answer. */
 async function asked(
   call: Call,
   query: ServiceClient | null,
-  { method, path, timeoutMs }: Question,
+  { method, path, timeoutMs, tenant = call.tenant() }: Question,
 ): Promise<string> {
-  const tenant = call.tenant();
   if (query === null) {
     throw problem(
       'not_available',

@@ -3,7 +3,7 @@
  * owner refuses is refused here with the same words.
  */
 import { problem } from '@allsource/shared/errors';
-import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import type { Call, Route } from '@allsource/service-kit/http';
 import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
 import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
 import { replayOperation } from '../operations/replay-operation.ts';
@@ -11,9 +11,9 @@ import { parsedObject } from '../upstream/answer-members.ts';
 import { callerHeaders } from '../upstream/caller-headers.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
 import { upstreamProblem } from '../upstream/upstream-problem.ts';
+import { optionalBody } from './optional-body.ts';
 import { snapshotOperation } from './snapshot-operation-routes.ts';
 
-const BODY_BYTES_MAX = 64 * 1024;
 const TIMEOUT_MS = 60_000;
 
 export interface OperationRoutesOptions {
@@ -44,12 +44,12 @@ export function operationRoutes(options: OperationRoutesOptions): Route[] {
 }
 
 async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const request = parseSnapshotRequest(await bodyOf(call));
+  const { tenant_id, ...request } = parseSnapshotRequest(await optionalBody(call));
   const result = await carriedOut(call, options, {
     kind: 'snapshot',
     path: '/api/v1/snapshots',
     request,
-    tenant: call.tenant(),
+    tenant: call.tenant(tenant_id ?? call.query.text('tenant_id')),
   });
   call.json(200, {
     ...result,
@@ -60,7 +60,7 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
 }
 
 async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const { tenant_id, ...request } = parseReplayRequest(await bodyOf(call));
+  const { tenant_id, ...request } = parseReplayRequest(await optionalBody(call));
   const tenant = call.tenant(tenant_id ?? call.query.text('tenant_id'));
   const operation = { kind: 'replay', path: '/api/v1/replay', request, tenant } as const;
   const result = await carriedOut(call, options, operation);
@@ -74,14 +74,6 @@ async function startReplay(call: Call, options: OperationRoutesOptions): Promise
     message: 'The replay runs in the query service.',
     initiated_by: call.principal.id,
   });
-}
-
-/** The body; none at all is an empty object, because every member is optional. */
-function bodyOf(call: Call): Promise<Record<string, unknown>> {
-  const { headers } = call.request;
-  const hasBody =
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
 }
 
 interface Operation {

@@ -34,16 +34,17 @@ const OPERATION = object({
   error: orNull(text()),
 });
 
+const TENANT_MEMBER = orNull(
+  text('Whose, for administrators.', {
+    pattern: '^[A-Za-z0-9_-]+$',
+    maxLength: TENANT_ID_LENGTH_MAX,
+  }),
+);
 const WISH: JsonSchema = object(
   {},
   {
     ...REPLAY_WISH,
-    tenant_id: orNull(
-      text('Whose events, for administrators.', {
-        pattern: '^[A-Za-z0-9_-]+$',
-        maxLength: TENANT_ID_LENGTH_MAX,
-      }),
-    ),
+    tenant_id: TENANT_MEMBER,
     as_of: orNull(instant('The older name of `to_timestamp`.')),
   },
 );
@@ -55,6 +56,7 @@ const snapshot: RouteDoc = {
     object(
       {},
       {
+        tenant_id: TENANT_MEMBER,
         entity_id: orNull(
           text('All entities when left out.', { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX }),
         ),
@@ -153,6 +155,7 @@ export const CONTROL_PLANE_OPERATIONS: RouteDocs = {
     id: 'orderCompaction',
     tag: 'Operations',
     query: { strategy: COMPACTION_STRATEGY },
+    body: body(object({}, { tenant_id: TENANT_MEMBER }), {}, true),
     answers: {
       200: answer(
         'It is done.',
