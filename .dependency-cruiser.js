@@ -10,7 +10,7 @@ const TEST_FILE_IN_PACKAGE = '\\.test\\.ts$|/test/';
 const PACKAGE_IMPORTS = {
   shared: [],
   'service-kit': ['shared'],
-  schemas: ['sandbox', 'shared'],
+  schemas: ['sandbox', 'service-kit', 'shared'],
   sandbox: ['shared'],
   client: ['shared'],
   testkit: ['shared', 'client'],

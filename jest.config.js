@@ -16,6 +16,7 @@ const config = {
   },
   // Workspace packages export TypeScript; each import says its suffix, so nothing has to be guessed.
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  testEnvironment: '<rootDir>/scripts/jest-environment.cjs',
   maxWorkers: 2,
   // Only a test that hangs meets it: no test is about time, and the machine may be busy.
   testTimeout: process.env.ALLSOURCE_TEST_FAULTS === 'long' ? 4 * 3_600_000 : 300_000,

@@ -8,13 +8,12 @@
  * is defined, and by a rebuild beside the first build. `--quick` takes a tenth of the events. The first and last lines say how busy the machine was: with anything else running, the
  * processor time says more than the rate.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { RunningCore, type RunningQuery, startQuery } from './subjects/core.ts';
 import { machineLoad } from './support/figures.ts';
+import { type OrderStore, print, withOrders } from './support/order-store.ts';
+import { childrenOf, processTimes } from './support/process-times.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,10 +25,6 @@ const { values } = parseArgs({
 });
 const EVENTS = Number(values.events ?? (values.quick ? 30_000 : 300_000));
 const ENTITIES = Number(values.entities ?? EVENTS / 10);
-const BATCH = 1_000;
-const TYPES = ['order.placed', 'order.paid', 'order.shipped', 'order.returned'];
-/** Ticks of processor time in a second, as Linux counts them. */
-const TICKS_PER_SECOND = 100;
 const PARALLEL = { parallel_processing: true, max_concurrency: 2 };
 
 const KINDS = [
@@ -54,143 +49,53 @@ const KINDS = [
   },
 ] as const;
 
-let seed = 1;
-/** A whole number from 0 to below `end`. */
-function random(end: number): number {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * end);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 interface Shown {
   readonly live_build: number | null;
   readonly lag_events: number;
   readonly status: string;
 }
 
-class Store {
-  readonly query: RunningQuery;
-
-  constructor(query: RunningQuery) {
-    this.query = query;
-  }
-
-  async ask<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
-    const { url, apiKey } = this.query.target;
-    const response = await fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new TypeError(`${path}: ${text.slice(0, 300)}`);
-    return JSON.parse(text) as T;
-  }
-
-  async fill(): Promise<void> {
-    while (!(await fetch(`${this.query.target.url}/readyz`)).ok) await sleep(20);
-    for (let first = 0; first < EVENTS; first += BATCH) {
-      const events = Array.from({ length: BATCH }, (_, i) => ({
-        event_type: TYPES[random(TYPES.length)],
-        entity_id: `order-${random(ENTITIES)}`,
-        payload: {
-          number: first + i,
-          total: random(100_000) / 100,
-          customer: `customer-${random(1_000_000)}`,
-          note: 'x'.repeat(60),
-          status: random(2) === 0,
-        },
-      }));
-      await this.ask('/events/batch', 'POST', { events });
-    }
-    // The read side has work of its own with new events; it is waited for.
-    for (;;) {
-      try {
-        await this.ask('/projections/event_counters/state');
-        await this.ask('/events/query?limit=1');
-        return;
-      } catch {
-        await sleep(200);
-      }
-    }
-  }
-
-  /** Waits until a build is read that is true at the end of the log. */
-  async built(name: string, build: number): Promise<void> {
-    for (;;) {
-      const shown = await this.ask<Shown>(`/projections/${name}`);
-      if (shown.status === 'failed') throw new TypeError(JSON.stringify(shown));
-      if (shown.live_build === build && shown.lag_events === 0) return;
-      await sleep(10);
-    }
-  }
-
-  /** Processor seconds so far of the processes that fold. */
-  foldingSeconds(): number {
-    let seconds = 0;
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      const fields = statOf(pid);
-      if (Number(fields[1]) !== this.query.pid) continue;
-      seconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    }
-    const ended = statOf(String(this.query.pid));
-    return seconds + (Number(ended[13]) + Number(ended[14])) / TICKS_PER_SECOND;
+/** Waits until a build is read that is true at the end of the log. */
+async function built(store: OrderStore, name: string, build: number): Promise<void> {
+  for (;;) {
+    const shown = await store.ask<Shown>(`/projections/${name}`);
+    if (shown.status === 'failed') throw new TypeError(JSON.stringify(shown));
+    if (shown.live_build === build && shown.lag_events === 0) return;
+    await sleep(10);
   }
 }
 
-/** Fields of /proc/PID/stat from the third on; none for a process that has gone. */
-function statOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ', 2)[1]?.split(' ') ?? [];
-  } catch {
-    return [];
-  }
+/** Processor seconds so far of the processes that fold, those that have ended too. */
+function foldingSeconds({ query }: OrderStore): number {
+  const running = childrenOf(query.pid).reduce((seconds, { own }) => seconds + own, 0);
+  return running + processTimes(query.pid).children;
 }
 
-async function timed(store: Store, title: string, work: () => Promise<void>): Promise<void> {
-  const [startedAt, cpuBefore] = [performance.now(), store.foldingSeconds()];
+async function timed(store: OrderStore, title: string, work: () => Promise<void>): Promise<void> {
+  const [startedAt, cpuBefore] = [performance.now(), foldingSeconds(store)];
   await work();
   const seconds = (performance.now() - startedAt) / 1_000;
-  const micros = ((store.foldingSeconds() - cpuBefore) / EVENTS) * 1e6;
+  const micros = ((foldingSeconds(store) - cpuBefore) / EVENTS) * 1e6;
   print(
     `${title}: ${Math.round(EVENTS / seconds)} events/s from the request until it is read; processor time ${micros.toFixed(1)} µs an event in the processes that fold`,
   );
 }
 
-async function measure(store: Store): Promise<void> {
-  await store.fill();
+async function measure(store: OrderStore): Promise<void> {
   print(`${EVENTS} events of ${ENTITIES} entities`);
   for (const { name, ...wanted } of KINDS) {
     await timed(store, `${name}, defined`, async () => {
-      await store.ask('/projections', 'POST', { name, ...wanted, start: true });
-      await store.built(name, 1);
+      await store.ask('POST /projections', { name, ...wanted, start: true });
+      await built(store, name, 1);
     });
     await timed(store, `${name}, rebuilt beside it and compared`, async () => {
-      await store.ask(`/projections/${name}/rebuild`, 'POST', {});
-      await store.built(name, 2);
+      await store.ask(`POST /projections/${name}/rebuild`, {});
+      await built(store, name, 2);
     });
-    await store.ask(`/projections/${name}`, 'DELETE');
+    await store.ask(`DELETE /projections/${name}`);
   }
 }
 
-const folder = mkdtempSync(join(values.folder, 'allsource-bench-projections-'));
 print(machineLoad());
-try {
-  const core = await RunningCore.start(folder);
-  try {
-    const query = await startQuery(core);
-    try {
-      await measure(new Store(query));
-    } finally {
-      await query.stop();
-    }
-  } finally {
-    await core.stop();
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await withOrders({ folder: values.folder, events: EVENTS, entities: ENTITIES }, measure);
 print(machineLoad());

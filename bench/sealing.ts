@@ -13,7 +13,7 @@ import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { micros, partitionOf, position, version } from '@allsource/shared/model';
-import { encodeFrame, parseEventQuery } from '@allsource/shared/protocol';
+import { encodeFrame, Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import type { LogHead } from '../services/core/src/storage/log-store.ts';
 import { FileLogStore } from '../services/core/src/log/file-log-store.ts';
 import { YoungCollector } from '../packages/service-kit/src/lifecycle/young-collector.ts';
@@ -46,13 +46,7 @@ const TYPES = ['order.placed', 'order.paid', 'order.shipped', 'order.returned'].
 );
 
 /** A query with nothing asked for. */
-const NO_PARAMETERS = {
-  text: () => null,
-  name: () => null,
-  integer: () => null,
-  timestamp: () => null,
-  choice: () => null,
-};
+const NO_PARAMETERS = Parameters.ofUrl('');
 
 const folder = mkdtempSync(join(values.folder, 'allsource-bench-sealing-'));
 const lastPositions = new Float64Array(ENTITIES);

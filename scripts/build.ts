@@ -1,7 +1,7 @@
 /**
- * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each of its `src/**\/*.worker.ts` (a thread) and `src/**\/*.program.ts` (a process
- * of its own) into `dist/<name>.worker.js` or `dist/<name>.program.js` beside it. Workspace packages are bundled in; third-party packages stay imports, found in node_modules at run time. Core's ingest kernel
- * is compiled to WebAssembly beside its bundle.
+ * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each `src/**\/*.worker.ts` (a thread) and `src/**\/*.program.ts` (a process of its own), its own and
+ * those of the workspace packages it depends on, into `dist/<name>.worker.js` or `dist/<name>.program.js` beside it. Workspace packages are bundled in; third-party
+ * packages stay imports, found in node_modules at run time. Core's ingest kernel is compiled to WebAssembly beside its bundle.
  *
  * `npm start` and `npm test` build first, so an unchanged tree must cost almost nothing: dist/.sources holds the hash of
  * every file that esbuild read for that bundle, and a bundle whose hash still fits is left alone.
@@ -22,6 +22,8 @@ import * as esbuild from 'esbuild';
 
 export const repositoryRoot = resolve(import.meta.dirname, '..');
 
+const WORKSPACE_SCOPE = '@allsource/';
+
 const RUNNABLES = ['services/core', 'services/query', 'services/control-plane', 'packages/cli'];
 
 /** What became of a build: the folders that were bundled anew, or the errors, which have been printed. */
@@ -40,7 +42,7 @@ const keepThirdPartyExternal: esbuild.Plugin = {
   name: 'keep-third-party-external',
   setup(plugin) {
     plugin.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
-      if (kind === 'entry-point' || path.startsWith('@allsource/')) return undefined;
+      if (kind === 'entry-point' || isOfWorkspace(path)) return undefined;
       return { path, external: true };
     });
   },
@@ -126,10 +128,24 @@ function hashOf(folder: string, sources: string[]): string {
 }
 
 function entryPoints(folder: string): string[] {
-  const others = globSync(`${folder}/src/**/*.{worker,program}.ts`, {
-    cwd: repositoryRoot,
-  }).toSorted();
+  const patterns = [...foldersOf(folder)].map((part) => `${part}/src/**/*.{worker,program}.ts`);
+  const others = globSync(patterns, { cwd: repositoryRoot }).toSorted();
   return [`${folder}/src/main.ts`, ...others];
+}
+
+/** The folder, and those of the workspace packages it depends on. */
+function foldersOf(folder: string, found = new Set<string>()): Set<string> {
+  if (found.has(folder)) return found;
+  found.add(folder);
+  const manifest = readFileSync(absolute(`${folder}/package.json`), 'utf8');
+  const { dependencies = {} } = JSON.parse(manifest) as { dependencies?: Record<string, string> };
+  for (const name of Object.keys(dependencies).filter(isOfWorkspace))
+    foldersOf(name.replace(WORKSPACE_SCOPE, 'packages/'), found);
+  return found;
+}
+
+function isOfWorkspace(name: string): boolean {
+  return name.startsWith(WORKSPACE_SCOPE);
 }
 
 function recordFile(folder: string): string {

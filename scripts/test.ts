@@ -10,7 +10,14 @@ import { join } from 'node:path';
 import { build, repositoryRoot } from './build.ts';
 
 /** What `npm run test:faults` runs when no file is named. */
-const FAULT_FOLDERS = ['tests/faults', 'services/core/test/faults'];
+const FAULT_TESTS = [
+  'tests/faults',
+  'tests/e2e/parquet',
+  'services/core/test/faults',
+  'services/core/test/log/(sealing|killed-writer)',
+  'services/core/test/checkpoint',
+  'services/query/test/replay/replay-kills',
+];
 
 type Counts = { passed: number; failed: number; skipped: number };
 
@@ -23,6 +30,8 @@ function runJest(options: { args: string[]; countsFile: string }): number {
     env: {
       ...process.env,
       NODE_OPTIONS: nodeOptions,
+      // The services, commands and workers that tests start, some hundreds, are compiled once.
+      NODE_COMPILE_CACHE: join(repositoryRoot, 'node_modules/.cache/compiled'),
       ALLSOURCE_TEST_COUNTS: options.countsFile,
     },
     stdio: 'inherit',
@@ -39,7 +48,7 @@ function readCounts(file: string): Counts {
 function jestArguments(): string[] {
   const asked = process.argv.slice(2);
   const isLongRun = process.env['ALLSOURCE_TEST_FAULTS'] === 'long';
-  return asked.length === 0 && isLongRun ? FAULT_FOLDERS : asked;
+  return asked.length === 0 && isLongRun ? FAULT_TESTS : asked;
 }
 
 async function runTests(): Promise<{ status: number; counts: Counts }> {

@@ -3,7 +3,8 @@
  * (the Python SDK falls over a text), the control plane in a slug beside a message. Where AllSource answers plain text, ours is JSON with the same `error`.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import type { RunningStore } from '../support/running-store.ts';
 import { startConformanceStore } from './addressings.ts';
 
 const EVENT = { event_type: 'a.b', entity_id: 'e', payload: {} };

@@ -177,6 +177,7 @@ describe.each(PORTS)('on %s', (_, urlOf) => {
     expect([isFlat, Object.keys(answer.body).length === 3]).toEqual(
       Array(2).fill(urlOf() === store.coreUrl),
     );
+    expect(answer.headers.get('conflict-index')).toBe('0');
     const absent = { ...body, expected_version: null };
     expect((await store.post(`${urlOf()}/api/v1/events`, absent)).body.version).toBe(2);
   });

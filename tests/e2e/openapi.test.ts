@@ -51,15 +51,15 @@ const BEYOND_FORM: Readonly<Record<string, RegExp>> = {
   // The other event of the example names no tenant.
   appendBatch: /must name the same tenant_id/,
   // The number of the next version depends on those that are there.
-  registerSchema: /the next version of|upcaster/,
+  registerSchema: /the next version of/,
   // There are the projections that there are.
   previewReplay: /There is no projection/,
   // What a definition, an output or an operator needs depends on its kind.
   createProjection: /'definition/,
   updateProjection: /'definition/,
   putProjection: /'definition/,
-  registerPipeline: /Of an output|'(?:operators|output|kind|type)/,
-  updatePipeline: /Of an output|'(?:operators|output|kind|type)/,
+  registerPipeline: /'(?:operators|output|kind|type)/,
+  updatePipeline: /'(?:operators|output|kind|type)/,
   // A step must lead on from a version that is there, and not twice from one.
   setUpcaster: /version|mapping|path says/,
   setUpcasters: /version|mapping|step/,

@@ -6,8 +6,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Answer } from '@allsource/testkit';
 import { run } from '../support/command.ts';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import { RunningStore } from '../support/running-store.ts';
 
 const EVENTS = 2_000;
 const ENTITIES = 40;
@@ -141,11 +142,23 @@ describe('a projection', () => {
       // The build that it was rolled back to is made again.
       (await read(`${BASE}/totals/state`)).body.states,
     ];
-    const before = [await shown(), await states()];
+    const lag = async (name: string) => {
+      const { lag_events, lag_seconds } = (await store.ask(`${BASE}/${name}`)).body;
+      return [lag_events > 0, lag_seconds > 0];
+    };
+    await store.post('/api/v1/events', order(0));
+    await sleep(200);
+    const before = [await shown(), await states(), await lag('paused')];
+    expect(before.at(-1)).toEqual([true, true]);
+    expect((await store.ask(`${BASE}/event_counters`)).body).toMatchObject({
+      lag_events: 0,
+      lag_seconds: 0,
+      is_stalled: false,
+    });
     await store.stop();
     rmSync(join(store.dataDir, 'query'), { recursive: true });
     await store.launch();
-    expect([await shown(), await states()]).toEqual(before);
+    expect([await shown(), await states(), await lag('paused')]).toEqual(before);
   }, 60_000);
 
   it('is looked after with the command', async () => {

@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { RunningStore } from '../support/running-store.ts';
 
 const COMMITS = 20;
 const EVENTS = 500;

@@ -3,7 +3,8 @@
  * say the same. Only the form of an error and what belongs to one request differ.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { RunningStore } from '../support/running-store.ts';
 
 const ENTITY = 'order/1 a';
 const ID = encodeURIComponent(ENTITY);

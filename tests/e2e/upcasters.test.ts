@@ -3,7 +3,9 @@
  * ones that a parse would change.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { Followed, type FollowedEvent } from '../support/followed.ts';
+import { RunningStore } from '../support/running-store.ts';
 
 const V1 = {
   type: 'object',
@@ -36,6 +38,8 @@ const AS_V3 =
   '{"extra":{ "n":1.0 },"person":{"first":"Ada","last":"Lovelace"},"amount":"12345678901234567890"}';
 const TYPE = 'person.paid';
 const CHAIN = `/api/v1/schemas/${TYPE}/upcasters`;
+
+const formOf = (event: FollowedEvent) => [event['schema_version'], event['stored_schema_version']];
 
 describe('upcasters', () => {
   let store: RunningStore;
@@ -190,6 +194,50 @@ describe('upcasters', () => {
     expect((await query('upcast=yes')).status).toBe(400);
   });
 
+  it('are done on what consumers poll and on live streams: on what is there, and on what comes', async () => {
+    await send('POST', '/api/v1/consumers', { consumer_id: 'form', event_type_filters: [TYPE] });
+    const forms = [
+      [3, 1],
+      [3, 1],
+      [3, 2],
+      [3, 3],
+      [3, 2],
+      [null, 1],
+    ];
+    const stored = await send('GET', '/api/v1/consumers/form/events');
+    expect(stored.text).not.toContain('"schema_version":1,');
+    const polled = await send('GET', '/api/v1/consumers/form/events?upcast=true');
+    expect(polled.body).toMatchObject({ count: 6, upcast_errors: 1 });
+    expect(polled.body.events.map(formOf)).toEqual(forms);
+    expect(polled.text.split(`"payload":${AS_V3},`)).toHaveLength(3);
+    const streams = [
+      await Followed.overWebSocket(store, 'consumer_id=form&upcast=true'),
+      await Followed.overEvents(store, `from=0&event_type=${TYPE}&upcast=true`),
+    ];
+    for (const stream of streams) {
+      await stream.until(forms.length);
+      expect(stream.events.map(formOf)).toEqual(forms);
+      expect(stream.events[5]).toMatchObject({
+        payload: null,
+        upcast_error: { target_version: 3 },
+      });
+      expect(stream.text.split(`"payload":${AS_V3},`)).toHaveLength(3);
+    }
+    await append('p-6', '{"first":"Flo","cents":12345678901234567890}', '{"schema_version":2}');
+    for (const stream of streams) {
+      await stream.until(forms.length + 1);
+      expect(stream.text).toContain(
+        '"payload":{"person":{"first":"Flo"},"amount":"12345678901234567890"},',
+      );
+      expect(formOf(stream.events[6] ?? {})).toEqual([3, 2]);
+      stream.close();
+    }
+    for (const path of ['consumers/form/events?upcast=newest', 'events/sse?upcast=0'])
+      expect((await send('GET', `/api/v1/${path}`)).body.error).toMatchObject({
+        code: 'invalid_parameter',
+      });
+  }, 60_000);
+
   it('show in the history of the schema, on both ports', async () => {
     for (const base of [store.url, store.coreUrl]) {
       const history = await send('GET', `${base}/api/v1/schema-evolution/history/${TYPE}`);
@@ -248,7 +296,8 @@ describe('upcasters', () => {
     expect((await send('GET', CHAIN)).text).toBe(before);
     const newest = await query('entity_id=before&upcast=true');
     expect(newest.text).toContain(`"payload":${AS_V3},`);
-    expect((await send('DELETE', `${CHAIN}/1`)).status).toBe(204);
+    const deleted = await send('DELETE', `${CHAIN}/1`);
+    expect(deleted.body).toEqual({ subject: TYPE, from_version: 1, deleted: true });
     expect((await send('GET', `${CHAIN}/1`)).status).toBe(404);
     expect((await query('entity_id=before&upcast=true')).body.upcast_errors).toBe(1);
     const again = {

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { type Json, SeededRandom } from '@allsource/testkit';
 import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { QueryProcess } from '../support/query-process.ts';
@@ -87,11 +87,8 @@ interface LoggedEvent {
   readonly entity: string;
   readonly position: number;
   readonly timestampMs: number;
-  // Payloads of many shapes; a wrong one fails the comparison.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly payload: any;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly metadata: any;
+  readonly payload: Json;
+  readonly metadata: Json;
 }
 
 async function log(): Promise<LoggedEvent[]> {

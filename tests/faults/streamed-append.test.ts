@@ -3,7 +3,7 @@
  * key until it is through. What was acknowledged keeps its positions, and in the end every line is stored once, in order.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { LaneClient, type LaneLine, SeededRandom } from '@allsource/testkit';
+import { type Json, LaneClient, SeededRandom } from '@allsource/testkit';
 import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { LogAudit } from '../support/log-audit.ts';
@@ -41,9 +41,9 @@ async function sendAll(client: LaneClient): Promise<void> {
 describe('a stream of lines, sent again with its key after each of many kills', () => {
   it('is stored once, whole and in order, and acknowledgements stay true', async () => {
     const random = new SeededRandom(seed);
-    const promised = new Map<number, LaneLine>();
+    const promised = new Map<number, Json>();
     const counts = { groups: 0, replayed: 0 };
-    let last: LaneLine = null;
+    let last: Json = null;
     for (let kill = 0; kill <= KILLS; kill++) {
       await core.start();
       const client = newClient();

@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { type Answer, RunningStore } from '../support/running-store.ts';
+import type { Answer } from '@allsource/testkit';
+import { RunningStore } from '../support/running-store.ts';
 
 const MARK = 'belongs-to-acme';
 const ROUTES: readonly ((name: string, id: string) => string)[] = [

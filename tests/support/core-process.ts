@@ -15,6 +15,7 @@ import {
   HEAD_PATH,
   INTERNAL_TOKEN_HEADER,
 } from '@allsource/shared/protocol';
+import { type Json, jsonBody } from '@allsource/testkit';
 import { REPOSITORY } from './running-store.ts';
 
 const MAIN = join(REPOSITORY, 'services/core/dist/main.js');
@@ -27,9 +28,7 @@ export interface CoreAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  // Tests read members of many shapes and fail on a wrong one.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
+  readonly body: Json;
 }
 
 export interface CoreRequest {
@@ -179,12 +178,11 @@ export class CoreProcess {
       throw new AnswerLostError('the answer was cut', { cause });
     }
     const text = Buffer.concat(chunks).toString('utf8');
-    const isJson = /json/.test(response.headers['content-type'] ?? '');
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
       text,
-      body: isJson && text !== '' ? JSON.parse(text) : null,
+      body: jsonBody(text, response.headers['content-type']),
     };
   }
 

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Answer, answerOf, requestBody } from '@allsource/testkit';
 import { freePorts } from './free-ports.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,15 +16,6 @@ export const DATA_FOLDER = join(REPOSITORY, '../shared/data');
 
 const SERVICES = ['core', 'query', 'control-plane'] as const;
 const READY = /AllSource is running/;
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  // Tests read members of many shapes and fail on a wrong one.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
-}
 
 /** No test is about time: what a slow machine needs long for is no failure. */
 export const PATIENCE = { ALLSOURCE_QUERY_MS_MAX: '600000' };
@@ -165,14 +157,7 @@ export class RunningStore {
         ...(headers as Record<string, string> | undefined),
       },
     });
-    const text = await response.text();
-    const isJson = /json/.test(response.headers.get('content-type') ?? '');
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      body: isJson && text !== '' ? JSON.parse(text) : null,
-    };
+    return await answerOf(response);
   }
 
   /** Sends a JSON body with POST. */
@@ -183,7 +168,7 @@ export class RunningStore {
   ): Promise<Answer> {
     return this.ask(path, {
       method: 'POST',
-      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...requestBody(body),
       ...init,
     });
   }

@@ -75,6 +75,7 @@ export function storeCases(clients: () => Clients): void {
     await expect(conflict).rejects.toMatchObject({
       expectedVersion: 5,
       currentVersion: 2,
+      index: 2,
       status: 409,
     });
     expect((await query.queryEvents({ entityId: one })).entityVersion).toBe(1);
@@ -118,6 +119,7 @@ export function storeCases(clients: () => Clients): void {
     ['future_timestamp', { ...event('e'), timestamp: '2200-01-01T00:00:00Z' }],
     ['payload_too_large', event('e', 'x'.repeat(1024 * 1024))],
     ['invalid_body', { ...event('e'), expectedVersion: -1 }],
+    ['invalid_body', { ...event('e'), payload: undefined }],
     ['invalid_body', { json: '{"event_type":"a.b","entity_id":"e"}' }],
     ['malformed_json', { json: '{"event_type":' }],
   ])('refuses with %s, alone and in a batch, of which nothing is stored', async (code, bad) => {

@@ -22,12 +22,13 @@ export class RunningCommand {
   stderr = '';
 
   constructor(args: readonly string[], options: CommandOptions) {
-    const { PATH = '', HOME = '' } = process.env;
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     this.process = spawn(process.execPath, [MAIN, ...args], {
       cwd: options.folder,
       env: {
         PATH,
         HOME,
+        NODE_COMPILE_CACHE,
         ALLSOURCE_URL: options.url,
         ALLSOURCE_API_KEY: TEST_KEY,
         ...options.environment,

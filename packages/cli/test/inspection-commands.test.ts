@@ -44,6 +44,10 @@ function cluster(core: NodeFacts = {}, query: NodeFacts = {}): Record<string, un
   return { healthy: true, nodes, uptime_seconds: 1 };
 }
 
+function projection(name: string, status: string, facts: object = {}): object {
+  return { name, status, is_stalled: false, parked_entities: 0, detail: null, ...facts };
+}
+
 describe('allsource doctor --url', () => {
   it('has nothing to say about a healthy store', async () => {
     store.cluster = cluster();
@@ -91,6 +95,38 @@ describe('allsource doctor --url', () => {
     expect(wrong.map((record) => record['check'])).toEqual(['versions', 'lag', 'nats']);
     expect(wrong[0]?.['evidence']).toContain('core 1.0.0, query 0.9.0');
     expect(wrong[1]?.['advice']).toContain('It stands still');
+    expect(command.code).toBe(1);
+  });
+
+  it('names projections and pipelines that wait for somebody, and what to do about each', async () => {
+    store.cluster = cluster();
+    const projections = [
+      projection('well', 'running'),
+      projection('carts', 'failed', { detail: 'build 1 at position 41: no number' }),
+      projection('late', 'running', { is_stalled: true, lag_events: 7, detail: 'Core is away' }),
+      projection('sums', 'running', { parked_entities: 2 }),
+    ];
+    const stats = [
+      { pipeline_id: 'p-1', status: 'running', detail: null, dead_letters: 0 },
+      { pipeline_id: 'p-2', status: 'failed', detail: 'the table is full', dead_letters: 3 },
+    ];
+    store.routes = (line) => {
+      if (line === 'GET /api/v1/projections') return { status: 200, body: { projections } };
+      return line === 'GET /api/v1/pipelines/stats' ? { status: 200, body: { stats } } : null;
+    };
+    const command = await doctor('--output', 'ndjson');
+    const wrong = command.records().filter((record) => record['status'] !== 'ok');
+    const told = wrong.map((record) =>
+      ['check', 'status', 'evidence'].map((member) => record[member]).join(' '),
+    );
+    expect(told).toEqual([
+      "projections fault 'carts' has failed: build 1 at position 41: no number",
+      "projections fault 'late' is 7 events behind and makes no progress: Core is away",
+      expect.stringContaining("projections warning 'sums' has parked 2 entities"),
+      'pipelines fault p-2 is failed: the table is full',
+      expect.stringContaining('pipelines warning p-2 has 3 dead letters'),
+    ]);
+    expect(wrong[2]?.['advice']).toContain('allsource projections retry sums');
     expect(command.code).toBe(1);
   });
 

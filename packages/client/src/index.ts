@@ -1,6 +1,7 @@
 // Clients.
 export { CoreClient, type CoreClientOptions, type IngestedEvent } from './core/core-client.ts';
-export { QueryClient, type QueryClientOptions } from './query/query-client.ts';
+export type { QueryClientOptions } from './query/event-queries.ts';
+export { QueryClient } from './query/query-client.ts';
 export type { CallOptions, ClientOptions } from './http/connection.ts';
 export type { RetryNotice, RetryPolicy } from './http/retry.ts';
 export type { BreakerPolicy } from './http/circuit-breaker.ts';
@@ -24,7 +25,8 @@ export type {
 } from './events/append.ts';
 export { positionOfEventId } from './events/event-position.ts';
 export type { EventPage, StoredEvent } from './events/stored-event.ts';
-export { type EventQuery, type Instant, QueryEventsParams } from './query/event-query.ts';
+export type { Instant } from './events/instant.ts';
+export { type EventQuery, QueryEventsParams } from './query/event-query.ts';
 export {
   type EventFolder,
   type FinalizingFolder,

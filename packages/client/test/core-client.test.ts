@@ -104,17 +104,32 @@ describe('the circuit of a client', () => {
 
 describe('a failure', () => {
   it('of an expected version carries both versions and the place in the batch, and is not tried again', async () => {
-    const conflict = {
-      error: 'version_conflict',
-      expected_version: 1,
-      current_version: 4,
-      index: 2,
-    };
-    server.script(json(409, { ...conflict, code: 'version_conflict', retryable: true }));
+    const conflict = { error: 'version_conflict', expected_version: 1, current_version: 4 };
+    server.script(json(409, conflict, { 'conflict-index': '2' }));
     const failure = await failureOf(core().ingestBatch([EVENT]));
     expect(failure).toBeInstanceOf(VersionConflictError);
     expect(failure).toMatchObject({ expectedVersion: 1, currentVersion: 4, index: 2 });
     expect(server.seen).toHaveLength(1);
+  });
+
+  it('to make JSON or a time of what is given is an InvalidArgumentError, and nothing is sent', async () => {
+    const itself: Record<string, unknown> = {};
+    itself['itself'] = itself;
+    const never = new Date(Number.NaN);
+    const untyped = new CoreClient({ url, retry: QUICK });
+    const query = new QueryClient({ url, retry: QUICK });
+    const calls = [
+      untyped.ingestEvent({ ...EVENT, payload: { total: 42n } }),
+      untyped.ingestBatch([{ ...EVENT, payload: itself }]),
+      untyped.ingestEvent({ ...EVENT, timestamp: never }),
+      untyped.putProjectionState('p', { entityId: 'e', state: itself }),
+      query.queryEvents({ since: never }),
+      query.queryEvents({ payload: { total: 42n } }),
+      query.listEntities({ payload: itself }),
+      query.getFrequency({ since: never, window: 'day' }),
+    ];
+    for (const call of calls) expect(await failureOf(call)).toBeInstanceOf(InvalidArgumentError);
+    expect(server.seen).toEqual([]);
   });
 
   it('to answer in time is a TimeoutError, per client or per call', async () => {
@@ -175,11 +190,15 @@ describe('a query', () => {
     const base = new QueryEventsParams<Events>().entityId('a b').limit(10);
     await query.queryEvents(base.eventType('order.paid').payload({ by: 'card' }).order('desc'));
     await query.queryEvents(base.since(new Date('2026-01-01T00:00:00Z')));
-    await query.queryEvents({ excludeEventTypePrefixes: ['a.', 'b.'], consistency: 'eventual' });
+    const without = new QueryEventsParams<Events>().excludeEventTypePrefixes('a.', 'b.');
+    await query.queryEvents(without.eventual());
+    const then = '2026-01-01T00:00:00Z';
+    await query.queryEvents(base.asOf(then).asOfRecorded(new Date(then)).minPosition(7));
     expect(server.seen.map((request) => decodeURIComponent(request.url))).toEqual([
       '/api/v1/events/query?entity_id=a+b&event_type=order.paid&payload_filter={"by":"card"}&order=desc&limit=10',
       '/api/v1/events/query?entity_id=a+b&since=2026-01-01T00:00:00.000Z&limit=10',
       '/api/v1/events/query?exclude_event_type_prefix=a.,b.&limit=100&consistency=eventual',
+      '/api/v1/events/query?entity_id=a+b&as_of=2026-01-01T00:00:00Z&as_of_recorded=2026-01-01T00:00:00.000Z&limit=10&min_position=7',
     ]);
   });
 

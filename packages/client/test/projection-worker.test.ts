@@ -259,6 +259,8 @@ describe('a worker', () => {
     await worker.caughtUp();
     const reason = new Error('enough');
     await expect(worker.applied(99, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const signal = AbortSignal.abort(reason);
+    await expect(world.worker({ name: 'other' }).start({ signal })).rejects.toBe(reason);
     const waiting = worker.applied(99);
     await Promise.all([expect(waiting).rejects.toThrow(/stopped/), worker.stop()]);
   });

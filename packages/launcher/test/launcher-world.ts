@@ -98,10 +98,18 @@ export class LauncherProcess {
   #hasEnded = false;
 
   constructor(folder: string, environment: Record<string, string>) {
-    const { PATH = '', HOME = '' } = process.env;
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     this.process = spawn(process.execPath, [LAUNCHER, join(folder, 'services')], {
       cwd: folder,
-      env: { PATH, HOME, CORE_PORT: '0', CONTROL_PLANE_PORT: '0', QUERY_PORT: '0', ...environment },
+      env: {
+        PATH,
+        HOME,
+        NODE_COMPILE_CACHE,
+        CORE_PORT: '0',
+        CONTROL_PLANE_PORT: '0',
+        QUERY_PORT: '0',
+        ...environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.process.stdout, this.process.stderr])

@@ -56,15 +56,15 @@ describe('the scanner agrees with JSON.parse', () => {
       ' {"k" : 1e5 } ',
     ];
     const alphabet = Buffer.from('{}[]",:\\u0123456789eE+-.truefalsn \t\n\u00e9x');
+    const wrong: string[] = [];
     for (let i = 0; i < 100_000; i++) {
       const bytes = Buffer.from(base[i % base.length] as string);
       for (let k = random(3) + 1; k > 0; k--)
         bytes[random(bytes.length)] = alphabet[random(alphabet.length)] as number;
-      expect([bytes.toString('latin1'), scans(bytes)]).toEqual([
-        bytes.toString('latin1'),
-        parses(bytes),
-      ]);
+      // One by one and not by `expect`, which would take longer than all the rest.
+      if (scans(bytes) !== parses(bytes)) wrong.push(bytes.toString('latin1'));
     }
+    expect(wrong).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+export { type Answer, answerOf, type Json, jsonBody, requestBody } from './answer.ts';
 export {
   CHANGING_CALLS,
   DISK_CALLS,
@@ -13,7 +14,7 @@ export { seededSurvival, type Survival, survivalOf } from './disk/survival.ts';
 export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
 export { FakeClock } from './fake-clock.ts';
 export { eachSeed, isLong, report, seed } from './fault-run.ts';
-export { LaneClient, type LaneLine, type LaneRequest } from './lane-client.ts';
+export { LaneClient, type LaneRequest } from './lane-client.ts';
 export {
   auditParameters,
   type ParameterAudit,
@@ -23,4 +24,5 @@ export {
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { until } from './until.ts';
+export { withoutStacks } from './without-stacks.ts';
 export { type RawAnswer, RawConnection } from './raw-connection.ts';

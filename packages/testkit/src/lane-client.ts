@@ -1,6 +1,7 @@
 /** A client of the streamed lanes on a real socket: it writes when told to, and collects the lines of the answer, or stops reading. */
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { Json } from './answer.ts';
 
 export interface LaneRequest {
   readonly url: string;
@@ -8,12 +9,8 @@ export interface LaneRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-// Tests read members of many shapes and fail on a wrong one.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type LaneLine = any;
-
 export class LaneClient {
-  readonly lines: LaneLine[] = [];
+  readonly lines: Json[] = [];
   /** The whole answer when it is no stream. */
   text = '';
   status = 0;

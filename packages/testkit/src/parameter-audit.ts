@@ -19,7 +19,7 @@ interface ParameterExample {
   readonly example?: string | number | boolean;
 }
 
-/** What reads parameters: the prototype of `Parameters` of service-kit. */
+/** What reads parameters: the prototype of `Parameters` of shared/protocol. */
 export interface ParameterReader {
   text(name: string): string | null;
   texts(name: string): string[];

@@ -22,11 +22,12 @@ export class CoreProcess {
     readonly apiKey: string;
     readonly port?: number;
   }): Promise<CoreProcess> {
-    const { PATH = '', HOME = '' } = process.env;
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     const child = spawn(process.execPath, [CORE_MAIN], {
       env: {
         PATH,
         HOME,
+        NODE_COMPILE_CACHE,
         CORE_PORT: String(settings.port ?? 0),
         ALLSOURCE_DATA_DIR: settings.dataDir,
         ALLSOURCE_BOOTSTRAP_API_KEY: settings.apiKey,

@@ -52,7 +52,7 @@ export function coreRoutes(options: CoreRoutesOptions): Route[] {
     ...feedRoutes(options.feed),
     ...arrowRoutes(options.arrow),
     ...internalAppendRoutes(options.appends),
-    ...consumerRoutes(options.consumers),
+    ...consumerRoutes(options.consumers, options.sse.upcasts),
     ...projectionStateRoutes(options.states),
     ...schemaRoutes(options.schemas),
     ...upcasterRoutes(options.upcasters),

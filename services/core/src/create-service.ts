@@ -46,11 +46,12 @@ import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
 import { EntityReader } from './read/entity-reader.ts';
 import { FrameReader } from './read/frame-reader.ts';
+import { UpcastThread } from '@allsource/schemas/functions';
 import { CompiledSchemas } from '@allsource/schemas/registry';
+import { Upcasts } from '@allsource/schemas/upcasting';
 import { ChangeTurns } from './schemas/change-turns.ts';
 import { SchemaGate } from './schemas/schema-gate.ts';
 import { SchemaService } from './schemas/schema-service.ts';
-import { UpcastThread } from './schemas/upcast-thread.ts';
 import { UpcasterService } from './schemas/upcaster-service.ts';
 import { VerificationRuns } from './verify/verification-runs.ts';
 
@@ -106,6 +107,7 @@ class Core {
   readonly #schemas: SchemaService;
   readonly #upcasters: UpcasterService;
   readonly #upcastThread = new UpcastThread();
+  readonly #upcasts: Upcasts;
   readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
   /** The query service; null where core does not know one. */
@@ -141,6 +143,7 @@ class Core {
       hasTenant: (tenantId) => directory.hasTenant(tenantId),
     });
     this.#upcasters = new UpcasterService(changing);
+    this.#upcasts = new Upcasts({ ...schemas, functions });
     this.#schemaGate = new SchemaGate({ ...schemas, counts: parts.metrics });
     this.#consumers = new ConsumerService({
       fold: parts.consumers,
@@ -230,7 +233,13 @@ class Core {
           parts.definitions.changedPosition({ tenant, kind: 'projection', name }) > 0,
         forward,
       },
-      sse: { log: journal, connections, authenticate: this.#authenticate, logger },
+      sse: {
+        log: journal,
+        upcasts: this.#upcasts,
+        connections,
+        authenticate: this.#authenticate,
+        logger,
+      },
       events: {
         log: journal,
         frames,
@@ -306,6 +315,7 @@ class Core {
     allowLongRequests(server);
     new StreamSocket({
       log: parts.journal,
+      upcasts: this.#upcasts,
       consumers: this.#consumers,
       consumerFold: parts.consumers,
       connections: parts.connections,

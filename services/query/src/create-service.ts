@@ -9,6 +9,7 @@ import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
+import { UpcastThread } from '@allsource/schemas/functions';
 import { CompiledSchemas } from '@allsource/schemas/registry';
 import { Upcasts } from '@allsource/schemas/upcasting';
 import { FreshAccess } from '@allsource/service-kit/access';
@@ -48,14 +49,16 @@ import { createParquet, type KeptParquet } from './parquet/create-parquet.ts';
 import { BUILT_IN_PROJECTIONS, builtInProjection } from './projections/built-in.ts';
 import { DefinitionCheck } from './own-projections/definition-check.ts';
 import { LateRuntime } from './own-projections/late-runtime.ts';
+import { openOwnReplays } from './own-projections/open-own-replays.ts';
 import { OwnProjections } from './own-projections/own-projections.ts';
+import type { OwnReplays } from './own-projections/own-replays.ts';
 import type { ProjectionRuntime } from './projections/projection-runtime.ts';
 import { ProjectionRuns } from './projections/runtime/projection-runs.ts';
+import { timeBehindMs } from './projections/time-behind.ts';
 import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
 import { ReadGate } from './reads/read-gate.ts';
-import { UpcastThread } from './schemas/upcast-thread.ts';
 import { Upcasting } from './schemas/upcasting.ts';
 
 const VERSION = '0.1.0';
@@ -129,12 +132,13 @@ function openProjectionRuns({
   stores,
 }: Pick<QueryOptions, 'config' | 'logger' | 'stores'>): ProjectionRuntime {
   const { coreUrl, folder, projectionHosts } = config;
-  const { historyFollower } = stores;
+  const { historyFollower, history } = stores;
   return new ProjectionRuns({
     folder: join(folder, 'projections'),
     core: { coreUrl, internalToken: must(stores.internalToken, 'definitions come from core') },
     hosts: projectionHosts,
     head: () => historyFollower.status.knownHead,
+    behindMs: (position, nowMs) => timeBehindMs(history, position, nowMs),
     logger,
   });
 }
@@ -163,12 +167,13 @@ class Query {
   readonly #definitionWriter: DefinitionWriter;
   readonly #definitionCheck = new DefinitionCheck();
   readonly #ownProjections: OwnProjections;
+  readonly #ownReplays: OwnReplays;
   readonly #pipelines: KeptPipelines;
   /** Set when the service begins to stop; readiness fails first. */
   #isClosing = false;
 
   constructor(options: QueryOptions) {
-    const { config, stores, metrics } = options;
+    const { config, logger, stores, metrics } = options;
     this.#options = options;
     this.#core = new Upstream('core', config.coreUrl);
     this.#controlPlane =
@@ -193,6 +198,7 @@ class Query {
         ),
     });
     stores.settledDefinitions.onSettled(() => this.#ownProjections.reconcile());
+    this.#ownReplays = openOwnReplays({ config, logger, stores, own: this.#ownProjections });
     this.#pipelines = createPipelines({
       ...options,
       writer: this.#definitionWriter,
@@ -289,6 +295,7 @@ class Query {
       controlPlane: this.#controlPlane,
       definitionWriter: this.#definitionWriter,
       ownProjections: this.#ownProjections,
+      ownReplays: this.#ownReplays,
       pipelines: this.#pipelines,
       pipelineWaitMs: waitMs,
       live: this.#live,
@@ -350,6 +357,7 @@ class Query {
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
     await this.#pipelines.close();
+    this.#ownReplays.close();
     await stores.close();
     await this.#upcastThread.close();
     await projectionRuntime.close();

@@ -22,6 +22,7 @@ import { withEventStreams } from './http/event-stream-routes.ts';
 import { parquetRoutes, type ParquetRoutesOptions } from './http/parquet-routes.ts';
 import { pipelineResultsRoutes } from './http/pipeline-results-routes.ts';
 import { pipelineRoutes } from './http/pipeline-routes.ts';
+import type { BuiltInProgress } from './http/built-in-projection-json.ts';
 import { ownProjectionRoutes } from './http/own-projection-routes.ts';
 import { projectionRoutes } from './http/projection-routes.ts';
 import { replayBuiltIn, replayRoutes } from './http/replay-routes.ts';
@@ -29,8 +30,9 @@ import { schemaEvolutionRoutes } from './http/schema-evolution-routes.ts';
 import { snapshotRoutes } from './http/snapshot-routes.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { eventsToFold, type OwnProjections } from './own-projections/own-projections.ts';
-import { OwnReplays } from './own-projections/own-replays.ts';
+import type { OwnReplays } from './own-projections/own-replays.ts';
 import { OwnReads } from './own-projections/own-reads.ts';
+import { timeBehindMs } from './projections/time-behind.ts';
 import type { ForcedPipeline } from './pipelines/pipeline-runtime.ts';
 import type { KeptPipelines } from './pipelines/create-pipelines.ts';
 import type { QueryMetrics } from './observability/query-metrics.ts';
@@ -63,6 +65,7 @@ export interface QueryRoutesOptions {
   /** Has definitions of projections and pipelines kept by core. */
   readonly definitionWriter: DefinitionWriter;
   readonly ownProjections: OwnProjections;
+  readonly ownReplays: OwnReplays;
   readonly pipelines: KeptPipelines;
   /** How long a read waits for a pipeline. */
   readonly pipelineWaitMs: number;
@@ -81,15 +84,14 @@ const HEALTH_ALIASES: Readonly<Record<string, readonly string[]>> = {
 /** All routes of the gateway in the order of their registration: fixed paths before paths with parameters. */
 export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const { stores, historyGate, projectionGate, queryRates, clock, forwarder, core } = options;
-  const { history, catalog, projections, projectionFollower, snapshotting } = stores;
+  const { history, catalog, projections, snapshotting } = stores;
   const ofHistory = { history, catalog, gate: historyGate, limits: options.limits };
   const upcast = { ...ofHistory, upcasting: options.upcasting };
   const ofProjections = { projections, gate: projectionGate };
   const own = options.ownProjections;
   const toFold = (tenant: string, types: readonly string[]) =>
     eventsToFold(catalog.tenant(tenant), types);
-  const head = () => stores.historyFollower.status.knownHead;
-  const ownReplays = new OwnReplays({ own, clock, eventsToFold: toFold, head });
+  const { ownReplays } = options;
   const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),
@@ -118,8 +120,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
       ...ofProjections,
       own,
       ownReads: new OwnReads({ runtime: own.runtime, gate: historyGate }),
-      createdMs: () => stores.projectionsCreatedMs,
-      hasCaughtUp: () => projectionFollower.status.hasCaughtUp,
+      builtInProgress: () => builtInProgress(stores, clock.nowMicros() / 1_000),
       toCore: (call) => forwardVersioned(forwarder, call, { upstream: core }),
     }),
   ];
@@ -146,6 +147,14 @@ function routesOfPipelines(options: QueryRoutesOptions): Route[] {
     ...pipelineRoutes({ pipelines, reads }),
     ...pipelineResultsRoutes({ pipelines, results, reads, live, requireReader }),
   ];
+}
+
+function builtInProgress(stores: ReadStores, nowMs: number): BuiltInProgress {
+  const { hasCaughtUp, knownHead, fault } = stores.projectionFollower.status;
+  const position = stores.projections.appliedPosition;
+  const behindMs = timeBehindMs(stores.history, position, nowMs);
+  const createdMs = stores.projectionsCreatedMs;
+  return { position, knownHead, hasCaughtUp, fault, behindMs, createdMs };
 }
 
 /** The reads that the lean lane serves, and Express as well. */

@@ -8,12 +8,19 @@ export interface BodyVariant {
 }
 
 const VALUES: readonly unknown[] = [5, -1, 1e17, 'x', '', 'x'.repeat(300), true, null, {}, []];
+/** What else is tried where a schema speaks of such values. */
+const VALUES_OF: Readonly<Record<string, readonly unknown[]>> = {
+  string: [' padded', 'a\nb', '_system.x', '_system.*'],
+  integer: [1.5],
+  array: [['x', 'x']],
+};
+const BAD_DAY = '2026-02-30T00:00:00Z';
 const DEPTH_MAX = 3;
 
 /** The example with one thing changed, in every way that can be told from the schema; and things that are no such body at all. */
 export function bodyVariants(api: ApiDocument, schema: Json, example: unknown): BodyVariant[] {
-  const changed = changes(api, schema, 0).flatMap(({ at, isMember }) => [
-    ...VALUES.map((value) => ({
+  const changed = changes(api, schema, 0).flatMap(({ at, isMember, part }) => [
+    ...[...VALUES, ...valuesOf(part)].map((value) => ({
       name: `${at.join('.')}=${JSON.stringify(value)}`.slice(0, 60),
       value: withValue(example, at, value),
     })),
@@ -27,8 +34,19 @@ export function bodyVariants(api: ApiDocument, schema: Json, example: unknown): 
   });
 }
 
+function valuesOf({ type, format, enum: words }: Json): readonly unknown[] {
+  if (words !== undefined) return [];
+  const types = [type].flat().filter((one) => typeof one === 'string');
+  return [
+    ...types.flatMap((one) => VALUES_OF[one] ?? []),
+    ...(format === 'date-time' ? [BAD_DAY] : []),
+  ];
+}
+
 interface Change {
   readonly at: readonly string[];
+  /** What the schema says of the place. */
+  readonly part: Json;
   readonly isMember: boolean;
 }
 
@@ -40,8 +58,8 @@ function changes(api: ApiDocument, given: Json, depth: number): Change[] {
   const items = schema['items'] as Json | undefined;
   const parts: [string, Json][] = items === undefined ? members : [['0', items]];
   return parts.flatMap(([name, part]) => [
-    { at: [name], isMember: items === undefined },
-    ...changes(api, part, depth + 1).map(({ at, isMember }) => ({ at: [name, ...at], isMember })),
+    { at: [name], isMember: items === undefined, part: api.resolved(part) },
+    ...changes(api, part, depth + 1).map((change) => ({ ...change, at: [name, ...change.at] })),
   ]);
 }
 

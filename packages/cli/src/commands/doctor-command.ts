@@ -13,7 +13,8 @@ const TIMEOUT_MS = 5_000;
 
 const HELP = `
 Looks at a data folder (ALLSOURCE_DATA_DIR, ./data): whether it can be used, who has it open, space, open files, the newest segment and the headers
-of all, the clock. With --url it looks at a running store: whether it answers and is ready, each service, versions, lag, NATS; an admin key shows more.
+of all, the clock. With --url it looks at a running store: whether it answers and is ready, each service, versions, lag, NATS, the projections and
+pipelines of the key's tenant; an admin key shows more.
 It changes nothing. For the whole log there is \`allsource verify\`.
 
 Exit code: 0 nothing to do, 1 something to do, 6 the node does not answer, 7 the log is damaged.`;

@@ -3,28 +3,19 @@
  * itself. Core's metrics are asked for at core's own address, which is reachable on one machine and seldom from outside a cluster.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type AllSourceClient,
-  AllSourceError,
-  type ClusterNode,
-  type ClusterStatus,
-} from '@allsource/client/tools';
+import { AllSourceError, type ClusterNode, type ClusterStatus } from '@allsource/client/tools';
 import type { InspectionCheck } from '@allsource/shared/protocol';
 import { explainFailure } from '../exit-code.ts';
 import { formatCount } from '../terminal/table.ts';
 import { adviceFor } from './advice.ts';
+import { derivedChecks } from './examine-derived.ts';
+import type { ExaminedNode } from './examined-node.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Between the two looks that tell a read side that stands still from one that is on its way. */
 const LOOK_AGAIN_MS = 1_000;
 /** Events behind which a read side is worth a line even while it catches up. */
 const LAG_EVENTS_MAX = 100_000;
-
-export interface ExaminedNode {
-  readonly client: AllSourceClient;
-  readonly url: string;
-  readonly signal: AbortSignal;
-}
 
 /** Examines a running store. The first check says whether it answers at all. */
 export async function examineNode(node: ExaminedNode): Promise<InspectionCheck[]> {
@@ -44,6 +35,7 @@ export async function examineNode(node: ExaminedNode): Promise<InspectionCheck[]
     versionCheck(cluster),
     ...(await lagChecks(node, cluster)),
     ...(await natsChecks(node, cluster)),
+    ...(await derivedChecks(node)),
   ];
 }
 

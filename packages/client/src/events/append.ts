@@ -1,3 +1,5 @@
+import { type Instant, instantText } from './instant.ts';
+import { jsonText } from '../http/json-text.ts';
 import type { CallOptions } from '../http/connection.ts';
 import { listMember, numberMember, parseObject, textMember } from '../http/wire.ts';
 
@@ -6,10 +8,11 @@ export interface NewEvent<TType extends string = string, TPayload = unknown> {
   /** Lowercase words joined by dots, past tense: `order.placed`. */
   readonly eventType: TType;
   readonly entityId: string;
+  /** Any JSON. `undefined` is none, and refused. */
   readonly payload: TPayload;
   readonly metadata?: unknown;
   /** When it happened; without it the server takes the time at which it records the event. */
-  readonly timestamp?: Date | string;
+  readonly timestamp?: Instant;
   /** The version the entity must be at; 0: it must not exist. Without it any. */
   readonly expectedVersion?: number;
 }
@@ -71,12 +74,12 @@ function eventBytes(event: NewEvent | RawEvent): Uint8Array {
   if ('json' in event) return typeof event.json === 'string' ? TEXT.encode(event.json) : event.json;
   const { eventType, entityId, payload, metadata, timestamp, expectedVersion } = event;
   return TEXT.encode(
-    JSON.stringify({
+    jsonText({
       event_type: eventType,
       entity_id: entityId,
-      payload: payload ?? null,
+      payload,
       metadata,
-      timestamp,
+      timestamp: instantText(timestamp),
       expected_version: expectedVersion,
     }),
   );

@@ -51,7 +51,7 @@ export class VersionConflictError extends AllSourceError {
   override readonly name = 'VersionConflictError';
   readonly expectedVersion: number;
   readonly currentVersion: number;
-  /** Which event of a batch it was, from 0; null where the server does not say. */
+  /** Which event of the append it was, from 0; null where the server does not say. */
   readonly index: number | null;
 
   constructor(message: string, options: AllSourceErrorOptions) {
@@ -115,7 +115,13 @@ export class CircuitOpenError extends AllSourceError {
   constructor(failures: number, openForMs: number, cause: AllSourceError | null) {
     super(
       `Not called: ${failures} tries in a row have failed, the next is made in ${Math.ceil(openForMs)} ms. The last failure: ${cause?.message ?? 'unknown'}`,
-      { code: 'circuit_open', status: null, retryable: true, retryAfterMs: openForMs, cause },
+      {
+        code: 'circuit_open',
+        status: null,
+        retryable: true,
+        retryAfterMs: Math.ceil(openForMs),
+        cause,
+      },
     );
   }
 }
@@ -160,9 +166,18 @@ export function errorOfAnswer(answer: FailedAnswer): AllSourceError {
     code,
     status,
     retryable: isRetryable(problem, status),
-    problem: problem ?? {},
+    problem: factsOf(problem, answer.headers),
     retryAfterMs: retryAfterMs(answer.headers),
   });
+}
+
+/** The members of a problem, and what is said of it in headers. */
+function factsOf(
+  problem: Record<string, unknown> | null,
+  headers: Headers,
+): Record<string, unknown> {
+  const index = headers.get('conflict-index');
+  return { ...problem, ...(index === null ? {} : { index: Number(index) }) };
 }
 
 type ErrorClass = new (message: string, options: AllSourceErrorOptions) => AllSourceError;

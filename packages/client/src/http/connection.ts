@@ -3,6 +3,7 @@
  * be repeated: reads, saves that replace, and appends under an idempotency key.
  */
 import type { WebSocketFactory } from '../stream/web-socket.ts';
+import { jsonText } from './json-text.ts';
 import { BREAKER_DEFAULT, type BreakerPolicy, CircuitBreaker } from './circuit-breaker.ts';
 import { RETRY_DEFAULT, type RetryNotice, type RetryPolicy, withRetries } from './retry.ts';
 import {
@@ -111,7 +112,7 @@ function transportRequest(
   { method, path, body }: JsonRequest,
   options: CallOptions,
 ): TransportRequest {
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const text = body === undefined ? undefined : jsonText(body);
   return { method, path, body: text, ...callMembers(options) };
 }
 

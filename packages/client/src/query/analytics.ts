@@ -7,7 +7,7 @@ import {
   textMember,
   type WireObject,
 } from '../http/wire.ts';
-import type { Instant } from './event-query.ts';
+import type { Instant } from '../events/instant.ts';
 
 export interface FrequencyParams {
   readonly since: Instant;

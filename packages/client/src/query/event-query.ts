@@ -1,8 +1,7 @@
 import type { AnyEvents, EventTypeOf } from '../events/event-map.ts';
+import { type Instant, instantText } from '../events/instant.ts';
+import { jsonText } from '../http/json-text.ts';
 import type { TransportRequest } from '../http/transport.ts';
-
-/** An instant: a Date, or an RFC 3339 text with a zone. */
-export type Instant = Date | string;
 
 /** Which events are meant; conditions that are not given do not apply, and all given ones must hold. */
 export interface EventQuery<Type extends string = string> {
@@ -92,6 +91,42 @@ export class QueryEventsParams<
   }
 
   /**
+   * Leaves out events whose types begin so; at most 100 prefixes.
+   *
+   * @example
+   * ```ts
+   * new QueryEventsParams().excludeEventTypePrefixes('order.draft_', 'audit.');
+   * ```
+   */
+  excludeEventTypePrefixes(...prefixes: readonly string[]): QueryEventsParams<Events, Type> {
+    return this.#with({ excludeEventTypePrefixes: prefixes });
+  }
+
+  /**
+   * Only what had happened at an instant.
+   *
+   * @example
+   * ```ts
+   * new QueryEventsParams().entityId('order-1').asOf('2026-01-31T12:00:00Z');
+   * ```
+   */
+  asOf(asOf: Instant): QueryEventsParams<Events, Type> {
+    return this.#with({ asOf });
+  }
+
+  /**
+   * Only what the store had recorded at an instant.
+   *
+   * @example
+   * ```ts
+   * new QueryEventsParams().entityId('order-1').asOfRecorded(new Date());
+   * ```
+   */
+  asOfRecorded(asOfRecorded: Instant): QueryEventsParams<Events, Type> {
+    return this.#with({ asOfRecorded });
+  }
+
+  /**
    * Events that happened at or after an instant.
    *
    * @example
@@ -177,6 +212,30 @@ export class QueryEventsParams<
     return this.#with({ cursor });
   }
 
+  /**
+   * The answer has seen everything up to a position, in place of everything acknowledged before the call.
+   *
+   * @example
+   * ```ts
+   * new QueryEventsParams().minPosition(1042);
+   * ```
+   */
+  minPosition(minPosition: number): QueryEventsParams<Events, Type> {
+    return this.#with({ minPosition });
+  }
+
+  /**
+   * Takes what is there at once, which may be a little old.
+   *
+   * @example
+   * ```ts
+   * new QueryEventsParams().eventType('order.placed').eventual();
+   * ```
+   */
+  eventual(): QueryEventsParams<Events, Type> {
+    return this.#with({ consistency: 'eventual' });
+  }
+
   #with(more: EventQuery<Type>): QueryEventsParams<Events, Type> {
     return new QueryEventsParams<Events, Type>({ ...this.query, ...more });
   }
@@ -193,7 +252,7 @@ export function queryParameters(query: EventQuery): NonNullable<TransportRequest
     until: instantText(query.until),
     as_of: instantText(query.asOf),
     as_of_recorded: instantText(query.asOfRecorded),
-    payload_filter: query.payload === undefined ? undefined : JSON.stringify(query.payload),
+    payload_filter: query.payload === undefined ? undefined : jsonText(query.payload),
     order: query.order,
     limit: query.limit,
     offset: query.offset,
@@ -201,9 +260,4 @@ export function queryParameters(query: EventQuery): NonNullable<TransportRequest
     min_position: query.minPosition,
     consistency: query.consistency,
   };
-}
-
-/** The text of an instant. */
-export function instantText(instant: Instant | undefined): string | undefined {
-  return instant instanceof Date ? instant.toISOString() : instant;
 }

@@ -1,22 +1,8 @@
 import { stateIn, statePath } from '../core/projection-states.ts';
-import {
-  type AnyEvents,
-  type EventOf,
-  type EventParser,
-  type EventTypeOf,
-  typed,
-} from '../events/event-map.ts';
-import { type EventPage, parseEventPage, parseStoredEvent } from '../events/stored-event.ts';
-import {
-  callMembers,
-  type CallOptions,
-  type ClientOptions,
-  Connection,
-  textOf,
-} from '../http/connection.ts';
-import { askHealth, type ServiceHealth } from '../http/health.ts';
-import { isRecord } from '../http/is-record.ts';
-import { RECONNECT } from '../http/retry.ts';
+import type { AnyEvents } from '../events/event-map.ts';
+import { type Instant, instantText } from '../events/instant.ts';
+import { callMembers, type CallOptions, textOf } from '../http/connection.ts';
+import { jsonText } from '../http/json-text.ts';
 import { objectMember } from '../http/wire.ts';
 import {
   type Correlation,
@@ -39,14 +25,7 @@ import {
   parseEntities,
 } from './entities.ts';
 import { type EntityState, parseEntityState } from './entity-state.ts';
-import { applied, type EventFolder, type FinalizingFolder } from './event-folder.ts';
-import {
-  type EventQuery,
-  type Instant,
-  instantText,
-  QueryEventsParams,
-  queryParameters,
-} from './event-query.ts';
+import { EventQueries } from './event-queries.ts';
 import {
   type NewProjection,
   parseProjection,
@@ -64,22 +43,6 @@ import {
   type Snapshot,
   type SnapshotWithState,
 } from './snapshots.ts';
-import { followEvents, type FollowOptions } from './follow-events.ts';
-import type { PositionedEvent } from '../core/consumers.ts';
-
-const PAGE_EVENTS_DEFAULT = 100;
-const ITERATED_PAGE_EVENTS = 1_000;
-
-export interface QueryClientOptions<Events extends object = AnyEvents> extends ClientOptions {
-  /** Checks the events that come; see {@link EventParser}. */
-  readonly parseEvent?: EventParser<Events> | undefined;
-}
-
-type Wanted<Events extends object, Type extends EventTypeOf<Events>> =
-  | EventQuery<Type>
-  | QueryEventsParams<Events, Type>
-  // One that knows nothing of the events will do too.
-  | QueryEventsParams;
 
 /**
  * The way to what is stored: events, entities, states, snapshots, analytics, projections. The url is the gateway's (3902). A read sees everything that was
@@ -94,168 +57,7 @@ type Wanted<Events extends object, Type extends EventTypeOf<Events>> =
  *   if (event.eventType === 'order.paid') console.log('paid by', event.payload.by);
  * ```
  */
-export class QueryClient<Events extends object = AnyEvents> {
-  readonly #connection: Connection;
-  readonly #parseEvent: EventParser<Events> | undefined;
-
-  constructor(options: QueryClientOptions<Events>) {
-    this.#connection = new Connection(options);
-    this.#parseEvent = options.parseEvent;
-  }
-
-  /**
-   * One page of events, 100 if no limit is given. `nextCursor` leads to the next page.
-   *
-   * @example
-   * ```ts
-   * const page = await query.queryEvents({ entityId: 'user-123', limit: 10 });
-   * console.log(`Found ${page.count} of ${page.totalCount} events`);
-   * ```
-   */
-  async queryEvents<Type extends EventTypeOf<Events> = EventTypeOf<Events>>(
-    params: Wanted<Events, Type> = {},
-    options: CallOptions = {},
-  ): Promise<EventPage<EventOf<Events, Type>>> {
-    const wanted = plainQuery(params);
-    const answer = await this.#connection.call({
-      method: 'GET',
-      path: '/api/v1/events/query',
-      query: { ...queryParameters(wanted), limit: wanted.limit ?? PAGE_EVENTS_DEFAULT },
-      ...callMembers(options),
-    });
-    const page = parseEventPage(answer.bytes);
-    const events = page.events.map((event) => typed(event, this.#parseEvent));
-    return { ...page, events: events as EventOf<Events, Type>[] };
-  }
-
-  /**
-   * All events that are meant, page after page as they are needed. What is appended meanwhile shifts nothing.
-   *
-   * @example
-   * ```ts
-   * for await (const event of query.iterateEvents({ eventTypePrefix: 'order.' }))
-   *   console.log(event.entityId, event.version);
-   * ```
-   */
-  async *iterateEvents<Type extends EventTypeOf<Events> = EventTypeOf<Events>>(
-    params: Wanted<Events, Type> = {},
-    options: CallOptions = {},
-  ): AsyncGenerator<EventOf<Events, Type>, void, undefined> {
-    const { limit = Number.POSITIVE_INFINITY, offset = 0, ...rest } = plainQuery(params);
-    let seen = 0;
-    for (let next: EventQuery<Type> = { ...rest, offset }; seen < limit; ) {
-      const pageLimit = Math.min(ITERATED_PAGE_EVENTS, limit - seen);
-      const page = await this.queryEvents<Type>({ ...next, limit: pageLimit }, options);
-      yield* page.events;
-      seen += page.events.length;
-      if (!page.hasMore || page.events.length === 0) return;
-      // Core's own answers about one entity have no cursor, and the order of an entity's events is that of their offsets.
-      next =
-        page.nextCursor === null
-          ? { ...rest, offset: offset + seen }
-          : { ...rest, cursor: page.nextCursor };
-    }
-  }
-
-  /**
-   * All events of an entity, in order.
-   *
-   * @example
-   * ```ts
-   * const history = await query.getEntityEvents('order-1');
-   * ```
-   */
-  async getEntityEvents(
-    entityId: string,
-    options: CallOptions = {},
-  ): Promise<readonly EventOf<Events>[]> {
-    return await collected(this.iterateEvents({ entityId }, options));
-  }
-
-  /**
-   * All events of a type, in order of when they happened. For types with very many, iterate.
-   *
-   * @example
-   * ```ts
-   * const payments = await query.getEventsByType('order.paid');
-   * ```
-   */
-  async getEventsByType<Type extends EventTypeOf<Events>>(
-    eventType: Type,
-    options: CallOptions = {},
-  ): Promise<readonly EventOf<Events, Type>[]> {
-    return await collected(this.iterateEvents<Type>({ eventType }, options));
-  }
-
-  /**
-   * One event by its id. Throws `NotFoundError` when there is none.
-   *
-   * @example
-   * ```ts
-   * const event = await query.getEvent('0198c5a6-0a2b-7c1d-8e00-000000000001');
-   * ```
-   */
-  async getEvent(eventId: string, options: CallOptions = {}): Promise<EventOf<Events>> {
-    const path = `/api/v1/events/${encodeURIComponent(eventId)}`;
-    const answer = await this.#connection.get(path, options);
-    // Core answers `event`, the gateway `data`.
-    const event = isRecord(answer['event']) ? answer['event'] : objectMember(answer, 'data');
-    return typed(parseStoredEvent(JSON.stringify(event)), this.#parseEvent);
-  }
-
-  /**
-   * Folds all events that are meant into one state, without holding more than a page of them.
-   *
-   * @example
-   * ```ts
-   * const revenue = await query.queryAndFold(
-   *   { eventTypePrefix: 'order.' },
-   *   {
-   *     initial: () => 0,
-   *     apply: (sum, event) => (event.eventType === 'order.placed' ? sum + event.payload.total : sum),
-   *   },
-   * );
-   * ```
-   */
-  queryAndFold<State, Result, Type extends EventTypeOf<Events> = EventTypeOf<Events>>(
-    params: Wanted<Events, Type>,
-    folder: FinalizingFolder<EventOf<Events, Type>, State, Result>,
-    options?: CallOptions,
-  ): Promise<Result>;
-  queryAndFold<State, Type extends EventTypeOf<Events> = EventTypeOf<Events>>(
-    params: Wanted<Events, Type>,
-    folder: EventFolder<EventOf<Events, Type>, State>,
-    options?: CallOptions,
-  ): Promise<State>;
-  async queryAndFold<State, Result, Type extends EventTypeOf<Events>>(
-    params: Wanted<Events, Type>,
-    folder: EventFolder<EventOf<Events, Type>, State, Result>,
-    options: CallOptions = {},
-  ): Promise<State | Result> {
-    let state = folder.initial();
-    for await (const event of this.iterateEvents<Type>(params, options))
-      state = applied(folder.apply, state, event);
-    return folder.finalize === undefined ? state : folder.finalize(state);
-  }
-
-  /**
-   * Follows the store from a position on: first what is there, then what comes, each event once and in the order of the log, across
-   * disconnects. Without a position only what comes. Leave the loop or abort the signal to end it.
-   *
-   * @example
-   * ```ts
-   * for await (const { position, event } of query.followEvents({ afterPosition: 0, eventTypes: ['order.*'] }))
-   *   console.log(position, event.eventType);
-   * ```
-   */
-  async *followEvents(
-    options: FollowOptions = {},
-  ): AsyncGenerator<PositionedEvent<EventOf<Events>>, void, undefined> {
-    const { transport } = this.#connection;
-    for await (const { position, event } of followEvents({ transport, policy: RECONNECT }, options))
-      yield { position, event: typed(event, this.#parseEvent) };
-  }
-
+export class QueryClient<Events extends object = AnyEvents> extends EventQueries<Events> {
   /**
    * One page of entities, by their last event.
    *
@@ -270,9 +72,9 @@ export class QueryClient<Events extends object = AnyEvents> {
   ): Promise<Page<EntitySummary>> {
     const { eventTypePrefix, payload, order, limit, offset } = params;
     return parseEntities(
-      await this.#connection.get('/api/v1/entities', options, {
+      await this.connection.get('/api/v1/entities', options, {
         event_type_prefix: eventTypePrefix,
-        payload_filter: payload === undefined ? undefined : JSON.stringify(payload),
+        payload_filter: payload === undefined ? undefined : jsonText(payload),
         order,
         limit,
         offset,
@@ -294,7 +96,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   ): Promise<Page<DuplicateGroup>> {
     const { eventTypePrefix, groupBy, limit, offset } = params;
     return parseDuplicates(
-      await this.#connection.get('/api/v1/entities/duplicates', options, {
+      await this.connection.get('/api/v1/entities/duplicates', options, {
         event_type_prefix: eventTypePrefix,
         group_by: groupBy.join(','),
         limit,
@@ -316,7 +118,7 @@ export class QueryClient<Events extends object = AnyEvents> {
     params: { readonly asOf?: Instant | undefined } = {},
     options: CallOptions = {},
   ): Promise<EntityState> {
-    const answer = await this.#connection.call({
+    const answer = await this.connection.call({
       method: 'GET',
       path: `/api/v1/entities/${encodeURIComponent(entityId)}/state`,
       query: { as_of: instantText(params.asOf) },
@@ -336,7 +138,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   async createSnapshot(entityId: string, options: CallOptions = {}): Promise<Snapshot> {
     const body = { entity_id: entityId };
     return parseSnapshot(
-      await this.#connection.send({ method: 'POST', path: '/api/v1/snapshots', body }, options),
+      await this.connection.send({ method: 'POST', path: '/api/v1/snapshots', body }, options),
     );
   }
 
@@ -354,7 +156,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   ): Promise<Page<Snapshot>> {
     const { entityId, limit } = params;
     const query = { entity_id: entityId, limit };
-    return parseSnapshots(await this.#connection.get('/api/v1/snapshots', options, query));
+    return parseSnapshots(await this.connection.get('/api/v1/snapshots', options, query));
   }
 
   /**
@@ -367,7 +169,7 @@ export class QueryClient<Events extends object = AnyEvents> {
    */
   async getLatestSnapshot(entityId: string, options: CallOptions = {}): Promise<SnapshotWithState> {
     const path = `/api/v1/snapshots/${encodeURIComponent(entityId)}/latest`;
-    const answer = await this.#connection.get(path, options);
+    const answer = await this.connection.get(path, options);
     return { ...parseSnapshot(answer), state: answer['state'] };
   }
 
@@ -382,7 +184,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   async getFrequency(params: FrequencyParams, options: CallOptions = {}): Promise<Frequency> {
     const { since, window, until, entityId, eventType } = params;
     return parseFrequency(
-      await this.#connection.get('/api/v1/analytics/frequency', options, {
+      await this.connection.get('/api/v1/analytics/frequency', options, {
         since: instantText(since),
         window,
         until: instantText(until),
@@ -403,7 +205,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   async getSummary(params: SummaryParams = {}, options: CallOptions = {}): Promise<EventSummary> {
     const { entityId, eventType, since, until } = params;
     return parseSummary(
-      await this.#connection.get('/api/v1/analytics/summary', options, {
+      await this.connection.get('/api/v1/analytics/summary', options, {
         entity_id: entityId,
         event_type: eventType,
         since: instantText(since),
@@ -426,7 +228,7 @@ export class QueryClient<Events extends object = AnyEvents> {
    */
   async getCorrelation(params: CorrelationParams, options: CallOptions = {}): Promise<Correlation> {
     return parseCorrelation(
-      await this.#connection.get('/api/v1/analytics/correlation', options, {
+      await this.connection.get('/api/v1/analytics/correlation', options, {
         event_type_a: params.eventTypeA,
         event_type_b: params.eventTypeB,
         time_window_seconds: params.timeWindowSeconds,
@@ -445,7 +247,7 @@ export class QueryClient<Events extends object = AnyEvents> {
    * ```
    */
   async listProjections(options: CallOptions = {}): Promise<readonly ProjectionInfo[]> {
-    return parseProjections(await this.#connection.get('/api/v1/projections', options));
+    return parseProjections(await this.connection.get('/api/v1/projections', options));
   }
 
   /**
@@ -457,7 +259,7 @@ export class QueryClient<Events extends object = AnyEvents> {
    * ```
    */
   async getProjection(name: string, options: CallOptions = {}): Promise<ProjectionInfo> {
-    return parseProjection(await this.#connection.get(projectionPath(name), options));
+    return parseProjection(await this.connection.get(projectionPath(name), options));
   }
 
   /**
@@ -480,7 +282,7 @@ export class QueryClient<Events extends object = AnyEvents> {
   ): Promise<ProjectionInfo> {
     const body = projectionBody(projection);
     const request = { method: 'POST', path: '/api/v1/projections', body } as const;
-    return parseProjection(objectMember(await this.#connection.once(request, options), 'data'));
+    return parseProjection(objectMember(await this.connection.once(request, options), 'data'));
   }
 
   /**
@@ -501,7 +303,7 @@ export class QueryClient<Events extends object = AnyEvents> {
       path: projectionPath(name),
       body: projectionBody(change),
     } as const;
-    return parseProjection(objectMember(await this.#connection.once(request, options), 'data'));
+    return parseProjection(objectMember(await this.connection.once(request, options), 'data'));
   }
 
   /**
@@ -518,7 +320,7 @@ export class QueryClient<Events extends object = AnyEvents> {
     options: CallOptions = {},
   ): Promise<void> {
     const path = `${projectionPath(name)}/${command}`;
-    await this.#connection.once({ method: 'POST', path }, options);
+    await this.connection.once({ method: 'POST', path }, options);
   }
 
   /**
@@ -530,7 +332,7 @@ export class QueryClient<Events extends object = AnyEvents> {
    * ```
    */
   async deleteProjection(name: string, options: CallOptions = {}): Promise<void> {
-    await this.#connection.once({ method: 'DELETE', path: projectionPath(name) }, options);
+    await this.connection.once({ method: 'DELETE', path: projectionPath(name) }, options);
   }
 
   /**
@@ -546,46 +348,6 @@ export class QueryClient<Events extends object = AnyEvents> {
     entityId: string,
     options: CallOptions = {},
   ): Promise<unknown> {
-    return stateIn(await this.#connection.get(statePath(projection, entityId), options));
+    return stateIn(await this.connection.get(statePath(projection, entityId), options));
   }
-
-  /**
-   * What the service says of itself, asked once: one that says that it is not well is an answer, not a failure.
-   *
-   * @example
-   * ```ts
-   * const { status } = await query.health(); // 'healthy'
-   * ```
-   */
-  health(options: CallOptions = {}): Promise<ServiceHealth> {
-    return askHealth(this.#connection.transport, options);
-  }
-
-  /**
-   * Gives up the calls under way, which then throw a `ClosedError`, and refuses further ones. `await using` does it at the end of a block.
-   *
-   * @example
-   * ```ts
-   * query.close();
-   * ```
-   */
-  close(): void {
-    this.#connection.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-  }
-}
-
-function plainQuery<Events extends object, Type extends EventTypeOf<Events>>(
-  params: Wanted<Events, Type>,
-): EventQuery<Type> {
-  return params instanceof QueryEventsParams ? (params.query as EventQuery<Type>) : params;
-}
-
-async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const item of items) list.push(item);
-  return list;
 }

@@ -3,9 +3,10 @@
  * same checks, errors and retries. One tenant, no keys. What it does not have (snapshots, analytics, projections kept by the store) it answers
  * with `not_available`, as a store does that lacks a route.
  */
-import { Problem, problem, problemToWire } from '@allsource/shared/errors';
+import { Problem, problem, problemHeaders, problemToWire } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Micros, micros } from '@allsource/shared/model';
+import { Parameters } from '@allsource/shared/protocol';
 import { CoreClient } from '../core/core-client.ts';
 import type { AnyEvents } from '../events/event-map.ts';
 import type { ClientOptions } from '../http/connection.ts';
@@ -16,7 +17,6 @@ import type { WebSocketLike } from '../stream/web-socket.ts';
 import { parseBatch, parseSingle, requireJson } from './memory-body.ts';
 import { MemoryConsumers, MemoryStates } from './memory-consumers.ts';
 import { acknowledgement, type MemoryEvent, memoryEventJson, MemoryLog } from './memory-log.ts';
-import { MemoryParameters } from './memory-parameters.ts';
 import {
   answerDuplicates,
   answerEntities,
@@ -35,7 +35,7 @@ export interface InMemoryStoreOptions {
 
 interface MemoryCall {
   readonly path: readonly string[];
-  readonly query: MemoryParameters;
+  readonly query: Parameters;
   readonly body: Uint8Array;
   readonly headers: Headers;
 }
@@ -153,7 +153,7 @@ export class InMemoryStore {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const body = JSON.stringify(problemToWire(error, 'core'));
-      return new Response(body, { status: error.status });
+      return new Response(body, { status: error.status, headers: problemHeaders(error) });
     }
   }
 
@@ -172,7 +172,7 @@ export class InMemoryStore {
         : body instanceof Uint8Array
           ? body
           : Buffer.alloc(0);
-    const query = new MemoryParameters(url.searchParams);
+    const query = new Parameters(url.searchParams);
     return handler({ path, query, body: bytes, headers: new Headers(init.headers) });
   }
 

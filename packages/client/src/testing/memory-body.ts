@@ -1,6 +1,6 @@
 /** Reading what a client sends to the in-memory store, with the rules and the errors of the real one. Payloads stay the client's own text. */
 import { problem, type ProblemMembers } from '@allsource/shared/errors';
-import { JsonScanner, JsonSyntaxError, rawMembers } from '@allsource/shared/json';
+import { JsonScanner, JsonSyntaxError, rawMembers, wholeNumberOf } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
   EVENT_TIMESTAMP_MIN,
@@ -179,8 +179,8 @@ function timestamp(raw: RawMembers, index: Place, now: Micros): Micros | null {
 function expectedVersion(raw: RawMembers, index: Place): number | null {
   const value = given(raw, 'expected_version');
   if (value === null) return null;
-  const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
-  if (Number.isSafeInteger(number)) return number;
+  const number = wholeNumberOf(value);
+  if (number !== null) return number;
   throw fault(
     'invalid_body',
     `'expected_version' is ${quoted(value)}; allowed is a whole number of at least 0, where 0 means that the entity has no events.`,

@@ -7,14 +7,14 @@ import {
   compareEvents,
   type EventQuery,
   matchesEventQuery,
+  type Parameters,
   parseEventQuery,
   windowOf,
 } from '@allsource/shared/protocol';
 import { type MemoryEvent, memoryEventJson, type MemoryLog } from './memory-log.ts';
-import type { MemoryParameters } from './memory-parameters.ts';
 
 /** Answers `GET /api/v1/events/query`. A cursor is the number of events passed over, and of this store only. */
-export function answerQuery(log: MemoryLog, parameters: MemoryParameters): string {
+export function answerQuery(log: MemoryLog, parameters: Parameters): string {
   const query = parseEventQuery(parameters, LIMITS.pageEventsDefault);
   const sorted = matching(log, query).sort(compareEvents(query.order));
   const cursor = parameters.integer('cursor', { min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -56,7 +56,7 @@ function entityRows(log: MemoryLog, query: EventQuery): EntityRow[] {
 }
 
 /** Answers `GET /api/v1/entities`. */
-export function answerEntities(log: MemoryLog, parameters: MemoryParameters): object {
+export function answerEntities(log: MemoryLog, parameters: Parameters): object {
   const query = { ...parseEventQuery(parameters), entity: null, type: null };
   const sign = (parameters.choice('order', ['asc', 'desc']) ?? 'desc') === 'asc' ? 1 : -1;
   const rows = entityRows(log, query)
@@ -77,7 +77,7 @@ export function answerEntities(log: MemoryLog, parameters: MemoryParameters): ob
 }
 
 /** Answers `GET /api/v1/entities/duplicates`. */
-export function answerDuplicates(log: MemoryLog, parameters: MemoryParameters): string {
+export function answerDuplicates(log: MemoryLog, parameters: Parameters): string {
   parameters.requiredText('event_type_prefix');
   parameters.requiredText('group_by');
   const fields = parameters.texts('group_by');
@@ -108,7 +108,7 @@ export function answerDuplicates(log: MemoryLog, parameters: MemoryParameters): 
 }
 
 /** Answers `GET /api/v1/entities/{id}/state`. */
-export function answerState(log: MemoryLog, entity: string, parameters: MemoryParameters): object {
+export function answerState(log: MemoryLog, entity: string, parameters: Parameters): object {
   const query = { ...parseEventQuery(parameters), entity };
   const events = matching(log, query).sort(compareEvents('asc'));
   const last = events.at(-1);

@@ -10,6 +10,7 @@
  */
 import { CoreClient } from '../core/core-client.ts';
 import type { AnyEvents, EventOf, EventTypeOf } from '../events/event-map.ts';
+import type { CallOptions } from '../http/connection.ts';
 import { AllSourceError, InvalidArgumentError } from '../http/allsource-error.ts';
 import { pause, reasonOf } from '../http/pause.ts';
 import { Backoff, RECONNECT } from '../http/retry.ts';
@@ -110,19 +111,19 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
 
   /**
    * Registers the consumer, loads the checkpoint and begins to follow the store. Throws when that fails, and when the saved state does not
-   * go with the consumer's cursor.
+   * go with the consumer's cursor. The options are for these calls; what ends a worker that runs is `stop`.
    *
    * @example
    * ```ts
    * await worker.start();
    * ```
    */
-  async start(): Promise<void> {
+  async start(options: CallOptions = {}): Promise<void> {
     if (this.#status !== 'idle')
       throw new InvalidArgumentError('A worker is started once; make another one.');
     this.#status = 'running';
     try {
-      this.#progress = await this.#resumed();
+      this.#progress = await this.#resumed(options);
     } catch (error) {
       this.#end('failed', error);
       throw error;
@@ -151,14 +152,17 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
    * const order = await worker.getState('order-1');
    * ```
    */
-  async getState(entityId: string): Promise<EntityStateOf<State> | undefined> {
+  async getState(
+    entityId: string,
+    options: CallOptions = {},
+  ): Promise<EntityStateOf<State> | undefined> {
     const state: unknown = this.state();
     if (state instanceof Map) return state.get(entityId) as EntityStateOf<State> | undefined;
     if (typeof state === 'object' && state !== null && Object.hasOwn(state, entityId))
       return (state as Record<string, EntityStateOf<State>>)[entityId];
     const { name, flushEntities } = this.#options;
     if (flushEntities === undefined) return undefined;
-    return (await this.#core.getProjectionState(name, entityId)) as
+    return (await this.#core.getProjectionState(name, entityId, options)) as
       | EntityStateOf<State>
       | undefined;
   }
@@ -236,7 +240,7 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
   }
 
   /** The checkpoint and the cursor, brought together. */
-  async #resumed(): Promise<WorkerProgress<State, Events>> {
+  async #resumed(options: CallOptions): Promise<WorkerProgress<State, Events>> {
     const { name, eventTypes = [], initialState, flushEntities } = this.#options;
     const core = this.#core;
     const {
@@ -244,12 +248,12 @@ export class ProjectionWorker<State, Events extends object = AnyEvents> {
       decode = (saved: unknown) => saved as State,
     } = this.#options;
     const checkpoints = this.#checkpoints();
-    const checkpoint = (await checkpoints?.load(name)) ?? null;
-    const { cursorPosition } = await core.registerConsumer(name, { eventTypes });
+    const checkpoint = (await checkpoints?.load(name, options)) ?? null;
+    const { cursorPosition } = await core.registerConsumer(name, { eventTypes }, options);
     const position = checkpoint?.position ?? 0;
     if (checkpoints !== null && position < cursorPosition)
       throw unknownState(name, position, cursorPosition);
-    if (position > cursorPosition) await core.saveCheckpoint(name, position);
+    if (position > cursorPosition) await core.saveCheckpoint(name, position, options);
     const state = checkpoint === null ? initialState() : decode(checkpoint.state);
     const flush = flushEntities === undefined ? null : new EntityFlush(core, name, flushEntities);
     const start = { state, position: Math.max(position, cursorPosition) };

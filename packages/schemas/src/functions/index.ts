@@ -1,2 +1,1 @@
-export { type FunctionAnswer, type FunctionCall, LoadedFunctions } from './loaded-functions.ts';
-export { ThreadedFunctions } from './threaded-functions.ts';
+export { UpcastThread } from './upcast-thread.ts';

@@ -6,6 +6,7 @@
  * first event that meets it.
  */
 import { arrayKeywords, unevaluatedItems } from './array-keywords.ts';
+import { type ByteCheck, byteCheckOf } from './bytes/byte-check.ts';
 import { branchKeywords, referenceChecks } from './branch-keywords.ts';
 import { LinearPattern, PatternMemory, PatternRefusal } from './linear-pattern.ts';
 import { objectKeywords, unevaluatedMembers } from './object-keywords.ts';
@@ -33,6 +34,12 @@ export type Verdict =
   /** The steps did not suffice. */
   | { readonly kind: 'undecided' };
 
+/** Where a text stands in bytes. */
+export interface TextPlace {
+  readonly start: number;
+  readonly end: number;
+}
+
 const NOTHING_CHECKED: Check = () => true;
 const SIMPLE_KEYWORDS = [valueKeywords, scalarKeywords];
 const OTHER_KEYWORDS = [objectKeywords, arrayKeywords, branchKeywords];
@@ -43,6 +50,7 @@ export class CompiledSchema {
   readonly document: SchemaDocument;
   readonly #compiler: SchemaCompiler;
   readonly #root: Check;
+  readonly #byteCheck: ByteCheck | null;
 
   /** Compiles a parsed schema. Throws `invalid_schema`. */
   constructor(schema: unknown) {
@@ -52,10 +60,16 @@ export class CompiledSchema {
     for (const part of this.document.parts) this.#compiler.check(part);
     this.#root = this.#compiler.check(this.document.root);
     this.#requireEnd();
+    this.#byteCheck = byteCheckOf(this.document);
   }
 
   get dialect(): Dialect {
     return this.document.dialect;
+  }
+
+  /** True when a value surely fits that stands in `bytes` as JSON text; false says nothing: it is to be parsed and judged. */
+  fitsBytes(bytes: Uint8Array, { start, end }: TextPlace): boolean {
+    return this.#byteCheck?.(bytes, start, end) === true;
   }
 
   /** Judges a parsed value in at most `steps` steps. */

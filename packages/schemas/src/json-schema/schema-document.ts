@@ -251,7 +251,7 @@ function dialectOf(schema: JsonObject | boolean): Dialect {
   if (dialect !== undefined) return dialect;
   throw invalidSchema(
     '/$schema',
-    `the dialect ${quoted(JSON.stringify(uri))} is not known; allowed are ${Object.keys(DIALECTS).join(' and ')}.`,
+    `the dialect ${quoted(typeof uri === 'string' ? uri : JSON.stringify(uri))} is not known; allowed are ${Object.keys(DIALECTS).join(' and ')}.`,
   );
 }
 

@@ -4,12 +4,12 @@ import { rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
 import {
   type CompatibilityMode,
-  type Frame,
+  type FoldedEvent,
   type FrameEvent,
-  parseSystemEvent,
   type SchemaEnforcement,
   type SchemaRegistered,
   type SchemaUpcasterSet,
+  SystemFold,
 } from '@allsource/shared/protocol';
 
 /** One version of a schema. The object is the same for as long as the process lives. */
@@ -70,40 +70,25 @@ type SavedRow =
 const COMPATIBILITY_DEFAULT: CompatibilityMode = 'BACKWARD';
 
 /** The fold of the schemas of all tenants, of their upcasters, of the compatibility of their subjects, and of what the tenants enforce. */
-export class SchemaFold {
+export class SchemaFold extends SystemFold {
   readonly sectionName = 'schemas/2';
   readonly #tenants = new Map<string, TenantSchemas>();
   readonly #enforcements = new Map<string, SchemaEnforcement>();
-  #appliedPosition: Position = POSITION_ZERO;
 
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
-
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (!frame.isSystem) return;
-    const { tenant } = frame;
-    for (const event of frame.events()) this.#applyEvent(tenant, event, frame.recordedAt);
-  }
-
-  #applyEvent(tenant: string, event: FrameEvent, createdAt: Micros): void {
-    const parsed = parseSystemEvent(event);
-    if (parsed?.type === '_system.schema.registered') {
+  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+    const { tenant, recordedAt: createdAt } = frame;
+    if (parsed.type === '_system.schema.registered') {
       const text = must(rawMembers(event.payload)?.get('schema'), 'the text of the schema');
       const { compatibility } = this.#subject(tenant, parsed.payload.subject);
       const { position } = event;
       this.#add(tenant, versionOf(parsed.payload, { text, createdAt, position, compatibility }));
-    } else if (parsed?.type === '_system.schema.upcaster_set') {
+    } else if (parsed.type === '_system.schema.upcaster_set') {
       this.#setUpcaster(tenant, upcasterOf(parsed.payload, { event, createdAt }));
-    } else if (parsed?.type === '_system.schema.upcaster_removed') {
+    } else if (parsed.type === '_system.schema.upcaster_removed') {
       this.#removeUpcaster(tenant, parsed.payload.subject, parsed.payload.from_version);
-    } else if (parsed?.type === '_system.schema.compatibility_set')
+    } else if (parsed.type === '_system.schema.compatibility_set')
       this.#subject(tenant, parsed.payload.subject).compatibility = parsed.payload.compatibility;
-    else if (parsed?.type === '_system.tenant.schema_enforcement_set')
+    else if (parsed.type === '_system.tenant.schema_enforcement_set')
       this.#enforcements.set(parsed.payload.tenant_id, parsed.payload.schema_enforcement);
   }
 
@@ -111,12 +96,12 @@ export class SchemaFold {
   clear(): void {
     this.#tenants.clear();
     this.#enforcements.clear();
-    this.#appliedPosition = POSITION_ZERO;
+    this.standAt(POSITION_ZERO);
   }
 
   /** A part may know of what came after the moment of the call; folding that again changes nothing. */
   save(): Iterable<Buffer> {
-    return this.#parts(this.#appliedPosition);
+    return this.#parts(this.appliedPosition);
   }
 
   /** One part for each schema, so that none is large. */
@@ -134,7 +119,7 @@ export class SchemaFold {
 
   load(part: Buffer): void {
     const saved = JSON.parse(part.toString()) as { readonly position: Position } | SavedRow;
-    if ('position' in saved) this.#appliedPosition = saved.position;
+    if ('position' in saved) this.standAt(saved.position);
     else if ('schema' in saved) this.#add(saved.tenant, saved.schema);
     else if ('upcaster' in saved) this.#setUpcaster(saved.tenant, saved.upcaster);
     else if ('subject' in saved)

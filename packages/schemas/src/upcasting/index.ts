@@ -7,6 +7,12 @@ export { samplePayloads } from './sample-payloads.ts';
 export { tryUpcaster, type UpcasterTrial } from './try-upcaster.ts';
 export { pathOf, versionsWithoutPath } from './upcast-path.ts';
 export {
+  type AskedUpcast,
+  failureMembers,
+  parseUpcast,
+  versionMembers,
+} from './upcast-answer.ts';
+export {
   type PayloadFunctions,
   type Upcast,
   type UpcastEvent,

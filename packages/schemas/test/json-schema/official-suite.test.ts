@@ -140,6 +140,9 @@ function faultOf(schema: unknown, { data, valid }: Case): string | null {
     const { kind } = compiled.judge(data, STEPS);
     const violations = compiled.explain(data, STEPS);
     if (kind !== (valid ? 'good' : 'bad')) return `is judged ${kind}`;
+    const bytes = Buffer.from(JSON.stringify(data));
+    if (compiled.fitsBytes(bytes, { start: 0, end: bytes.length }) && !valid)
+      return 'is told to fit by its bytes';
     return (violations.length === 0) === valid
       ? null
       : `is explained by ${violations.length} violations`;

@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { rawMembers } from '@allsource/shared/json';
 import { type Micros, position } from '@allsource/shared/model';
 import { eachSeed, SeededRandom } from '@allsource/testkit';
-import { LoadedFunctions, ThreadedFunctions } from '../../src/functions/index.ts';
+import { LoadedFunctions } from '../../src/functions/loaded-functions.ts';
+import { ThreadedFunctions } from '../../src/functions/threaded-functions.ts';
 import { CompiledSchema } from '../../src/json-schema/index.ts';
 import { CompiledSchemas, type SchemaSubject } from '../../src/registry/index.ts';
 import {

@@ -13,8 +13,8 @@ import {
 } from '@allsource/shared/access';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
+import { Parameters } from '@allsource/shared/protocol';
 import type { LogFollower } from '../feed/log-follower.ts';
-import { Parameters } from '../http/parameters.ts';
 
 export interface FreshAccessOptions {
   readonly authenticator: Authenticator;

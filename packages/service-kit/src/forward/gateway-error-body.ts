@@ -9,23 +9,10 @@ import {
   type Problem,
   type ProblemContext,
   problem,
+  problemFacts,
   problemToWire,
 } from '@allsource/shared/errors';
 import { parsedError, unreadableError } from './upstream-error.ts';
-
-/** Members that every problem has; the others are facts of this one and stand in the error object as well. */
-const COMMON_MEMBERS: ReadonlySet<string> = new Set([
-  'error',
-  'message',
-  'type',
-  'title',
-  'status',
-  'detail',
-  'code',
-  'retryable',
-  'instance',
-  'traceId',
-]);
 
 /** The gateway's body for an error that a service behind answered with `text`. */
 export function gatewayErrorBody(
@@ -42,8 +29,7 @@ export function gatewayErrorBody(
   }
   const code = firstText(members['code'], typeof message === 'string' ? error : null, 'error');
   const said = firstText(members['detail'], message, error, `The request failed (${status}).`);
-  const facts = Object.entries(members).filter(([name]) => !COMMON_MEMBERS.has(name));
-  const errorObject = { code, message: said, ...Object.fromEntries(facts) };
+  const errorObject = { code, message: said, ...problemFacts(members) };
   return { status, code, detail: said, ...members, ...context, error: errorObject };
 }
 

@@ -8,7 +8,6 @@ export type { LaneReader, LaneTurn } from './lane/lane-connection.ts';
 export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
 export { allowLongRequest, allowLongRequests } from './long-requests.ts';
-export { Parameters } from './parameters.ts';
 export {
   isNdjson,
   jsonProblem,
@@ -26,4 +25,10 @@ export {
   type RouteNeed,
   type TenantResolver,
 } from './route.ts';
-export { problemBody, type ProblemPlace, sendProblem, toProblem } from './send-problem.ts';
+export {
+  problemBody,
+  problemHeaderLines,
+  type ProblemPlace,
+  sendProblem,
+  toProblem,
+} from './send-problem.ts';

@@ -1,5 +1,5 @@
 import type { JsonSchema, ParameterDoc, RouteDoc } from '@allsource/shared/openapi';
-import type { Parameters } from './parameters.ts';
+import type { Parameters } from '@allsource/shared/protocol';
 
 /** Throws `invalid_parameter` for a value that the document does not allow. */
 export type ParameterCheck = (parameters: Parameters) => void;

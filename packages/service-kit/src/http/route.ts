@@ -8,8 +8,8 @@
 import type { Permission, Principal } from '@allsource/shared/access';
 import { assert } from '@allsource/shared/lang';
 import type { RouteDoc } from '@allsource/shared/openapi';
+import { Parameters } from '@allsource/shared/protocol';
 import type { Request, Response } from 'express';
-import { Parameters } from './parameters.ts';
 
 export type RouteNeed = 'public' | 'internal' | 'authenticated' | Permission;
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -5,11 +5,10 @@ import {
   Problem,
   type ProblemContext,
   problem,
+  problemHeaders,
   problemToWire,
 } from '@allsource/shared/errors';
 import { discardBody } from './discard-body.ts';
-
-const RETRY_AFTER_S = 1;
 
 /** Makes a problem of anything thrown. What is not a problem becomes `internal`; its text stays inside and goes to the log. */
 export function toProblem(error: unknown): Problem {
@@ -28,6 +27,14 @@ export interface ProblemPlace {
   readonly context?: ProblemContext;
 }
 
+/** The lines of a problem's headers, for a lane that writes its own heads. */
+export function problemHeaderLines(failure: Problem): string {
+  const lines = Object.entries(problemHeaders(failure)).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  return lines.join('');
+}
+
 /** The JSON text that answers a problem at an edge. */
 export function problemBody(failure: Problem, { edge, context }: ProblemPlace): string {
   return JSON.stringify(problemToWire(failure, edge, context));
@@ -43,8 +50,8 @@ export function sendProblem(response: ServerResponse, failure: Problem, where: P
   response.statusCode = failure.status;
   response.setHeader('content-type', PROBLEM_CONTENT_TYPE);
   response.setHeader('content-length', Buffer.byteLength(body));
-  if (failure.status === 401) response.setHeader('www-authenticate', 'Bearer realm="allsource"');
-  if (failure.status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
+  for (const [name, value] of Object.entries(problemHeaders(failure)))
+    response.setHeader(name, value);
   discardBody(response.req);
   response.end(body);
 }

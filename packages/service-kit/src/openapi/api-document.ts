@@ -1,11 +1,13 @@
 import type { Route } from '../http/route.ts';
+import type { Steps } from '@allsource/shared/lang';
 import {
   type DocumentedRoute,
   type DocumentOptions,
-  openApiDocument,
+  openApiSteps,
   routeDocFinder,
 } from '@allsource/shared/openapi';
-import { docsPage } from './docs-page.ts';
+import { docsPageSteps } from './docs-page.ts';
+import { inTurns } from './in-turns.ts';
 
 export interface ApiDocumentOptions extends Omit<DocumentOptions, 'routes'> {
   readonly routes: readonly Route[];
@@ -21,56 +23,65 @@ const PAGE_POLICY = (styleHash: string) =>
 
 /**
  * The routes of a service with their documents, behind the routes that serve the OpenAPI document made of all of them, and a page to read it on. Both are
- * written once, here, and are the same for everybody: they say what the service offers and nothing of what it holds.
+ * the same for everybody: they say what the service offers and nothing of what it holds. They are written when somebody asks for the first time, since most
+ * starts of a service are not for them.
  */
 export function withApiDocument(options: ApiDocumentOptions): Route[] {
   const { aliases, servedInFront = [] } = options;
   const find = routeDocFinder(options.docs);
-  const served: { document: string; page: string; policy: string } = {
-    document: '',
-    page: '',
-    policy: '',
-  };
-  const own = [
-    ...['/openapi.json', ...(aliases?.document ?? [])].map((path) => documentRoute(path, served)),
-    ...['/docs', ...(aliases?.page ?? [])].map((path) => pageRoute(path, served)),
-  ];
-  const routes = [...own, ...options.routes].map((route): Route => {
+  const documented = (route: Route): Route => {
     const doc = find(route);
     return doc === null ? route : { ...route, doc };
-  });
-  const document = openApiDocument({ ...options, routes: [...servedInFront, ...routes] });
-  const page = docsPage(document);
-  served.document = JSON.stringify(document);
-  served.page = page.html;
-  served.policy = PAGE_POLICY(page.styleHash);
+  };
+  let writing: Promise<Written> | null = null;
+  const written = (): Promise<Written> => {
+    writing ??= inTurns(writingSteps({ ...options, routes: [...servedInFront, ...routes] }));
+    return writing;
+  };
+  const own = [
+    ...['/openapi.json', ...(aliases?.document ?? [])].map((path) => documentRoute(path, written)),
+    ...['/docs', ...(aliases?.page ?? [])].map((path) => pageRoute(path, written)),
+  ];
+  const routes = [...own, ...options.routes].map(documented);
   return routes;
 }
 
-function documentRoute(path: string, served: { readonly document: string }): Route {
+interface Written {
+  readonly document: string;
+  readonly page: string;
+  readonly policy: string;
+}
+
+function* writingSteps(options: DocumentOptions): Steps<Written> {
+  const document = yield* openApiSteps(options);
+  const page = yield* docsPageSteps(document);
+  yield;
+  const policy = PAGE_POLICY(page.styleHash);
+  return { document: JSON.stringify(document), page: page.html, policy };
+}
+
+function documentRoute(path: string, written: () => Promise<Written>): Route {
   return {
     method: 'GET',
     path,
     needs: 'public',
     summary: 'The OpenAPI 3.1 document of this service.',
-    handle: (call) => call.json(200, served.document),
+    handle: async (call) => call.json(200, (await written()).document),
   };
 }
 
-function pageRoute(
-  path: string,
-  served: { readonly page: string; readonly policy: string },
-): Route {
+function pageRoute(path: string, written: () => Promise<Written>): Route {
   return {
     method: 'GET',
     path,
     needs: 'public',
     summary: 'The document as a page to read.',
-    handle: ({ response }) => {
+    handle: async ({ response }) => {
+      const { page, policy } = await written();
       response.setHeader('content-type', 'text/html; charset=utf-8');
-      response.setHeader('content-security-policy', served.policy);
+      response.setHeader('content-security-policy', policy);
       response.setHeader('referrer-policy', 'no-referrer');
-      response.end(served.page);
+      response.end(page);
     },
   };
 }

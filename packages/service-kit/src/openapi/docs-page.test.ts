@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { atOnce } from '@allsource/shared/lang';
 import { answer, openApiDocument, object, text } from '@allsource/shared/openapi';
-import { docsPage } from './docs-page.ts';
+import { docsPageSteps } from './docs-page.ts';
 
 const HOSTILE = '<script>alert("x")</script>';
 
@@ -14,16 +15,15 @@ describe('the page of a document', () => {
       answers: { 200: answer(HOSTILE, object({ [HOSTILE]: text(HOSTILE) }), HOSTILE) },
     } as const;
     const route = { method: 'GET', path: `/${HOSTILE}`, needs: 'public', summary: HOSTILE, doc };
-    const { html } = docsPage(
-      openApiDocument({
-        title: HOSTILE,
-        description: HOSTILE,
-        version: HOSTILE,
-        edge: 'core',
-        routes: [route],
-        docs: {},
-      }),
-    );
+    const document = openApiDocument({
+      title: HOSTILE,
+      description: HOSTILE,
+      version: HOSTILE,
+      edge: 'core',
+      routes: [route],
+      docs: {},
+    });
+    const { html } = atOnce(docsPageSteps(document));
     expect(html).not.toContain('<script');
     expect(html.split('&lt;script&gt;').length).toBeGreaterThan(10);
   });

@@ -1,5 +1,6 @@
 /** The page at /docs: an OpenAPI document of ours as one HTML text, without a script, an image or anything to load. */
 import { createHash } from 'node:crypto';
+import type { Steps } from '@allsource/shared/lang';
 import type { OpenApiDocument } from '@allsource/shared/openapi';
 import { PAGE_STYLE } from './docs-style.ts';
 import { type Html, html, inline, prose } from './html.ts';
@@ -20,11 +21,14 @@ export interface DocsPage {
   readonly styleHash: string;
 }
 
-/** Writes the page. */
-export function docsPage(document: OpenApiDocument): DocsPage {
+/** Writes the page, an operation or a shape at a time. */
+export function* docsPageSteps(document: OpenApiDocument): Steps<DocsPage> {
   const info = objectOf(document['info']);
   const operations = operationsOf(document);
   const tags = listOf(document['tags']);
+  const chapters: Html[] = [];
+  for (const tag of tags) chapters.push(yield* chapter(tag, operations));
+  const shapes = yield* eachInTurn(shapesOf(document), shape);
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${textOf(info['title'])}</title><style>${PAGE_STYLE}</style></head><body>
@@ -32,8 +36,8 @@ export function docsPage(document: OpenApiDocument): DocsPage {
 ${prose(textOf(info['description']))}
 <p>The same for programs: <a href="/openapi.json">/openapi.json</a>, OpenAPI 3.1.</p></header>
 <nav>${tags.map((tag) => html`<a href="#tag-${textOf(tag['name'])}">${textOf(tag['name'])}</a> `)}<a href="#schemas">Shapes</a></nav>
-<main>${tags.map((tag) => chapter(tag, operations))}
-<h2 id="schemas">Shapes</h2>${shapes(document)}</main></body></html>
+<main>${chapters}
+<h2 id="schemas">Shapes</h2>${shapes}</main></body></html>
 `;
   const hash = createHash('sha256').update(PAGE_STYLE.text).digest('base64');
   return { html: page.text, styleHash: `sha256-${hash}` };
@@ -49,13 +53,24 @@ function operationsOf(document: OpenApiDocument): Operation[] {
   );
 }
 
-function chapter(tag: Json, all: readonly Operation[]): Html {
+/** Makes one of each, with a step after every one. */
+function* eachInTurn<T>(items: readonly T[], make: (item: T) => Html): Steps<Html[]> {
+  const made: Html[] = [];
+  for (const item of items) {
+    made.push(make(item));
+    yield;
+  }
+  return made;
+}
+
+function* chapter(tag: Json, all: readonly Operation[]): Steps<Html> {
   const name = textOf(tag['name']);
   const operations = all.filter(({ facts }) => textsOf(facts['tags']).includes(name));
   const older = operations.filter(({ path }) => isOlder(path));
   const shown = operations.filter(({ path }) => !isOlder(path));
+  const parts = yield* eachInTurn(shown, operationPart);
   return html`<section><h2 id="tag-${name}">${name}</h2>${prose(textOf(tag['description']))}
-${shown.map(operationPart)}${older.length === 0 ? html`` : olderPart(older)}</section>`;
+${parts}${older.length === 0 ? html`` : olderPart(older)}</section>`;
 }
 
 /** Older clients leave the version out; those routes are listed, and the document has them whole. */
@@ -98,9 +113,9 @@ function answerPart(status: string, answer: Json): Html {
 function contentParts(holder: Json): Html[] {
   return Object.entries(objectOf(holder['content'])).map(([type, content]) => {
     const { schema, example } = objectOf(content);
-    const shape = schema === undefined ? html`` : html`<pre>${schemaWords(schema)}</pre>`;
+    const form = schema === undefined ? html`` : html`<pre>${schemaWords(schema)}</pre>`;
     const shown = example === undefined ? html`` : html`<pre>${exampleText(example)}</pre>`;
-    return html`<p><code>${type}</code></p>${shape}${shown}`;
+    return html`<p><code>${type}</code></p>${form}${shown}`;
   });
 }
 
@@ -138,12 +153,14 @@ function exampleCall({ method, path, facts }: Operation): string {
   return lines.join(' \\\n  ');
 }
 
-function shapes(document: OpenApiDocument): Html[] {
-  const schemas = objectOf(objectOf(document['components'])['schemas']);
-  return Object.entries(schemas).map(
-    ([name, schema]) =>
-      html`<h3 id="schema-${name}">${name}</h3>${prose(textOf(objectOf(schema)['description']))}<pre>${schemaWords(schema)}</pre>`,
-  );
+type Shape = readonly [name: string, schema: unknown];
+
+function shapesOf(document: OpenApiDocument): Shape[] {
+  return Object.entries(objectOf(objectOf(document['components'])['schemas']));
+}
+
+function shape([name, schema]: Shape): Html {
+  return html`<h3 id="schema-${name}">${name}</h3>${prose(textOf(objectOf(schema)['description']))}<pre>${schemaWords(schema)}</pre>`;
 }
 
 function objectOf(value: unknown): Json {

@@ -1,2 +1,1 @@
 export { type ApiDocumentOptions, withApiDocument } from './api-document.ts';
-export { docsPage } from './docs-page.ts';

@@ -5,12 +5,8 @@
 import { type Micros, parseTimestamp } from '../model/timestamp.ts';
 import type { Position } from '../model/position.ts';
 import { POSITION_ZERO } from '../model/position.ts';
-import type { Frame } from '../protocol/frame.ts';
-import {
-  type ApiKeyCreated,
-  parseSystemEvent,
-  type TenantCreated,
-} from '../protocol/system-events.ts';
+import type { ApiKeyCreated, TenantCreated } from '../protocol/system-events.ts';
+import { type FoldedEvent, SystemFold } from '../protocol/system-fold.ts';
 
 /** An API key as lists show it. */
 export interface ApiKeyRecord extends ApiKeyCreated {
@@ -30,46 +26,33 @@ interface SavedDirectory {
   readonly tenants: readonly TenantRecord[];
 }
 
-export class AccessDirectory {
+export class AccessDirectory extends SystemFold {
   /** Names the form of what `save` makes. */
   readonly sectionName = 'access/1';
   readonly #keysByHash = new Map<string, ApiKeyRecord>();
   readonly #hashById = new Map<string, string>();
   readonly #tenants = new Map<string, TenantRecord>();
-  #appliedPosition: Position = POSITION_ZERO;
-
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
 
   /** Forgets everything, to be folded again from the first frame. */
   clear(): void {
     this.#keysByHash.clear();
     this.#hashById.clear();
     this.#tenants.clear();
-    this.#appliedPosition = POSITION_ZERO;
+    this.standAt(POSITION_ZERO);
   }
 
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (!frame.isSystem) return;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type === '_system.tenant.created') {
-        this.#tenants.set(parsed.payload.id, { ...parsed.payload, createdAt: frame.recordedAt });
-      } else if (parsed?.type === '_system.api_key.created')
-        this.#addKey(parsed.payload, frame.recordedAt);
-      else if (parsed?.type === '_system.api_key.revoked') this.#revokeKey(parsed.payload.id);
-    }
+  protected override fold({ parsed, frame }: FoldedEvent): void {
+    if (parsed.type === '_system.tenant.created') {
+      this.#tenants.set(parsed.payload.id, { ...parsed.payload, createdAt: frame.recordedAt });
+    } else if (parsed.type === '_system.api_key.created')
+      this.#addKey(parsed.payload, frame.recordedAt);
+    else if (parsed.type === '_system.api_key.revoked') this.#revokeKey(parsed.payload.id);
   }
 
   /** The directory as bytes for a checkpoint, which are as secret as the hashes of the keys. */
   save(): Buffer[] {
     const saved: SavedDirectory = {
-      position: this.#appliedPosition,
+      position: this.appliedPosition,
       keys: this.keys(),
       tenants: this.tenants(),
     };
@@ -79,7 +62,7 @@ export class AccessDirectory {
   /** Takes in what `save` has made. The directory is empty before. */
   load(part: Buffer): void {
     const saved = JSON.parse(part.toString()) as SavedDirectory;
-    this.#appliedPosition = saved.position;
+    this.standAt(saved.position);
     for (const tenant of saved.tenants) this.#tenants.set(tenant.id, tenant);
     for (const key of saved.keys) {
       this.#keysByHash.set(key.key_hash, key);

@@ -13,6 +13,23 @@ export type ErrorEdge = 'core' | 'gateway' | 'control-plane';
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
+/** Says which event of an append met a conflict, from 0: at core the body has no room for it. */
+export const CONFLICT_INDEX_HEADER = 'conflict-index';
+
+/** The headers that go with the body of a problem, whichever the edge; names are in lower case. */
+export function problemHeaders({ code, status, members }: Problem): Record<string, string> {
+  const { index } = members;
+  return {
+    ...(status === 401 ? { 'www-authenticate': 'Bearer realm="allsource"' } : {}),
+    ...(status === 503 ? { 'retry-after': RETRY_AFTER_S } : {}),
+    ...(code === 'version_conflict' && typeof index === 'number'
+      ? { [CONFLICT_INDEX_HEADER]: String(index) }
+      : {}),
+  };
+}
+
+const RETRY_AFTER_S = '1';
+
 /** What is added to every problem: the request's path and its trace id. */
 export interface ProblemContext {
   readonly instance?: string;
@@ -60,4 +77,22 @@ const SLUGS: { readonly [code in ErrorCode]?: string } = { unauthenticated: 'una
 function coreVersionConflict(problem: Problem): Record<string, unknown> {
   const { expected_version, current_version } = problem.members;
   return { error: 'version_conflict', expected_version, current_version };
+}
+
+const COMMON_MEMBERS: ReadonlySet<string> = new Set([
+  'error',
+  'message',
+  'type',
+  'title',
+  'status',
+  'detail',
+  'code',
+  'retryable',
+  'instance',
+  'traceId',
+]);
+
+/** The facts in the body of an error: its members beside those that every problem has. */
+export function problemFacts(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !COMMON_MEMBERS.has(name)));
 }

@@ -1,3 +1,4 @@
 export { canonicalJson } from './canonical-json.ts';
 export { decodeJsonString, JsonScanner, JsonSyntaxError } from './json-scanner.ts';
+export { wholeNumberOf } from './whole-number.ts';
 export { formatRawMembers, rawMembers, visitRawMembers } from './raw-members.ts';

@@ -14,8 +14,14 @@ export const SYSTEM_TYPE_PREFIX = '_system.';
 /** The tenant that owns the store's own configuration events. No client may use it. */
 export const SYSTEM_TENANT = '_system';
 
-const EVENT_TYPE = /^[a-z0-9_]+(?:\.[a-z0-9_]+)*$/;
-const TENANT_ID = /^[A-Za-z0-9_-]+$/;
+/** The forms of names, as the OpenAPI documents show them too. What they cannot say is how many bytes a name has. */
+export const EVENT_TYPE_PATTERN = '^[a-z0-9_]+(?:\\.[a-z0-9_]+)*$';
+export const TENANT_ID_PATTERN = '^[A-Za-z0-9_-]+$';
+/** Ids of entities and consumers, and names of projections: no white space at the ends, no control character, no half of a surrogate pair. */
+export const TEXT_ID_PATTERN = '^[^\\s\\p{Cc}\\p{Cs}](?:[^\\p{Cc}\\p{Cs}]*[^\\s\\p{Cc}\\p{Cs}])?$';
+
+const EVENT_TYPE = new RegExp(EVENT_TYPE_PATTERN);
+const TENANT_ID = new RegExp(TENANT_ID_PATTERN);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what this refuses.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 

@@ -3,7 +3,8 @@
  * (`x-undocumented`) and fails the tests.
  */
 import { type ErrorCode, ERROR_CATALOGUE } from '../errors/catalogue.ts';
-import { PROBLEM_CONTENT_TYPE, type ErrorEdge } from '../errors/wire.ts';
+import { atOnce, type Steps } from '../lang/steps.ts';
+import { CONFLICT_INDEX_HEADER, type ErrorEdge, PROBLEM_CONTENT_TYPE } from '../errors/wire.ts';
 import { INTERNAL_TOKEN_HEADER } from '../protocol/feed.ts';
 import { type DocumentedRoute, routeDocFinder, splitPath } from './find-route-doc.ts';
 import { type JsonSchema, named, text } from './json-schema.ts';
@@ -41,9 +42,15 @@ const SECURITY_SCHEMES = {
 
 /** Writes the document. */
 export function openApiDocument(options: DocumentOptions): OpenApiDocument {
+  return atOnce(openApiSteps(options));
+}
+
+/** The same a route at a time, for a service that has other things to do in between. */
+export function* openApiSteps(options: DocumentOptions): Steps<OpenApiDocument> {
   const find = routeDocFinder(options.docs);
   const ids = new Set<string>();
   const tags = new Set<string>();
+  const schemas = new UsedSchemas();
   const paths: Record<string, Record<string, object>> = {};
   for (const route of options.routes) {
     const doc = find(route);
@@ -51,7 +58,9 @@ export function openApiDocument(options: DocumentOptions): OpenApiDocument {
     const id = freeId(doc?.id ?? derivedId(route), route, ids);
     const operation = { operationId: id, ...operationOf(route, doc, options.edge) };
     for (const tag of operation.tags) tags.add(tag);
+    schemas.addThoseOf(operation);
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
+    yield;
   }
   const { title, description, version } = options;
   return {
@@ -67,7 +76,7 @@ export function openApiDocument(options: DocumentOptions): OpenApiDocument {
       .filter(([name]) => tags.has(name))
       .map(([name, words]) => ({ name, description: words })),
     paths,
-    components: { schemas: schemasUsed(paths), securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: schemas.byName(), securitySchemes: SECURITY_SCHEMES },
   };
 }
 
@@ -198,12 +207,23 @@ function usualCodes(route: DocumentedRoute, doc: RouteDoc | null, edge: ErrorEdg
   ];
 }
 
+const CONFLICT_HEADERS = {
+  [CONFLICT_INDEX_HEADER]: 'Which event of the append expects another version, from 0.',
+};
+
 function refusal(codes: readonly ErrorCode[], edge: ErrorEdge): object {
   const words = codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`);
   const problem = named(PROBLEM_SCHEMAS[edge]);
   const isConflict = edge === 'core' && codes.includes('version_conflict');
   const schema = isConflict ? { anyOf: [problem, named('CoreVersionConflict')] } : problem;
-  return { description: words.join('\n\n'), content: { [PROBLEM_CONTENT_TYPE]: { schema } } };
+  const headers = codes.includes('version_conflict')
+    ? { headers: headersOf(CONFLICT_HEADERS) }
+    : {};
+  return {
+    description: words.join('\n\n'),
+    ...headers,
+    content: { [PROBLEM_CONTENT_TYPE]: { schema } },
+  };
 }
 
 /** A name that no other operation of the document has: older paths without the version are named so, others after their path. */
@@ -224,17 +244,20 @@ function wordsOf(path: string): string {
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
-/** The named schemas that a part of the document refers to, and those that they refer to. */
-function schemasUsed(part: object): Record<string, JsonSchema> {
-  const used = new Map<string, JsonSchema>();
-  const visit = (value: object) => {
-    for (const [, name = ''] of JSON.stringify(value).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+/** The named schemas that the parts of a document refer to, and those that they refer to. */
+class UsedSchemas {
+  readonly #used = new Map<string, JsonSchema>();
+
+  addThoseOf(part: object): void {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/#\/components\/schemas\/(\w+)/g)) {
       const schema = SCHEMAS[name];
-      if (schema === undefined || used.has(name)) continue;
-      used.set(name, schema);
-      visit(schema);
+      if (schema === undefined || this.#used.has(name)) continue;
+      this.#used.set(name, schema);
+      this.addThoseOf(schema);
     }
-  };
-  visit(part);
-  return Object.fromEntries([...used].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  byName(): Record<string, JsonSchema> {
+    return Object.fromEntries([...this.#used].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
 }

@@ -3,6 +3,7 @@ export {
   openApiDocument,
   type OpenApiDocument,
   openApiPath,
+  openApiSteps,
 } from './document.ts';
 export { type DocumentedRoute, routeDocFinder } from './find-route-doc.ts';
 export * from './json-schema.ts';

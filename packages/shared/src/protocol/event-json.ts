@@ -37,15 +37,18 @@ export function eventJsonPieces(facts: EventFacts): EventJsonPieces {
   };
 }
 
-/** The members of an event's JSON object without the braces, so that callers can put members of their own before them. */
-export function eventMembersJson(event: FrameEvent): string {
-  const { id, type, entity, timestamp, version, payload, metadata } = event;
+/** The members of an event's JSON object without the braces, so that callers can put members of their own before them; with another payload, where one is given. */
+export function eventMembersJson(
+  event: FrameEvent,
+  payload: string = event.payload.toString('utf8'),
+): string {
+  const { id, type, entity, timestamp, version, metadata } = event;
   const { tenant, recordedAt } = event.frame;
   const pieces = eventJsonPieces({ id, type, entity, tenant, timestamp, version, recordedAt });
   const { beforePayload, beforeMetadata, afterMetadata } = pieces;
   return (
     beforePayload +
-    payload.toString('utf8') +
+    payload +
     beforeMetadata +
     (metadata?.toString('utf8') ?? 'null') +
     afterMetadata

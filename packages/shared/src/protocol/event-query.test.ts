@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { canonicalJson } from '../json/canonical-json.ts';
 import { rawMembers } from '../json/raw-members.ts';
-import { micros } from '../model/timestamp.ts';
+import { formatTimestamp, micros } from '../model/timestamp.ts';
 import {
   compareEvents,
   type EventQuery,
@@ -9,26 +9,14 @@ import {
   parseEventQuery,
   windowOf,
 } from './event-query.ts';
+import { Parameters } from './parameters.ts';
 import { PayloadFilter } from './payload-filter.ts';
 
-/** Parameters as service-kit reads them, as far as these cases need them. */
 function queryOf(values: Record<string, string>, limitDefault: number | null = null): EventQuery {
-  return parseEventQuery(
-    {
-      text: (name) => values[name] ?? null,
-      name: (name) => values[name] ?? null,
-      integer: (name) => (values[name] === undefined ? null : Number(values[name])),
-      timestamp: (name) => (values[name] === undefined ? null : micros(Number(values[name]))),
-      choice: (name, choices, sentence) => {
-        const choice = choices.find((one) => one === values[name]?.toLowerCase());
-        if (choice === undefined && values[name] !== undefined)
-          throw new RangeError(sentence?.(values[name]));
-        return choice ?? null;
-      },
-    },
-    limitDefault,
-  );
+  return parseEventQuery(new Parameters(new URLSearchParams(values)), limitDefault);
 }
+
+const at = (instant: number) => formatTimestamp(micros(instant));
 
 const event = {
   entity: 'order-1',
@@ -52,11 +40,11 @@ describe('the conditions of an event query', () => {
     expect(matches({ event_type_prefix: 'order.', exclude_event_type_prefix: 'x, order.p' })).toBe(
       false,
     );
-    expect(matches({ since: '1000', until: '1000' })).toBe(true);
-    expect(matches({ since: '1001' })).toBe(false);
-    expect(matches({ until: '2000', as_of: '999' })).toBe(false);
-    expect(matches({ as_of_recorded: '5000' })).toBe(true);
-    expect(matches({ as_of_recorded: '4999', until: '1000' })).toBe(false);
+    expect(matches({ since: at(1000), until: at(1000) })).toBe(true);
+    expect(matches({ since: at(1001) })).toBe(false);
+    expect(matches({ until: at(2000), as_of: at(999) })).toBe(false);
+    expect(matches({ as_of_recorded: at(5000) })).toBe(true);
+    expect(matches({ as_of_recorded: at(4999), until: at(1000) })).toBe(false);
   });
 
   it('exclude at most 100 prefixes', () => {

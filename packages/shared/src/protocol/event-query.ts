@@ -7,21 +7,8 @@ import { problem } from '../errors/problem.ts';
 import { LIMITS } from '../limits/limits.ts';
 import { quoted } from '../model/names.ts';
 import { type Micros, micros } from '../model/timestamp.ts';
+import type { Parameters } from './parameters.ts';
 import { PayloadFilter } from './payload-filter.ts';
-
-/** Where the parameters come from; the `Parameters` of service-kit fit. */
-export interface EventQueryParameters {
-  text(name: string): string | null;
-  /** A name that is not empty. */
-  name(name: string): string | null;
-  integer(name: string, limits: { readonly min: number; readonly max: number }): number | null;
-  timestamp(name: string): Micros | null;
-  choice<T extends string>(
-    name: string,
-    choices: readonly T[],
-    sentence?: (value: string) => string,
-  ): T | null;
-}
 
 export type QueryOrder = 'asc' | 'desc';
 
@@ -46,7 +33,7 @@ export interface EventQuery {
 
 /** Reads the parameters of a query. `limitDefault` is the page size when the caller names none; null = no limit. */
 export function parseEventQuery(
-  parameters: EventQueryParameters,
+  parameters: Parameters,
   limitDefault: number | null = null,
 ): EventQuery {
   const payloadFilter = parameters.text('payload_filter');

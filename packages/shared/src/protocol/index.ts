@@ -9,7 +9,6 @@ export {
 export {
   compareEvents,
   type EventQuery,
-  type EventQueryParameters,
   type EventWindow,
   matchesEventQuery,
   type OrderedEvent,
@@ -19,6 +18,7 @@ export {
   type QueryOrder,
   windowOf,
 } from './event-query.ts';
+export { Parameters } from './parameters.ts';
 export { PayloadFilter } from './payload-filter.ts';
 export {
   COMMITS_SUBJECT,
@@ -85,6 +85,7 @@ export {
   STORE_PROJECTIONS,
   type StoreProjection,
 } from './store-projections.ts';
+export { type FoldedEvent, SystemFold } from './system-fold.ts';
 export {
   type ApiKeyCreated,
   type ApiKeyRevoked,

@@ -2,19 +2,15 @@
  * Operations on the read side. The control plane checks the request and hands it to the owner, the query service, under the caller's own key; what the
  * owner refuses is refused here with the same words.
  */
-import { problem } from '@allsource/shared/errors';
 import type { Call, Route } from '@allsource/service-kit/http';
 import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
 import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
 import { replayOperation } from '../operations/replay-operation.ts';
 import { parsedObject } from '../upstream/answer-members.ts';
-import { callerHeaders } from '../upstream/caller-headers.ts';
+import { askQuery } from '../upstream/ask-query.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
-import { upstreamProblem } from '../upstream/upstream-problem.ts';
 import { optionalBody } from './optional-body.ts';
 import { snapshotOperation } from './snapshot-operation-routes.ts';
-
-const TIMEOUT_MS = 60_000;
 
 export interface OperationRoutesOptions {
   readonly query: ServiceClient | null;
@@ -86,24 +82,15 @@ interface Operation {
 async function carriedOut(
   call: Call,
   { query, metrics }: OperationRoutesOptions,
-  operation: Operation,
+  { kind, path, request, tenant }: Operation,
 ): Promise<Record<string, unknown>> {
-  if (query === null) {
-    throw problem(
-      'not_available',
-      `The query service carries out a ${operation.kind}, and the control plane knows none. Set QUERY_URL.`,
-      { operation: operation.kind },
-    );
-  }
-  const answer = await query.request({
+  const text = await askQuery(call, query, {
+    operation: kind,
     method: 'POST',
-    path: `${operation.path}?tenant_id=${encodeURIComponent(operation.tenant)}`,
-    headers: callerHeaders(call.request),
-    body: JSON.stringify(operation.request),
-    timeoutMs: TIMEOUT_MS,
+    path,
+    body: JSON.stringify(request),
+    tenant,
+    onAnswered: (isDone) => metrics.countOperation(kind, isDone ? 'success' : 'refused'),
   });
-  const isDone = answer.status >= 200 && answer.status < 300;
-  metrics.countOperation(operation.kind, isDone ? 'success' : 'refused');
-  if (!isDone) throw upstreamProblem(query, answer);
-  return parsedObject(answer.text) ?? {};
+  return parsedObject(text) ?? {};
 }

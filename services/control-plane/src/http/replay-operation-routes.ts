@@ -2,15 +2,12 @@
  * Replays are watched and cancelled at the query service, which carries them out and keeps their records; the control plane keeps nothing. It shows them as operations
  * to administrators, and asks under the caller's own key.
  */
-import { problem } from '@allsource/shared/errors';
 import type { Call, Route } from '@allsource/service-kit/http';
 import { type Operation, replayOperation } from '../operations/replay-operation.ts';
 import { isRecord, parsedObject } from '../upstream/answer-members.ts';
-import { callerHeaders } from '../upstream/caller-headers.ts';
-import type { ServiceClient, ServiceRequest } from '../upstream/service-client.ts';
-import { upstreamProblem } from '../upstream/upstream-problem.ts';
+import { askQuery, type QueryQuestion } from '../upstream/ask-query.ts';
+import type { ServiceClient } from '../upstream/service-client.ts';
 
-const TIMEOUT_MS = 60_000;
 const BASE = '/api/v1/operations';
 
 /** Listing, watching and cancelling replays. */
@@ -65,22 +62,8 @@ function replayPath(call: Call): string {
 async function ask(
   call: Call,
   query: ServiceClient | null,
-  { method, path }: Pick<ServiceRequest, 'method' | 'path'>,
+  question: Pick<QueryQuestion, 'method' | 'path'>,
 ): Promise<Record<string, unknown>> {
-  const tenant = call.tenant();
-  if (query === null) {
-    throw problem(
-      'not_available',
-      'The query service carries out replays, and the control plane knows none. Set QUERY_URL.',
-      { operation: 'replay' },
-    );
-  }
-  const answer = await query.request({
-    method,
-    path: `${path}?tenant_id=${encodeURIComponent(tenant)}`,
-    headers: callerHeaders(call.request),
-    timeoutMs: TIMEOUT_MS,
-  });
-  if (answer.status < 200 || answer.status >= 300) throw upstreamProblem(query, answer);
-  return parsedObject(answer.text) ?? {};
+  const text = await askQuery(call, query, { operation: 'replay', ...question });
+  return parsedObject(text) ?? {};
 }

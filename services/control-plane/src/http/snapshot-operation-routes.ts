@@ -1,11 +1,8 @@
 /** Snapshots are kept by the query service, which also knows how far a run over all entities is: administrators are shown what it answers. */
-import { problem } from '@allsource/shared/errors';
 import type { Call, Route } from '@allsource/service-kit/http';
-import { callerHeaders } from '../upstream/caller-headers.ts';
+import { askQuery, callerParameters } from '../upstream/ask-query.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
-import { upstreamProblem } from '../upstream/upstream-problem.ts';
 
-const TIMEOUT_MS = 60_000;
 const BASE = '/api/v1/operations/snapshots';
 
 /** Listing snapshots, and watching a run that takes them. */
@@ -52,22 +49,7 @@ export function snapshotOperation(result: Record<string, unknown>): Record<strin
 
 /** Asks the query service with the parameters of the caller. */
 async function passOn(call: Call, query: ServiceClient | null, path: string): Promise<void> {
-  const tenant = call.tenant();
-  if (query === null) {
-    throw problem(
-      'not_available',
-      'The query service keeps the snapshots, and the control plane knows none. Set QUERY_URL.',
-      { operation: 'snapshot' },
-    );
-  }
-  const parameters = new URL(call.request.originalUrl, 'http://any').searchParams;
-  parameters.set('tenant_id', tenant);
-  const answer = await query.request({
-    method: 'GET',
-    path: `${path}?${parameters.toString()}`,
-    headers: callerHeaders(call.request),
-    timeoutMs: TIMEOUT_MS,
-  });
-  if (answer.status !== 200) throw upstreamProblem(query, answer);
-  call.json(200, answer.text);
+  const parameters = callerParameters(call);
+  const question = { operation: 'snapshot', method: 'GET', path, parameters } as const;
+  call.json(200, await askQuery(call, query, question));
 }

@@ -1,20 +1,6 @@
-import { isErrorCode, type Problem, problem } from '@allsource/shared/errors';
+import { isErrorCode, type Problem, problem, problemFacts } from '@allsource/shared/errors';
 import { isRecord, parsedObject } from './answer-members.ts';
 import type { ServiceAnswer, ServiceClient } from './service-client.ts';
-
-/** Members that every problem has; what is left over are facts, which are passed on. */
-const COMMON_MEMBERS: ReadonlySet<string> = new Set([
-  'error',
-  'message',
-  'type',
-  'title',
-  'status',
-  'detail',
-  'code',
-  'retryable',
-  'instance',
-  'traceId',
-]);
 
 /** The failure that another service has answered, as a problem of this one: same code, same words, same facts. */
 export function upstreamProblem(service: ServiceClient, answer: ServiceAnswer): Problem {
@@ -27,7 +13,7 @@ export function upstreamProblem(service: ServiceClient, answer: ServiceAnswer): 
       { upstream: service.name, upstream_status: answer.status },
     );
   }
-  const facts = Object.entries(body).filter(([name]) => !COMMON_MEMBERS.has(name));
+  const facts = Object.entries(problemFacts(body));
   const members = Object.fromEntries(facts.map(([name, fact]) => [name, asMember(fact)]));
   const detail = typeof body['detail'] === 'string' ? body['detail'] : `The service refused.`;
   return problem(code, detail, { ...members, upstream: service.name });

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type ProblemMembers, problem } from '@allsource/shared/errors';
-import { decodeJsonString, JsonScanner } from '@allsource/shared/json';
+import { decodeJsonString, JsonScanner, wholeNumberOf } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
   EVENT_TIMESTAMP_MIN,
@@ -292,8 +292,8 @@ export class EventReader {
     const span = this.#given('expected_version');
     if (span === null) return null;
     const text = this.#body.toString('latin1', span.start, span.end);
-    const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isSafeInteger(number)) return version(number);
+    const number = wholeNumberOf(text);
+    if (number !== null) return version(number);
     const detail = `'expected_version' is ${quoted(text)}; allowed is a whole number of at least 0, where 0 means that the entity has no events.`;
     throw this.fault('invalid_body', detail, { member: 'expected_version' });
   }

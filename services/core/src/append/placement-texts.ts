@@ -11,5 +11,10 @@ export function textsOf(events: readonly PlacementEvent[]): EventTexts {
       const { buffer, byteOffset, byteLength } = at(index).payload;
       return Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
     },
+    placePayload: (index, place) => {
+      place.bytes = at(index).payload;
+      place.start = 0;
+      place.end = place.bytes.length;
+    },
   };
 }

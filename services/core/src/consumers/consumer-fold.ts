@@ -1,5 +1,5 @@
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
-import { type Frame, parseSystemEvent, TypeFilter } from '@allsource/shared/protocol';
+import { type FoldedEvent, SystemFold, TypeFilter } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** A named reader with durable progress. */
@@ -27,33 +27,19 @@ export function unknownConsumer(tenant: string, id: string): Consumer {
  * The fold of the consumers of all tenants. A registration sets the filters and leaves the cursor; an acknowledgement raises the cursor and
  * never lowers it, so acknowledgements may reach the log in any order.
  */
-export class ConsumerFold implements LogFold {
+export class ConsumerFold extends SystemFold implements LogFold {
   readonly sectionName = 'consumers/1';
   /** By consumer id, then by tenant: a stream with an empty bearer asks which tenants have an id. */
   readonly #consumers = new Map<string, Map<string, Consumer>>();
-  #appliedPosition: Position = POSITION_ZERO;
 
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
-
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (!frame.isSystem) return;
-    const { tenant } = frame;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type === '_system.consumer.registered') {
-        const { consumer_id: id, event_type_filters: filters } = parsed.payload;
-        this.#put({ ...this.#current(tenant, id), filter: new TypeFilter(filters) });
-      } else if (parsed?.type === '_system.consumer.acknowledged') {
-        const current = this.#current(tenant, parsed.payload.consumer_id);
-        const cursor = position(Math.max(current.cursor, parsed.payload.position));
-        this.#put({ ...current, cursor });
-      }
+  protected override fold({ parsed, frame: { tenant } }: FoldedEvent): void {
+    if (parsed.type === '_system.consumer.registered') {
+      const { consumer_id: id, event_type_filters: filters } = parsed.payload;
+      this.#put({ ...this.#current(tenant, id), filter: new TypeFilter(filters) });
+    } else if (parsed.type === '_system.consumer.acknowledged') {
+      const current = this.#current(tenant, parsed.payload.consumer_id);
+      const cursor = position(Math.max(current.cursor, parsed.payload.position));
+      this.#put({ ...current, cursor });
     }
   }
 
@@ -66,12 +52,12 @@ export class ConsumerFold implements LogFold {
         cursor,
       ]),
     );
-    return [Buffer.from(JSON.stringify({ position: this.#appliedPosition, consumers: saved }))];
+    return [Buffer.from(JSON.stringify({ position: this.appliedPosition, consumers: saved }))];
   }
 
   load(part: Buffer): void {
     const saved = JSON.parse(part.toString()) as { position: Position; consumers: SavedConsumer[] };
-    this.#appliedPosition = saved.position;
+    this.standAt(saved.position);
     for (const [tenant, id, patterns, cursor] of saved.consumers)
       this.#put({ tenant, id, filter: new TypeFilter(patterns), cursor });
   }

@@ -15,8 +15,8 @@ import {
   position,
   positionAfter,
 } from '@allsource/shared/model';
-import { positionedEventJson } from '@allsource/shared/protocol';
 import type { SystemAppender } from '../append/append-port.ts';
+import { type EventTexts, STORED_TEXTS } from '../feed/event-texts.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { type Consumer, type ConsumerFold, unknownConsumer } from './consumer-fold.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -31,6 +31,12 @@ export interface ConsumerServiceOptions {
 export interface PolledEvent {
   readonly position: Position;
   readonly json: string;
+}
+
+/** How many events, and in which form. */
+export interface PollWish {
+  readonly limit: number;
+  readonly texts?: EventTexts;
 }
 
 export class ConsumerService {
@@ -90,19 +96,27 @@ export class ConsumerService {
    * The next events for a consumer behind its cursor, at most `limit` and about `LIMITS.pollCharactersMax` of text. The cursor
    * stays where it is.
    */
-  async poll(tenant: string, id: string, limit: number): Promise<PolledEvent[]> {
+  async poll(
+    tenant: string,
+    id: string,
+    { limit, texts = STORED_TEXTS }: PollWish,
+  ): Promise<PolledEvent[]> {
     const consumer = this.get(tenant, id);
     const { log } = this.#options;
     const { head } = log;
     const searched = this.#searchedThrough.get(consumer) ?? POSITION_ZERO;
     const after = position(Math.max(consumer.cursor, searched));
     if (after >= head || limit === 0) return [];
-    const events = await this.#collect(consumer, positionAfter(after, 1), limit);
+    const events = await this.#collect(consumer, positionAfter(after, 1), { limit, texts });
     this.#searchedThrough.set(consumer, position((events[0]?.position ?? head + 1) - 1));
     return events;
   }
 
-  async #collect(consumer: Consumer, from: Position, limit: number): Promise<PolledEvent[]> {
+  async #collect(
+    consumer: Consumer,
+    from: Position,
+    { limit, texts }: Required<PollWish>,
+  ): Promise<PolledEvent[]> {
     const matcher = new TenantMatcher(consumer.tenant);
     const events: PolledEvent[] = [];
     let characters = 0;
@@ -110,7 +124,8 @@ export class ConsumerService {
       if (!matcher.owns(frame)) continue;
       for (const event of frame.events()) {
         if (event.position < from || !consumer.filter.matches(event.type)) continue;
-        const json = positionedEventJson(event);
+        const text = texts.positioned(event);
+        const json = typeof text === 'string' ? text : await text;
         characters += json.length;
         if (events.length > 0 && characters > LIMITS.pollCharactersMax) return events;
         events.push({ position: event.position, json });

@@ -1,5 +1,5 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
-import { type DefinitionKind, type Frame, parseSystemEvent } from '@allsource/shared/protocol';
+import { type DefinitionKind, type FoldedEvent, SystemFold } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** A definition of a tenant: of which kind, and its name. */
@@ -15,43 +15,29 @@ type SavedChange = readonly [tenant: string, kind: DefinitionKind, name: string,
  * The fold of where each definition in force was last changed. Core knows no more of definitions: what they say stays in the log, and who carries them out
  * folds it from there.
  */
-export class DefinitionFold implements LogFold {
+export class DefinitionFold extends SystemFold implements LogFold {
   readonly sectionName = 'definitions/1';
   /** By tenant and kind, then by name. */
   readonly #changes = new Map<string, Map<string, SavedChange>>();
-  #appliedPosition: Position = POSITION_ZERO;
 
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
-
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (!frame.isSystem) return;
-    const { tenant } = frame;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type === '_system.definition.set') {
-        const { kind, name } = parsed.payload;
-        this.#put([tenant, kind, name, event.position]);
-      } else if (parsed?.type === '_system.definition.removed') {
-        const { kind, name } = parsed.payload;
-        this.#changes.get(placeOf(tenant, kind))?.delete(name);
-      }
+  protected override fold({ parsed, event, frame: { tenant } }: FoldedEvent): void {
+    if (parsed.type === '_system.definition.set') {
+      const { kind, name } = parsed.payload;
+      this.#put([tenant, kind, name, event.position]);
+    } else if (parsed.type === '_system.definition.removed') {
+      const { kind, name } = parsed.payload;
+      this.#changes.get(placeOf(tenant, kind))?.delete(name);
     }
   }
 
   save(): Buffer[] {
     const changes = [...this.#changes.values()].flatMap((byName) => [...byName.values()]);
-    return [Buffer.from(JSON.stringify({ position: this.#appliedPosition, changes }))];
+    return [Buffer.from(JSON.stringify({ position: this.appliedPosition, changes }))];
   }
 
   load(part: Buffer): void {
     const saved = JSON.parse(part.toString()) as { position: Position; changes: SavedChange[] };
-    this.#appliedPosition = saved.position;
+    this.standAt(saved.position);
     for (const change of saved.changes) this.#put(change);
   }
 

@@ -1,18 +1,11 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { gaugesOf } from '@allsource/service-kit/observability';
+import { Counter, type Registry } from 'prom-client';
 import type { FanOutStatus } from './nats-fan-out.ts';
 
 /** Shows the fan-out in core's metrics; `status` is read at each scrape. */
 export function registerFanOutMetrics(registry: Registry, status: () => FanOutStatus): void {
   const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  const gauge = gaugesOf(registry);
   const counter = (name: string, help: string, read: () => number) =>
     new Counter({
       name,

@@ -1,9 +1,11 @@
+import type { Upcasts } from '@allsource/schemas/upcasting';
 import { type Call, type Route, readJsonObject } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { EVENT_TYPE_BYTES_MAX, quoted } from '@allsource/shared/model';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
+import { askedTexts } from '../feed/event-texts.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 // A pattern is an event type and at most two characters more (".*").
@@ -11,7 +13,7 @@ const PATTERN_BYTES_MAX = EVENT_TYPE_BYTES_MAX + 2;
 const POLL_EVENTS_DEFAULT = 100;
 
 /** The routes of durable consumers. */
-export function consumerRoutes(consumers: ConsumerService): Route[] {
+export function consumerRoutes(consumers: ConsumerService, upcasts: Upcasts): Route[] {
   return [
     {
       method: 'POST',
@@ -32,7 +34,7 @@ export function consumerRoutes(consumers: ConsumerService): Route[] {
       path: '/api/v1/consumers/:consumerId/events',
       needs: 'read',
       summary: 'The next events behind the cursor of a consumer; the cursor stays.',
-      handle: (call) => poll(call, consumers),
+      handle: (call) => poll(call, consumers, upcasts),
     },
     {
       method: 'POST',
@@ -108,10 +110,12 @@ async function acknowledge(call: Call, consumers: ConsumerService): Promise<void
   });
 }
 
-async function poll(call: Call, consumers: ConsumerService): Promise<void> {
+async function poll(call: Call, consumers: ConsumerService, upcasts: Upcasts): Promise<void> {
   const limit =
     call.query.integer('limit', { min: 0, max: LIMITS.pageEventsMax }) ?? POLL_EVENTS_DEFAULT;
-  const events = await consumers.poll(call.tenant(), idOf(call), limit);
+  const texts = askedTexts(call.query, upcasts);
+  const events = await consumers.poll(call.tenant(), idOf(call), { limit, texts });
   const printed = events.map(({ json }) => json).join(',');
-  call.json(200, `{"events":[${printed}],"count":${events.length}}`);
+  const failures = texts.failures === null ? '' : `,"upcast_errors":${texts.failures}`;
+  call.json(200, `{"events":[${printed}],"count":${events.length}${failures}}`);
 }

@@ -10,206 +10,121 @@ import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
 export type QueryForward = (call: Call) => Promise<void>;
 
-interface QueryRoute {
-  /** GET unless said otherwise. */
-  readonly method?: Method;
-  /** Below /api/v1, and below /api for clients that write no version; the query service tells the two apart. */
-  readonly path: string;
-  readonly needs: RouteNeed;
-  readonly summary: string;
-}
+/** "METHOD /path" below /api/v1, and below /api for clients that write no version; the query service tells the two apart. */
+type QueryRoute = readonly [route: string, needs: RouteNeed, summary: string];
 
 const MANAGE = 'manage_pipelines';
-const ONE_PROJECTION = '/projections/:name';
 const API_BASES = ['/api/v1', '/api'] as const;
 
 /** Fixed paths stand before paths with parameters, and all of them before core's own `/events/:eventId`. */
 const OWNED_BY_QUERY: readonly QueryRoute[] = [
-  { path: '/events', needs: 'read', summary: 'Events as a list in a data member.' },
-  { path: '/events/recent', needs: 'read', summary: 'The newest events, newest first.' },
-  { path: '/events/entity/:entityId', needs: 'read', summary: 'The events of an entity.' },
-  { path: '/events/type/:eventType', needs: 'read', summary: 'The events of a type.' },
-  {
-    method: 'POST',
-    path: '/query',
-    needs: 'read',
-    summary: 'Events by a query that is a JSON document.',
-  },
-  { path: '/streams', needs: 'read', summary: 'Entities as streams, by their last event.' },
-  { path: '/event-types', needs: 'read', summary: 'Event types, most used first.' },
-  { path: '/compaction/stats', needs: 'read', summary: 'What compaction has done.' },
-  {
-    method: 'POST',
-    path: '/compaction/trigger',
-    needs: 'admin',
-    summary: 'Merges the Parquet files of the tenant.',
-  },
-  { path: '/parquet/files', needs: 'admin', summary: 'The Parquet files of the tenant.' },
-  { path: '/entities', needs: 'read', summary: 'Entities by the time of their last event.' },
-  {
-    path: '/entities/duplicates',
-    needs: 'read',
-    summary: 'Entities whose latest events agree in some payload fields.',
-  },
-  {
-    path: '/entities/:entityId/state',
-    needs: 'read',
-    summary: 'The state of an entity, now or as of an instant, with its history.',
-  },
-  {
-    path: '/entities/:entityId/snapshot',
-    needs: 'read',
-    summary: 'The current state of an entity.',
-  },
-  { path: '/projections', needs: 'read', summary: 'The projections of the tenant.' },
-  { path: '/projection-templates', needs: 'read', summary: 'Projections that need only a name.' },
-  { method: 'POST', path: '/projections', needs: MANAGE, summary: 'Creates a projection.' },
-  { path: ONE_PROJECTION, needs: 'read', summary: 'One projection.' },
-  { method: 'PATCH', path: ONE_PROJECTION, needs: MANAGE, summary: 'Changes a projection.' },
-  { method: 'PUT', path: ONE_PROJECTION, needs: MANAGE, summary: 'The same as PATCH.' },
-  { method: 'DELETE', path: ONE_PROJECTION, needs: MANAGE, summary: 'Deletes a projection.' },
-  ...['start', 'pause', 'stop', 'rollback'].map(
-    (word): QueryRoute => ({
-      method: 'POST',
-      path: `${ONE_PROJECTION}/${word}`,
-      needs: MANAGE,
-      summary: `Commands a projection: ${word}.`,
-    }),
-  ),
-  {
-    method: 'POST',
-    path: `${ONE_PROJECTION}/reset`,
-    needs: 'write',
-    summary: 'Folds all events of a projection again.',
-  },
-  {
-    path: `${ONE_PROJECTION}/parked`,
-    needs: 'read',
-    summary: 'Entities whose events wait because one of them cannot be folded.',
-  },
-  {
-    method: 'POST',
-    path: `${ONE_PROJECTION}/parked/retry`,
-    needs: 'write',
-    summary: 'Folds the waiting events of one entity, or of all, again.',
-  },
-  {
-    path: `${ONE_PROJECTION}/skipped`,
-    needs: 'read',
-    summary: 'Events that a projection has passed over because they cannot be folded.',
-  },
-  { path: '/analytics/frequency', needs: 'read', summary: 'Event counts in buckets of time.' },
-  { path: '/analytics/summary', needs: 'read', summary: 'Event counts by type and by entity.' },
-  {
-    path: '/analytics/correlation',
-    needs: 'read',
-    summary: 'How often events of two types come near each other on the same entity.',
-  },
-  { path: '/analytics/percentiles', needs: 'read', summary: 'Percentiles of a field.' },
-  { path: '/analytics/stddev', needs: 'read', summary: 'The spread of a field.' },
-  { path: '/analytics/sliding-window', needs: 'read', summary: 'Counts that slide.' },
-  { path: '/analytics/session-window', needs: 'read', summary: 'Events by session.' },
-  { path: '/analytics/cache/stats', needs: 'metrics', summary: 'Figures of a cache.' },
-  { path: '/schema-evolution/stats', needs: 'read', summary: 'Counts of schemas and upcasters.' },
-  {
-    path: '/schema-evolution/history/:eventType',
-    needs: 'read',
-    summary: 'The versions of a schema, and what each has changed.',
-  },
-  {
-    path: '/schema-evolution/schema/:eventType',
-    needs: 'read',
-    summary: 'The newest version of a schema, with a list of all versions.',
-  },
-  {
-    method: 'POST',
-    path: '/snapshots',
-    needs: 'write',
-    summary: 'Takes a snapshot of one entity, or begins to take one of each.',
-  },
-  { path: '/snapshots', needs: 'read', summary: 'Snapshots, the newest first.' },
-  {
-    path: '/snapshots/:entityId/latest',
-    needs: 'read',
-    summary: 'The newest snapshot of an entity, with its state.',
-  },
-  {
-    path: '/snapshots/runs/:runId',
-    needs: 'read',
-    summary: 'How far the snapshots of all entities have come.',
-  },
-  { method: 'POST', path: '/replay', needs: 'write', summary: 'Starts a replay.' },
-  { path: '/replay', needs: 'read', summary: 'The replays of the tenant, the newest first.' },
-  { path: '/replay/:replayId', needs: 'read', summary: 'How far a replay is.' },
-  {
-    method: 'DELETE',
-    path: '/replay/:replayId',
-    needs: 'write',
-    summary: 'Deletes the record of a replay that has ended.',
-  },
-  {
-    method: 'POST',
-    path: '/replay/preview',
-    needs: 'read',
-    summary: 'What a replay of a projection would read.',
-  },
-  {
-    method: 'POST',
-    path: '/replay/:replayId/cancel',
-    needs: 'write',
-    summary: 'Cancels a replay that has not ended.',
-  },
-  { path: '/pipelines/stats', needs: 'read', summary: 'What each pipeline has done.' },
-  {
-    method: 'POST',
-    path: '/pipelines',
-    needs: 'manage_pipelines',
-    summary: 'Registers a pipeline, or changes it.',
-  },
-  { path: '/pipelines', needs: 'read', summary: 'The pipelines of the tenant.' },
-  { path: '/pipelines/:pipelineId/stats', needs: 'read', summary: 'What a pipeline has done.' },
-  {
-    method: 'PUT',
-    path: '/pipelines/:pipelineId/reset',
-    needs: 'manage_pipelines',
-    summary: 'Begins a pipeline anew.',
-  },
-  { path: '/pipelines/:pipelineId/results', needs: 'read', summary: 'The rows of a pipeline.' },
-  {
-    path: '/pipelines/:pipelineId/dead-letters',
-    needs: 'read',
-    summary: 'Outputs of a pipeline that could not be written or delivered.',
-  },
-  {
-    method: 'POST',
-    path: '/pipelines/:pipelineId/dead-letters/retry',
-    needs: 'manage_pipelines',
-    summary: 'Tries dead letters of a pipeline again.',
-  },
-  {
-    path: '/pipelines/:pipelineId/failures',
-    needs: 'read',
-    summary: 'Events that a pipeline could not work with.',
-  },
-  { path: '/pipelines/:pipelineId', needs: 'read', summary: 'A pipeline as it was registered.' },
-  {
-    method: 'PUT',
-    path: '/pipelines/:pipelineId',
-    needs: 'manage_pipelines',
-    summary: 'Changes a pipeline.',
-  },
-  {
-    method: 'DELETE',
-    path: '/pipelines/:pipelineId',
-    needs: 'manage_pipelines',
-    summary: 'Removes a pipeline.',
-  },
-  {
-    method: 'POST',
-    path: '/projections/:name/rebuild',
-    needs: 'write',
-    summary: 'Rebuilds a projection beside the one that is read.',
-  },
+  ['GET /events', 'read', 'Events as a list in a data member.'],
+  ['GET /events/recent', 'read', 'The newest events, newest first.'],
+  ['GET /events/entity/:entityId', 'read', 'The events of an entity.'],
+  ['GET /events/type/:eventType', 'read', 'The events of a type.'],
+  ['POST /query', 'read', 'Events by a query that is a JSON document.'],
+  ['GET /streams', 'read', 'Entities as streams, by their last event.'],
+  ['GET /event-types', 'read', 'Event types, most used first.'],
+  ['GET /compaction/stats', 'read', 'What compaction has done.'],
+  ['POST /compaction/trigger', 'admin', 'Merges the Parquet files of the tenant.'],
+  ['GET /parquet/files', 'admin', 'The Parquet files of the tenant.'],
+  ['GET /entities', 'read', 'Entities by the time of their last event.'],
+  [
+    'GET /entities/duplicates',
+    'read',
+    'Entities whose latest events agree in some payload fields.',
+  ],
+  [
+    'GET /entities/:entityId/state',
+    'read',
+    'The state of an entity, now or as of an instant, with its history.',
+  ],
+  ['GET /entities/:entityId/snapshot', 'read', 'The current state of an entity.'],
+  ['GET /projections', 'read', 'The projections of the tenant.'],
+  ['GET /projection-templates', 'read', 'Projections that need only a name.'],
+  ['POST /projections', MANAGE, 'Creates a projection.'],
+  ['GET /projections/:name', 'read', 'One projection.'],
+  ['PATCH /projections/:name', MANAGE, 'Changes a projection.'],
+  ['PUT /projections/:name', MANAGE, 'The same as PATCH.'],
+  ['DELETE /projections/:name', MANAGE, 'Deletes a projection.'],
+  ['POST /projections/:name/start', MANAGE, 'Commands a projection: start.'],
+  ['POST /projections/:name/pause', MANAGE, 'Commands a projection: pause.'],
+  ['POST /projections/:name/stop', MANAGE, 'Commands a projection: stop.'],
+  ['POST /projections/:name/rollback', MANAGE, 'Commands a projection: rollback.'],
+  ['POST /projections/:name/reset', 'write', 'Folds all events of a projection again.'],
+  [
+    'GET /projections/:name/parked',
+    'read',
+    'Entities whose events wait because one of them cannot be folded.',
+  ],
+  [
+    'POST /projections/:name/parked/retry',
+    'write',
+    'Folds the waiting events of one entity, or of all, again.',
+  ],
+  [
+    'GET /projections/:name/skipped',
+    'read',
+    'Events that a projection has passed over because they cannot be folded.',
+  ],
+  ['GET /analytics/frequency', 'read', 'Event counts in buckets of time.'],
+  ['GET /analytics/summary', 'read', 'Event counts by type and by entity.'],
+  [
+    'GET /analytics/correlation',
+    'read',
+    'How often events of two types come near each other on the same entity.',
+  ],
+  ['GET /analytics/percentiles', 'read', 'Percentiles of a field.'],
+  ['GET /analytics/stddev', 'read', 'The spread of a field.'],
+  ['GET /analytics/sliding-window', 'read', 'Counts that slide.'],
+  ['GET /analytics/session-window', 'read', 'Events by session.'],
+  ['GET /analytics/cache/stats', 'metrics', 'Figures of a cache.'],
+  ['GET /schema-evolution/stats', 'read', 'Counts of schemas and upcasters.'],
+  [
+    'GET /schema-evolution/history/:eventType',
+    'read',
+    'The versions of a schema, and what each has changed.',
+  ],
+  [
+    'GET /schema-evolution/schema/:eventType',
+    'read',
+    'The newest version of a schema, with a list of all versions.',
+  ],
+  ['POST /snapshots', 'write', 'Takes a snapshot of one entity, or begins to take one of each.'],
+  ['GET /snapshots', 'read', 'Snapshots, the newest first.'],
+  ['GET /snapshots/:entityId/latest', 'read', 'The newest snapshot of an entity, with its state.'],
+  ['GET /snapshots/runs/:runId', 'read', 'How far the snapshots of all entities have come.'],
+  ['POST /replay', 'write', 'Starts a replay.'],
+  ['GET /replay', 'read', 'The replays of the tenant, the newest first.'],
+  ['GET /replay/:replayId', 'read', 'How far a replay is.'],
+  ['DELETE /replay/:replayId', 'write', 'Deletes the record of a replay that has ended.'],
+  ['POST /replay/preview', 'read', 'What a replay of a projection would read.'],
+  ['POST /replay/:replayId/cancel', 'write', 'Cancels a replay that has not ended.'],
+  ['GET /pipelines/stats', 'read', 'What each pipeline has done.'],
+  ['POST /pipelines', MANAGE, 'Registers a pipeline, or changes it.'],
+  ['GET /pipelines', 'read', 'The pipelines of the tenant.'],
+  ['GET /pipelines/:pipelineId/stats', 'read', 'What a pipeline has done.'],
+  ['PUT /pipelines/:pipelineId/reset', MANAGE, 'Begins a pipeline anew.'],
+  ['GET /pipelines/:pipelineId/results', 'read', 'The rows of a pipeline.'],
+  [
+    'GET /pipelines/:pipelineId/dead-letters',
+    'read',
+    'Outputs of a pipeline that could not be written or delivered.',
+  ],
+  [
+    'POST /pipelines/:pipelineId/dead-letters/retry',
+    MANAGE,
+    'Tries dead letters of a pipeline again.',
+  ],
+  ['GET /pipelines/:pipelineId/failures', 'read', 'Events that a pipeline could not work with.'],
+  ['GET /pipelines/:pipelineId', 'read', 'A pipeline as it was registered.'],
+  ['PUT /pipelines/:pipelineId', MANAGE, 'Changes a pipeline.'],
+  ['DELETE /pipelines/:pipelineId', MANAGE, 'Removes a pipeline.'],
+  [
+    'POST /projections/:name/rebuild',
+    'write',
+    'Rebuilds a projection beside the one that is read.',
+  ],
 ];
 
 /**
@@ -233,30 +148,20 @@ const SERVED_NOWHERE = [
 /** The routes that core hands to the query service. */
 export function forwardedRoutes(forward: QueryForward): Route[] {
   return API_BASES.flatMap((base) => [
-    ...OWNED_BY_QUERY.map(
-      ({ method = 'GET', path, needs, summary }): Route => ({
-        method,
-        path: base + path,
-        needs,
-        summary,
-        isForwarded: true,
-        handle: forward,
-      }),
-    ),
+    ...OWNED_BY_QUERY.map(([route, needs, summary]): Route => {
+      return { ...placed(base, route), needs, summary, isForwarded: true, handle: forward };
+    }),
     ...SERVED_NOWHERE.map((route): Route => {
-      const [method, path] = route.split(' ') as [Method, string];
-      const summary = 'Not available.';
-      return {
-        method,
-        path: base + path,
-        needs: 'authenticated',
-        summary,
-        isForwarded: true,
-        doc: NOT_AVAILABLE_DOC,
-        handle: forward,
-      };
+      const words = { needs: 'authenticated', summary: 'Not available.' } as const;
+      const doc = NOT_AVAILABLE_DOC;
+      return { ...placed(base, route), ...words, isForwarded: true, doc, handle: forward };
     }),
   ]);
+}
+
+function placed(base: string, route: string): Pick<Route, 'method' | 'path'> {
+  const [method, path] = route.split(' ') as [Method, string];
+  return { method, path: base + path };
 }
 
 /** How core forwards to the query service; null where it does not know one. */

@@ -10,11 +10,11 @@ import type { Principal } from '@allsource/shared/access';
 import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
+import { Parameters } from '@allsource/shared/protocol';
 import {
   allowLongRequest,
   type Guard,
   isNdjson,
-  Parameters,
   sendProblem,
   type TenantResolver,
   toProblem,

@@ -202,8 +202,9 @@ async function setEnforcement(call: Call, schemas: SchemaService): Promise<void>
     'mode',
     'enforcement',
   ]);
-  await schemas.setEnforcement(call.pathParameter('tenantId'), enforcement);
-  call.empty(204);
+  const tenantId = call.pathParameter('tenantId');
+  await schemas.setEnforcement(tenantId, enforcement);
+  call.json(200, { tenant_id: tenantId, schema_enforcement: enforcement });
 }
 
 /** The word of a list that a body says under one of several names, in any case. */
@@ -218,7 +219,8 @@ function oneOf<T extends string>(
     (known) => typeof said === 'string' && known.toLowerCase() === said.toLowerCase(),
   );
   if (word !== undefined) return word;
-  const given = said === undefined ? 'missing' : quoted(JSON.stringify(said));
+  const given =
+    said === undefined ? 'missing' : quoted(typeof said === 'string' ? said : JSON.stringify(said));
   throw problem('invalid_body', `'${name}' is ${given}; allowed are ${words.join(', ')}.`, {
     pointer: `/${name}`,
     allowed: words,

@@ -7,13 +7,15 @@
  * The heartbeat is a comment. Where events were filtered out since the last one, it is followed by an `id` without data: that moves a client's
  * `Last-Event-ID` on without an event, so a reconnect does not search the same stretch again.
  */
+import type { Upcasts } from '@allsource/schemas/upcasting';
 import type { Call, Route } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, positionAfter, quoted } from '@allsource/shared/model';
-import { type Frame, positionedEventJson, TypeFilter } from '@allsource/shared/protocol';
+import { type Frame, TypeFilter } from '@allsource/shared/protocol';
 import { EventFilter } from '../feed/event-filter.ts';
+import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -26,6 +28,8 @@ const RECONNECT_MS = 1_000;
 
 export interface SseRoutesOptions {
   readonly log: DurableLog;
+  /** Brings payloads into the form that a reader asks for. */
+  readonly upcasts: Upcasts;
   readonly connections: LiveConnections;
   readonly authenticate: Authenticate;
   readonly logger: Logger;
@@ -50,8 +54,9 @@ async function follow(call: Call, options: SseRoutesOptions): Promise<void> {
   const right = rightOf(call.request, call.tenant(), authenticate);
   const after = positionAsked(call, log.head) ?? log.head;
   const filter = filterAsked(call);
+  const texts = askedTexts(call.query, options.upcasts);
   connections.requireRoom();
-  const connection = new SseConnection({ ...options, call, right, after, filter });
+  const connection = new SseConnection({ ...options, call, right, after, filter, texts });
   connections.add(connection);
   try {
     await connection.run();
@@ -102,6 +107,7 @@ interface SseConnectionOptions extends SseRoutesOptions {
   readonly right: LiveRight;
   readonly after: Position;
   readonly filter: EventFilter;
+  readonly texts: EventTexts;
 }
 
 class SseConnection implements LiveConnection {
@@ -140,10 +146,12 @@ class SseConnection implements LiveConnection {
 
   async #sendFrame(frame: Frame): Promise<boolean> {
     if (!this.#matcher.owns(frame)) return true;
-    const { filter, call } = this.#options;
+    const { filter, call, texts } = this.#options;
     for (const event of frame.events()) {
       if (event.position <= this.#sent || !filter.matches(event)) continue;
-      const text = `id: ${event.position}\ndata: ${dataLines(positionedEventJson(event))}\n\n`;
+      const json = texts.positioned(event);
+      const data = dataLines(typeof json === 'string' ? json : await json);
+      const text = `id: ${event.position}\ndata: ${data}\n\n`;
       this.#sent = event.position;
       this.#writtenAt = performance.now();
       if (!(await writeWithBackPressure(call.response, text))) return false;

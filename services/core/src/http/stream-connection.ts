@@ -16,13 +16,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, positionAfter } from '@allsource/shared/model';
-import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { WebSocket } from 'ws';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import { EventFilter } from '../feed/event-filter.ts';
+import type { EventTexts } from '../feed/event-texts.ts';
 import { LagQueue } from '../feed/lag-queue.ts';
-import { liveEventText } from '../feed/live-event-text.ts';
+import { LiveFrame } from '../feed/live-frame.ts';
 import { parseSubscribeFrame } from '../feed/subscribe-frame.ts';
+import { textMessage } from '../feed/text-message.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -60,6 +61,8 @@ export interface StreamConnectionOptions {
   readonly right: LiveRight;
   /** The consumer whose missed events are replayed first; null = only what comes. */
   readonly consumer: Consumer | null;
+  /** The form of the events. */
+  readonly texts: EventTexts;
   readonly logger: Logger;
   readonly pacing: StreamPacing;
 }
@@ -114,47 +117,58 @@ export class StreamConnection implements LiveConnection {
     while (this.#tail.position < this.#replayEnd) {
       const frame = await this.#tail.next();
       if (frame === null) return;
-      for (const event of this.#own(frame)) {
-        if (!filter.matches(event)) continue;
+      if (!this.#matcher.owns(frame)) continue;
+      const live = LiveFrame.of(frame);
+      for (const event of live.events) {
+        if (event.position <= this.#after || !filter.matches(event)) continue;
         if (!this.#socket.isReady) await this.#socket.ready();
-        this.#socket.send(
-          `{"type":"replay","position":${event.position},"event":${liveEventText(event)}}`,
-        );
+        const text = await this.#options.texts.bare(event);
+        this.#sendText(`{"type":"replay","position":${event.position},"event":${text}}`);
         replayed += 1;
         if (this.#isTurnOver()) await setImmediate();
       }
     }
-    this.#socket.send(`{"type":"replay_complete","replayed":${replayed}}`);
+    this.#sendText(`{"type":"replay_complete","replayed":${replayed}}`);
   }
 
   async #follow(): Promise<void> {
     for (;;) {
       const frame = await this.#tail.next(this.#lag === null ? undefined : LAG_POLL_MS);
       if (this.#tail.isClosed) return;
-      if (frame !== null) {
-        for (const event of this.#own(frame)) {
-          if (this.#liveFilter.matches(event)) await this.#deliver(liveEventText(event));
+      if (frame !== null && this.#matcher.owns(frame)) {
+        const live = LiveFrame.of(frame);
+        for (const event of live.events) {
+          if (event.position <= this.#after || !this.#liveFilter.matches(event)) continue;
+          const message = this.#options.texts.message(event);
+          if (!this.#isFlowing) await this.#untilFlowing();
+          this.#deliver(message instanceof Promise ? await message : message);
+          if (this.#isTurnOver()) await setImmediate();
         }
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);
     }
   }
 
-  *#own(frame: Frame): Generator<FrameEvent> {
-    if (!this.#matcher.owns(frame)) return;
-    for (const event of frame.events()) if (event.position > this.#after) yield event;
+  #sendText(text: string): void {
+    this.#socket.send(textMessage(text));
   }
 
-  /** Sends the text of a live event, or keeps it while the client lags. */
-  async #deliver(text: string): Promise<void> {
+  /** True while the client takes what it is sent. Then nothing is awaited for a message: with many clients that costs more than all else but the system call. */
+  get #isFlowing(): boolean {
+    return this.#lag === null && this.#socket.isReady;
+  }
+
+  /** Waits until the client takes more; one that takes nothing for too long lags from then on. */
+  async #untilFlowing(): Promise<void> {
+    if (this.#lag !== null) return;
     const { slowMs } = this.#options.pacing;
-    if (this.#lag === null && !(await this.#socket.readyWithin(slowMs))) this.#lag = new LagQueue();
-    if (this.#lag !== null) {
-      this.#lag.push(text);
-      return;
-    }
-    this.#socket.send(text);
-    if (this.#isTurnOver()) await setImmediate();
+    if (!(await this.#socket.readyWithin(slowMs))) this.#lag = new LagQueue();
+  }
+
+  /** Sends a live event, or keeps it while the client lags. */
+  #deliver(message: Buffer): void {
+    if (this.#lag === null) this.#socket.send(message);
+    else this.#lag.push(message);
   }
 
   async #recover(lag: LagQueue): Promise<void> {
@@ -162,9 +176,13 @@ export class StreamConnection implements LiveConnection {
     const { tenant } = this.#options.right;
     if (lag.missed > 0) {
       this.#options.logger.warn({ tenant, missed: lag.missed }, 'a slow subscriber missed events');
-      this.#socket.send(`{"type":"lagged","missed":${lag.missed}}`);
+      this.#sendText(`{"type":"lagged","missed":${lag.missed}}`);
     }
-    for (const text of lag.texts) await this.#deliver(text);
+    for (const message of lag.messages) {
+      if (!this.#isFlowing) await this.#untilFlowing();
+      this.#deliver(message);
+      if (this.#isTurnOver()) await setImmediate();
+    }
   }
 
   /** True after each stretch of events, when the other work of the process is to have its turn. */

@@ -9,23 +9,22 @@
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import {
-  Parameters,
-  type Route,
-  type TenantResolver,
-  toProblem,
-} from '@allsource/service-kit/http';
+import type { Upcasts } from '@allsource/schemas/upcasting';
+import { type Route, type TenantResolver, toProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { presentedSecret } from '@allsource/shared/access';
 import {
   type Problem,
   PROBLEM_CONTENT_TYPE,
   problem,
+  problemHeaders,
   problemToWire,
 } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
+import { Parameters } from '@allsource/shared/protocol';
 import { WebSocketServer } from 'ws';
+import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
 import type { DurableLog } from '../read/durable-log.ts';
@@ -42,6 +41,8 @@ const STREAM_PATH = '/api/v1/events/stream';
 
 export interface StreamSocketOptions {
   readonly log: DurableLog;
+  /** Brings payloads into the form that a reader asks for. */
+  readonly upcasts: Upcasts;
   readonly consumers: ConsumerService;
   readonly consumerFold: ConsumerFold;
   readonly connections: LiveConnections;
@@ -56,6 +57,7 @@ export interface StreamSocketOptions {
 interface Admission {
   readonly right: LiveRight;
   readonly consumerId: string | null;
+  readonly texts: EventTexts;
 }
 
 /** A WebSocket and what it writes to. */
@@ -134,7 +136,7 @@ export class StreamSocket {
       this.#rightOfPrincipal(request, parameters.text('tenant_id'));
     // An id that breaks the rules is refused before the upgrade.
     if (consumerId !== null) this.#options.consumers.get(right.tenant, consumerId);
-    return { right, consumerId };
+    return { right, consumerId, texts: askedTexts(parameters, this.#options.upcasts) };
   }
 
   #rightOfPrincipal(request: IncomingMessage, requestedTenant: string | null): LiveRight {
@@ -150,10 +152,10 @@ export class StreamSocket {
     return tenant === undefined || another !== undefined ? null : { tenant, fault: () => null };
   }
 
-  async #serve(ends: SocketEnds, { right, consumerId }: Admission): Promise<void> {
+  async #serve(ends: SocketEnds, { right, consumerId, texts }: Admission): Promise<void> {
     const { log, consumers, connections, logger, pacing = STREAM_PACING } = this.#options;
     const consumer = consumerId === null ? null : consumers.get(right.tenant, consumerId);
-    const stream = new StreamConnection({ ...ends, log, right, consumer, logger, pacing });
+    const stream = new StreamConnection({ ...ends, log, right, consumer, texts, logger, pacing });
     ends.socket.once('close', () => connections.remove(stream));
     connections.add(stream);
     await stream.run();
@@ -185,8 +187,7 @@ function refuse(socket: Duplex, failure: Problem): void {
     `content-type: ${PROBLEM_CONTENT_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
-    ...(failure.status === 401 ? ['www-authenticate: Bearer realm="allsource"'] : []),
-    ...(failure.status === 503 ? ['retry-after: 1'] : []),
+    ...Object.entries(problemHeaders(failure)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.once('finish', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);

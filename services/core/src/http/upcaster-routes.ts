@@ -130,6 +130,8 @@ async function bodyOf(call: Call, bytesMax: number): Promise<Buffer> {
 }
 
 async function remove(call: Call, upcasters: UpcasterService): Promise<void> {
-  await upcasters.remove(keyOf(call), fromVersionOf(call));
-  call.empty(204);
+  const key = keyOf(call);
+  const fromVersion = fromVersionOf(call);
+  await upcasters.remove(key, fromVersion);
+  call.json(200, { subject: key.subject, from_version: fromVersion, deleted: true });
 }

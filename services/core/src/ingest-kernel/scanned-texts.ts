@@ -1,7 +1,7 @@
 /** The texts of a scanned request, straight from the kernel's memory. They are read in their order, so what is found for one event mostly holds for the next. */
 import { isAscii } from 'node:buffer';
 import type { ScannedRequest } from '../append/commit-builder.ts';
-import type { EventTexts } from '../append/event-texts.ts';
+import type { EventTexts, PayloadPlace } from '../append/event-texts.ts';
 import { EVENT_BYTES, INPUT } from './kernel-memory.ts';
 
 // Members of a record, in words of 32 bits; kernel/assembly/layout.ts draws it.
@@ -76,6 +76,13 @@ export class ScannedTexts implements EventTexts {
       this.#windowStart = start;
     }
     return this.#window.substring(start - this.#windowStart, end - this.#windowStart);
+  }
+
+  placePayload(index: number, place: PayloadPlace): void {
+    const at = index * WORDS;
+    place.bytes = this.#bytes;
+    place.start = INPUT + (this.#records[at + PAYLOAD_AT] as number);
+    place.end = place.start + (this.#records[at + PAYLOAD_BYTES] as number);
   }
 
   /** True when the bytes of the input are its characters. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@allsource/shared/errors';
-import type { HttpMetrics } from '@allsource/service-kit/observability';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { type AddGauge, gaugesOf, type HttpMetrics } from '@allsource/service-kit/observability';
+import { Counter, Histogram } from 'prom-client';
 
 const SYNC_BUCKETS_S = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1,
@@ -106,7 +106,7 @@ export class CoreMetrics {
       buckets: GROUP_BUCKETS,
       registers,
     });
-    defineGauges(registers, gauges);
+    defineGauges(gaugesOf(registry), gauges);
   }
 
   readonly #types = new Set<string>();
@@ -155,16 +155,7 @@ export class CoreMetrics {
   }
 }
 
-function defineGauges(registers: HttpMetrics['registry'][], gauges: CoreGauges): void {
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+function defineGauges(gauge: AddGauge, gauges: CoreGauges): void {
   gauge('allsource_log_head_position', 'Position of the last durable event.', gauges.head);
   gauge('allsource_entities_total', 'Entities with events.', gauges.entities);
   gauge('allsource_storage_entities_total', 'Entities with events.', gauges.entities);

@@ -1,5 +1,5 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
-import { type Frame, parseSystemEvent } from '@allsource/shared/protocol';
+import { type FoldedEvent, SystemFold } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** The states of one projection: by entity, the position of the event that holds the newest state. */
@@ -36,34 +36,21 @@ export interface StatePage {
  * The fold of all projection states. It keeps where each state lies and not the state: what core holds in memory grows with the number of
  * states and not with their size.
  */
-export class ProjectionStateFold implements LogFold {
+export class ProjectionStateFold extends SystemFold implements LogFold {
   readonly sectionName = 'states/1';
   readonly #tenants = new Map<string, Map<string, ProjectionStates>>();
-  #appliedPosition: Position = POSITION_ZERO;
 
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
-
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (!frame.isSystem) return;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type !== '_system.projection_state.saved') continue;
-      const { projection, entity_id: entity } = parsed.payload;
-      const states = this.#statesForWriting(frame.tenant, projection);
-      if (!states.positions.has(entity)) states.sorted = null;
-      states.positions.set(entity, event.position);
-    }
+  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+    if (parsed.type !== '_system.projection_state.saved') return;
+    const { projection, entity_id: entity } = parsed.payload;
+    const states = this.#statesForWriting(frame.tenant, projection);
+    if (!states.positions.has(entity)) states.sorted = null;
+    states.positions.set(entity, event.position);
   }
 
   /** A state's position may be newer than the moment of the call; folding its event again sets it to the same. */
   save(): Iterable<Buffer> {
-    return this.#parts(this.#appliedPosition);
+    return this.#parts(this.appliedPosition);
   }
 
   *#parts(position: Position): Generator<Buffer> {
@@ -82,7 +69,7 @@ export class ProjectionStateFold implements LogFold {
 
   load(part: Buffer): void {
     const saved = JSON.parse(part.toString()) as { position?: Position; rows?: SavedRow[] };
-    this.#appliedPosition = saved.position ?? this.#appliedPosition;
+    if (saved.position !== undefined) this.standAt(saved.position);
     for (const [tenant, projection, entity, at] of saved.rows ?? [])
       this.#statesForWriting(tenant, projection).positions.set(entity, at);
   }

@@ -79,7 +79,7 @@ export class LogTail {
       const queued = this.#takeQueued();
       const frame = queued ?? (await this.#readOn());
       // An iterator that the queue has overtaken is of no use.
-      if (queued !== null) await this.#endHistory();
+      if (queued !== null && this.#history !== null) await this.#endHistory();
       if (this.#isClosed) return null;
       if (frame !== null) {
         this.#wanted = positionAfter(frame.lastPosition, 1);

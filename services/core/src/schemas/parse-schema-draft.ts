@@ -33,7 +33,8 @@ export function textMember(
 ): string {
   const value = valueOf(members, name) ?? valueOf(members, otherName);
   if (typeof value === 'string') return value;
-  throw invalid(name, `'${name}' must be a text.`);
+  const fault = value === null ? 'is missing; it' : `is ${quoted(JSON.stringify(value))}; it`;
+  throw invalid(name, `'${name}' ${fault} must be a text, the event type.`);
 }
 
 function valueOf(members: ReadonlyMap<string, string>, name: string): unknown {

@@ -45,6 +45,17 @@ describe('a single append', () => {
     expect(({} as Record<string, unknown>).p).toBeUndefined();
   });
 
+  it.each([
+    ['3', 3],
+    ['3.0', 3],
+    ['30e-1', 3],
+    ['-0', 0],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ])('takes %s for the whole number that it is, as its schema does', (text, expectedVersion) => {
+    const body = JSON.stringify({ ...GOOD, expected_version: '?' }).replace('"?"', text);
+    expect(single(body)).toMatchObject({ events: [{ expectedVersion }] });
+  });
+
   it('takes null for an absent optional member', () => {
     const request = single(
       JSON.stringify({
@@ -81,6 +92,11 @@ describe('a single append', () => {
     [JSON.stringify({ ...GOOD, expected_version: -1 }), 'invalid_body'],
     [JSON.stringify({ ...GOOD, expected_version: 1.5 }), 'invalid_body'],
     [JSON.stringify({ ...GOOD, expected_version: '1' }), 'invalid_body'],
+    [
+      '{"event_type":"a","entity_id":"e","payload":1,"expected_version":9007199254740993}',
+      'invalid_body',
+    ],
+    ['{"event_type":"a","entity_id":"e","payload":1,"expected_version":1e400}', 'invalid_body'],
     [JSON.stringify({ ...GOOD, timestamp: 'yesterday' }), 'invalid_timestamp'],
     [JSON.stringify({ ...GOOD, timestamp: 1700000000 }), 'invalid_body'],
     [JSON.stringify({ ...GOOD, timestamp: '2100-01-01T00:00:00Z' }), 'future_timestamp'],

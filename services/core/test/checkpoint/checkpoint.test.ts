@@ -17,7 +17,7 @@ import {
 } from './checkpoint-world.ts';
 
 const IS_LONG = process.env['ALLSOURCE_TEST_FAULTS'] === 'long';
-const SEEDS = IS_LONG ? 200 : 6;
+const SEEDS = IS_LONG ? 200 : 4;
 const CRASH_SEEDS = IS_LONG ? 20 : 2;
 const NOW = micros(1_800_000_000_000_000);
 
@@ -187,13 +187,15 @@ describe('a checkpoint that is not as it was written', () => {
     await load(folder.disk);
     const random = new SeededRandom(9);
     const bytes = folder.disk.bytes(name);
-    for (let at = 0; at < bytes.length; at++) {
+    // The short run leaves out up to two bytes between those that it looks at; no field is as short.
+    const step = (most: number) => (IS_LONG ? 1 : 1 + random.below(most));
+    for (let at = 0; at < bytes.length; at += step(3)) {
       const bit = 1 << random.below(8);
       bytes[at] = (bytes[at] ?? 0) ^ bit;
       await expect(load(folder.disk)).rejects.toMatchObject({ name: 'UnusableCheckpoint' });
       bytes[at] = (bytes[at] ?? 0) ^ bit;
     }
-    for (let length = 0; length < bytes.length; length++) {
+    for (let length = 0; length < bytes.length; length += step(7)) {
       const disk = folder.disk.afterKill();
       disk.cut(name, length);
       await expect(load(disk)).rejects.toMatchObject({ name: 'UnusableCheckpoint' });
@@ -201,9 +203,7 @@ describe('a checkpoint that is not as it was written', () => {
     const file = await folder.disk.open(name, 'write');
     file.writeNow([Buffer.from('x')], bytes.length);
     await expect(load(folder.disk)).rejects.toMatchObject({ name: 'UnusableCheckpoint' });
-    console.log(
-      `a checkpoint of ${bytes.length} bytes: each byte flipped, each length cut, seed 9`,
-    );
+    console.log(`a checkpoint of ${bytes.length} bytes: flipped and cut all over, seed 9`);
   });
 
   /** Each case spoils the newest checkpoint, or what it belongs to; the start then comes from the older one, or from the whole log. */

@@ -3,6 +3,7 @@
  * acknowledged append as "<last position> <checksum> <key>" before the next one begins.
  */
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { assert, must } from '@allsource/shared/lang';
 import { SeededRandom } from '@allsource/testkit';
 import { openCore } from './open-core.ts';
@@ -11,6 +12,8 @@ const STDOUT = 1;
 const [folder, seed] = process.argv.slice(2);
 const random = new SeededRandom(Number(seed));
 const { journal } = await openCore(must(folder, 'a folder'), { checkpointBytes: 16_384 });
+// It never ends by itself, which is when Node would keep what it has compiled.
+flushCompileCache();
 for (let serial = 0; ; serial++) {
   const key = `key-${seed}-${serial}`;
   const isSystem = random.below(10) === 0;

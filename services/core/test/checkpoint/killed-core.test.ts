@@ -9,7 +9,7 @@ import { temporaryFolder } from '../log/temporary-folder.ts';
 import { openCore } from './open-core.ts';
 
 const CHILD = fileURLToPath(new URL('./checkpointing-child.ts', import.meta.url));
-const KILLS = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 200 : 6;
+const KILLS = process.env['ALLSOURCE_TEST_FAULTS'] === 'long' ? 200 : 4;
 
 interface Acknowledged {
   readonly position: number;

@@ -12,7 +12,7 @@ describe('a durable consumer', () => {
   afterEach(() => core.close());
 
   const get = async (key: string, id: string) =>
-    (await core.ask(key, `/api/v1/consumers/${encodeURIComponent(id)}`)).json;
+    (await core.ask(key, `/api/v1/consumers/${encodeURIComponent(id)}`)).body;
   const register = (key: string, body: unknown) =>
     core.ask(key, 'POST /api/v1/consumers', { body });
   const ack = (key: string, id: string, position: unknown) =>
@@ -35,7 +35,7 @@ describe('a durable consumer', () => {
       event_type_filters: ['order.*', 'x.y'],
     });
     expect(first.status).toBe(200);
-    expect(first.json).toEqual({
+    expect(first.body).toEqual({
       consumer_id: 'c',
       event_type_filters: ['order.*', 'x.y'],
       cursor_position: null,
@@ -43,7 +43,7 @@ describe('a durable consumer', () => {
     await ack(KEYS.acme, 'c', core.log.head - 1);
     const cursor = (await get(KEYS.acme, 'c')).cursor_position;
     const again = await register(KEYS.acme, { consumer_id: 'c' });
-    expect(again.json).toEqual({
+    expect(again.body).toEqual({
       consumer_id: 'c',
       event_type_filters: [],
       cursor_position: cursor,
@@ -73,11 +73,11 @@ describe('a durable consumer', () => {
     const { head } = core.log;
     const answer = await ack(KEYS.acme, 'c', head + 1);
     expect(answer.status).toBe(400);
-    expect(answer.json.error).toBe(
+    expect(answer.body.error).toBe(
       `Invalid input: Position ${head + 1} is beyond the latest event offset ${head}`,
     );
-    expect((await ack(KEYS.acme, 'c', 0)).json).toMatchObject({ status: 'ok', position: 0 });
-    expect((await ack(KEYS.acme, 'c', head)).json).toMatchObject({
+    expect((await ack(KEYS.acme, 'c', 0)).body).toMatchObject({ status: 'ok', position: 0 });
+    expect((await ack(KEYS.acme, 'c', head)).body).toMatchObject({
       status: 'ok',
       consumer_id: 'c',
       position: head,
@@ -121,24 +121,24 @@ describe('a durable consumer', () => {
       { type: 'order.sent' },
     ]);
     const poll = (query: string) => core.ask(KEYS.acme, `/api/v1/consumers/c/events${query}`);
-    const { json, text } = await poll('?limit=2');
-    expect(json.count).toBe(2);
-    expect(json.events.map((event: { position: number }) => event.position)).toEqual([
+    const { body, text } = await poll('?limit=2');
+    expect(body.count).toBe(2);
+    expect(body.events.map((event: { position: number }) => event.position)).toEqual([
       frame.position,
       frame.position + 2,
     ]);
     expect(text).toContain('"payload":{"n":1.0}');
-    expect(json.events[0]).toMatchObject({ event_type: 'order.placed', version: 1 });
+    expect(body.events[0]).toMatchObject({ event_type: 'order.placed', version: 1 });
     await ack(KEYS.acme, 'c', frame.position + 2);
-    expect((await poll('')).json.events).toMatchObject([{ event_type: 'order.sent' }]);
+    expect((await poll('')).body.events).toMatchObject([{ event_type: 'order.sent' }]);
     await ack(KEYS.acme, 'c', frame.lastPosition);
-    expect((await poll('')).json).toEqual({ events: [], count: 0 });
+    expect((await poll('')).body).toEqual({ events: [], count: 0 });
   });
 
   it('does not search the log twice for a consumer that has nothing to see', async () => {
     await register(KEYS.acme, { consumer_id: 'c', event_type_filters: ['rare'] });
     for (let i = 0; i < 100; i++) core.log.append('acme', [{}]);
-    const poll = async () => (await core.ask(KEYS.acme, '/api/v1/consumers/c/events')).json.count;
+    const poll = async () => (await core.ask(KEYS.acme, '/api/v1/consumers/c/events')).body.count;
     expect(await poll()).toBe(0);
     const read = core.log.framesRead;
     core.log.append('acme', [{ type: 'rare' }]);
@@ -156,9 +156,9 @@ describe('a durable consumer', () => {
     });
     core.log.append('acme', [{}]);
     const polled = await core.ask(KEYS.globex, '/api/v1/consumers/c/events');
-    expect(polled.json.count).toBe(0);
+    expect(polled.body.count).toBe(0);
     const asAdmin = await core.ask(KEYS.admin, '/api/v1/consumers/c?tenant_id=acme');
-    expect(asAdmin.json.cursor_position).toBe(3);
+    expect(asAdmin.body.cursor_position).toBe(3);
   });
 
   it('is changed only by who may write', async () => {

@@ -41,7 +41,7 @@ function powerLossAt(disk: SimulatedDisk, random: SeededRandom): PowerLoss {
 describe('R2: a loss of power', () => {
   it('at any call, of appends, rolls and recoveries, loses no acknowledged event', async () => {
     const counts = { losses: 0, 'in an append': 0, 'in a recovery': 0, 'events kept': 0 };
-    const seeds = await eachSeed({ file: FILE, short: 250, long: 10_000 }, async (seed) => {
+    const seeds = await eachSeed({ file: FILE, short: 120, long: 10_000 }, async (seed) => {
       const random = new SeededRandom(seed);
       const segmentBytes = (2 + random.below(4)) * PAGE_BYTES;
       let disk = new SimulatedDisk();

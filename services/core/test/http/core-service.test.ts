@@ -1,80 +1,24 @@
 /** Core as a whole, in this process, on a free port and a real folder: access, tenants, appends and restarts over real sockets. */
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Parameters } from '@allsource/service-kit/http';
+import { Parameters } from '@allsource/shared/protocol';
 import { auditParameters, auditRoutes } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { INGEST_ROUTES } from '../../src/http/append-route.ts';
+import { CoreWorld, KEY } from '../support/core-world.ts';
 
-const KEY = 'bootstrap-key-of-the-test';
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-characters';
 const EVENT = { event_type: 'order.placed', entity_id: 'order-1', payload: { total: 42 } };
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
-}
+let world: CoreWorld;
 
-class World {
-  readonly folder = mkdtempSync(join(tmpdir(), 'allsource-core-'));
-  service: CoreService | null = null;
+afterEach(() => world.remove());
 
-  async start(over: Record<string, string> = {}): Promise<CoreService> {
-    const config = readCoreConfig({
-      ALLSOURCE_DATA_DIR: this.folder,
-      CORE_PORT: '0',
-      ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
-      ALLSOURCE_LOG_LEVEL: 'silent',
-      ALLSOURCE_SEGMENT_BYTES: String(1024 * 1024),
-      JWT_SECRET,
-      ...over,
-    });
-    this.service = await createCoreService(config);
-    return this.service;
-  }
-
-  async ask(
-    method: string,
-    path: string,
-    options: { body?: unknown; key?: string | null; headers?: Record<string, string> } = {},
-  ): Promise<Answer> {
-    const { body, key = KEY, headers } = options;
-    const response = await fetch(`${this.service?.url}${path}`, {
-      method,
-      headers: {
-        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined
-        ? {}
-        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : null,
-    };
-  }
-
-  async restart(over: Record<string, string> = {}): Promise<void> {
-    await this.service?.close();
-    await this.start(over);
-  }
-
-  async remove(): Promise<void> {
-    await this.service?.close();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
+async function start(over: Record<string, string> = {}): Promise<CoreService> {
+  world = await CoreWorld.start({ JWT_SECRET, ...over });
+  return world.service;
 }
 
 function part(value: object): string {
@@ -82,15 +26,8 @@ function part(value: object): string {
 }
 
 describe('core', () => {
-  let world = new World();
-
-  afterEach(async () => {
-    await world.remove();
-    world = new World();
-  });
-
   it('serves exactly its declared routes, and none that needs somebody to nobody', async () => {
-    const { app, routes, url } = await world.start();
+    const { app, routes, url } = await start();
     expect(await auditRoutes({ app, routes, baseUrl: url })).toEqual([]);
     for (const { method, path } of INGEST_ROUTES) {
       expect((await world.ask(method, path, { key: null, body: EVENT })).status).toBe(401);
@@ -98,7 +35,7 @@ describe('core', () => {
   });
 
   it('reads no parameter that its API document does not name', async () => {
-    const { routes, url } = await world.start();
+    const { routes, url } = await start();
     const audit = { reader: Parameters.prototype, routes, baseUrl: url };
     const { faults, called } = await auditParameters({ ...audit, key: KEY });
     expect(faults).toEqual([]);
@@ -106,7 +43,7 @@ describe('core', () => {
   });
 
   it('makes an admin key at its first start, in a file for its owner only, and no other later', async () => {
-    const { createdKeyFile } = await world.start({ ALLSOURCE_BOOTSTRAP_API_KEY: '' });
+    const { createdKeyFile } = await start({ ALLSOURCE_BOOTSTRAP_API_KEY: '' });
     const file = createdKeyFile as string;
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const key = readFileSync(file, 'utf8').trim();
@@ -116,18 +53,18 @@ describe('core', () => {
       tenant_id: 'default',
     });
     await world.restart({ ALLSOURCE_BOOTSTRAP_API_KEY: '' });
-    expect(world.service?.createdKeyFile).toBeNull();
+    expect(world.service.createdKeyFile).toBeNull();
     expect((await world.ask('GET', '/api/v1/auth/me', { key })).status).toBe(200);
   });
 
   it('installs a bootstrap key once, however often it starts with it', async () => {
-    await world.start();
+    await start();
     await world.restart();
     expect((await world.ask('GET', '/api/v1/auth/api-keys')).body).toHaveLength(1);
   });
 
   it('is refused a folder that another core has', async () => {
-    await world.start();
+    await start();
     const config = readCoreConfig({
       ALLSOURCE_DATA_DIR: world.folder,
       CORE_PORT: '0',
@@ -137,7 +74,7 @@ describe('core', () => {
   });
 
   it('answers a single append with every member that a client of AllSource reads, and keeps the event over a restart', async () => {
-    await world.start();
+    await start();
     const { status, body } = await world.ask('POST', '/api/v1/events', {
       body: { ...EVENT, metadata: { trace: 'x' } },
     });
@@ -168,7 +105,7 @@ describe('core', () => {
   });
 
   it('answers a broken expected version with exactly the three members that SDKs match', async () => {
-    await world.start();
+    await start();
     await world.ask('POST', '/api/v1/events', { body: EVENT });
     const { status, body } = await world.ask('POST', '/api/v1/events', {
       body: { ...EVENT, expected_version: 0 },
@@ -180,7 +117,7 @@ describe('core', () => {
   });
 
   it('answers a retried append as the first time and marks it, also after a restart', async () => {
-    await world.start();
+    await start();
     const headers = { 'idempotency-key': 'retry-1' };
     const first = await world.ask('POST', '/api/v1/events/batch', {
       body: { events: [EVENT, EVENT] },
@@ -200,7 +137,7 @@ describe('core', () => {
   });
 
   it('keeps tenants apart, and only an admin may name another', async () => {
-    await world.start();
+    await start();
     expect(
       (await world.ask('POST', '/api/v1/tenants', { body: { id: 'acme', name: 'Acme' } })).status,
     ).toBe(201);
@@ -226,7 +163,7 @@ describe('core', () => {
   });
 
   it('forgets a revoked key at once, and never shows a key or its hash again', async () => {
-    await world.start();
+    await start();
     const { body } = await world.ask('POST', '/api/v1/auth/api-keys', { body: { name: 'app' } });
     expect((await world.ask('GET', '/api/v1/auth/me', { key: body.key })).status).toBe(200);
     const list = await world.ask('GET', '/api/v1/auth/api-keys');
@@ -238,7 +175,7 @@ describe('core', () => {
   });
 
   it('holds a role to its permissions', async () => {
-    await world.start();
+    await start();
     const { body } = await world.ask('POST', '/api/v1/auth/api-keys', {
       body: { name: 'reader', role: 'readonly' },
     });
@@ -251,7 +188,7 @@ describe('core', () => {
   });
 
   it('takes a token of its secret for what it says', async () => {
-    await world.start();
+    await start();
     const claims = {
       sub: 'u1',
       tenant_id: 'default',
@@ -271,7 +208,7 @@ describe('core', () => {
   });
 
   it('refuses internal routes to every key, and everything to nobody', async () => {
-    await world.start();
+    await start();
     for (const path of ['/internal/v1/head', '/internal/v1/feed?from=1']) {
       expect((await world.ask('GET', path)).status).toBe(401);
     }
@@ -279,13 +216,13 @@ describe('core', () => {
   });
 
   it('answers an unknown route with 404 and a wrong method with 405', async () => {
-    await world.start();
+    await start();
     expect((await world.ask('GET', '/api/v1/nothing')).body.code).toBe('route_not_found');
     expect((await world.ask('DELETE', '/api/v1/consumers')).body.code).toBe('method_not_allowed');
   });
 
   it('takes 64 clients that race for one version and lets exactly one win each time', async () => {
-    await world.start();
+    await start();
     for (let version = 0; version < 20; version++) {
       const race = Array.from({ length: 64 }, () =>
         world.ask('POST', '/api/v1/events', { body: { ...EVENT, expected_version: version } }),
@@ -302,7 +239,7 @@ describe('core', () => {
   });
 
   it('in dev mode needs no key, and only on a loopback address', async () => {
-    await world.start({ ALLSOURCE_DEV_MODE: 'true' });
+    await start({ ALLSOURCE_DEV_MODE: 'true' });
     expect((await world.ask('POST', '/api/v1/events', { body: EVENT, key: null })).status).toBe(
       200,
     );

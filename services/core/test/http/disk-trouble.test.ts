@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Logger } from '@allsource/service-kit/observability';
+import { answerOf } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { openLogStore } from '../../src/open-log-store.ts';
@@ -42,8 +43,7 @@ async function append(core: CoreService) {
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(EVENT),
   });
-  // oxlint-disable-next-line typescript/no-explicit-any
-  return { status: response.status, body: (await response.json()) as any };
+  return await answerOf(response);
 }
 
 async function text(core: CoreService, path: string): Promise<string> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { problem, problemToWire } from '@allsource/shared/errors';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
+import { type Answer, answerOf } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { createCoreService } from '../../src/create-service.ts';
 
@@ -41,14 +42,6 @@ const HANDED_ON = [
   '/api/v1/snapshots?entity_id=e',
   '/api/v1/snapshots/e/latest',
 ];
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
-}
 
 type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -91,8 +84,7 @@ async function startCore(
       ...init,
       headers: { authorization: `Bearer ${KEY}`, ...(init.headers as Record<string, string>) },
     });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+    return await answerOf(response);
   };
 }
 

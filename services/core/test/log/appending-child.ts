@@ -3,6 +3,7 @@
  * "<last position> <checksum>", after the append has resolved and before the next one begins.
  */
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { assert, must } from '@allsource/shared/lang';
 import { SeededRandom } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
@@ -18,6 +19,8 @@ const store = new FileLogStore({
   partitionCount: 256,
 });
 const maker = new SampleFrames(await store.open());
+// It never ends by itself, which is when Node would keep what it has compiled.
+flushCompileCache();
 for (;;) {
   const group = maker.take(1 + random.below(4), { payloadBytes: random.below(900) });
   const outcome = await store.append(group);

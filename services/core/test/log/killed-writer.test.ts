@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { isLong, SeededRandom } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import { NodeDisk } from '../../src/storage/node-disk.ts';
@@ -9,7 +9,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 const CHILD = fileURLToPath(new URL('./appending-child.ts', import.meta.url));
 const SEGMENT_BYTES = 64 * 1024;
-const KILLS = 20;
+const KILLS = isLong ? 60 : 10;
 
 /** Runs the appending process and kills it with SIGKILL after some acknowledgements. Returns what it had acknowledged: position to checksum. */
 function killedAfter(acknowledgements: number, folder: string, seed: number) {

@@ -6,7 +6,7 @@ import type { FileLogStore } from '../../src/log/file-log-store.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
 import { framesBehind, openedStore } from './sealing-world.ts';
 
-const SEEDS = isLong ? 600 : 40;
+const SEEDS = isLong ? 600 : 20;
 const LIVES = 5;
 const SEGMENT_BYTES = 3 * 4096;
 

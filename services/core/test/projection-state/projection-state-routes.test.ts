@@ -24,30 +24,30 @@ describe('projection states', () => {
 
   it('are saved and read back byte for byte', async () => {
     const saved = await put('e', '{"state": {"n": 1.0, "big":12345678901234567890} }');
-    expect(saved.json).toEqual({ projection: 'p', entity_id: 'e', saved: true });
+    expect(saved.body).toEqual({ projection: 'p', entity_id: 'e', saved: true });
     expect((await get('e')).text).toBe(
       '{"projection":"p","entity_id":"e","state":{"n": 1.0, "big":12345678901234567890},"found":true}',
     );
   });
 
   it('are not found before they are saved, and are not an error', async () => {
-    const { status, json } = await get('e');
+    const { status, body } = await get('e');
     expect(status).toBe(200);
-    expect(json).toEqual({ projection: 'p', entity_id: 'e', state: null, found: false });
+    expect(body).toEqual({ projection: 'p', entity_id: 'e', state: null, found: false });
   });
 
   it('are replaced by the next, also by null, and by POST', async () => {
     await put('e', { state: 1 });
     await put('e', { state: null });
-    expect((await get('e')).json).toMatchObject({ state: null, found: true });
+    expect((await get('e')).body).toMatchObject({ state: null, found: true });
     await core.ask(KEYS.acme, 'POST /api/v1/projections/p/e/state', { body: { state: [2] } });
-    expect((await get('e')).json).toMatchObject({ state: [2], found: true });
+    expect((await get('e')).body).toMatchObject({ state: [2], found: true });
   });
 
   it('may have colons, slashes and spaces in their names', async () => {
     const id = 'a:b/c d%é';
     await put(id, { state: 1 });
-    expect((await get(id)).json).toMatchObject({ entity_id: id, state: 1, found: true });
+    expect((await get(id)).body).toMatchObject({ entity_id: id, state: 1, found: true });
   });
 
   it('are saved in bulk as one commit, and read in the order asked', async () => {
@@ -55,12 +55,12 @@ describe('projection states', () => {
     const saved = await saveMany(
       '{"states":[{"entity_id":"b","state":{"x":1.50}},{"entity_id":"a","state":2},{"state":3,"entity_id":"b"}]}',
     );
-    expect(saved.json).toEqual({ projection: 'p', saved: 3, total: 3 });
+    expect(saved.body).toEqual({ projection: 'p', saved: 3, total: 3 });
     expect(core.log.frames).toHaveLength(frames + 1);
-    const { json } = await core.ask(KEYS.acme, 'POST /api/v1/projections/p/bulk', {
+    const { body } = await core.ask(KEYS.acme, 'POST /api/v1/projections/p/bulk', {
       body: { entity_ids: ['c', 'b', 'a', 'b'] },
     });
-    expect(json).toEqual({
+    expect(body).toEqual({
       projection: 'p',
       states: [
         { entity_id: 'c', state: null, found: false },
@@ -82,7 +82,7 @@ describe('projection states', () => {
       ],
     });
     expect(refused.status).toBe(413);
-    expect(refused.json).toMatchObject({ limit_bytes: 1_000, entity_id: 'b' });
+    expect(refused.body).toMatchObject({ limit_bytes: 1_000, entity_id: 'b' });
     const badName = await saveMany({
       states: [
         { entity_id: 'a', state: 1 },
@@ -90,9 +90,9 @@ describe('projection states', () => {
       ],
     });
     expect(badName.status).toBe(400);
-    expect(badName.json).toMatchObject({ index: 1 });
+    expect(badName.body).toMatchObject({ index: 1 });
     expect(core.log.head).toBe(head);
-    expect((await saveMany({ states: [] })).json).toMatchObject({ saved: 0, total: 0 });
+    expect((await saveMany({ states: [] })).body).toMatchObject({ saved: 0, total: 0 });
   });
 
   it('are limited in number', async () => {
@@ -132,7 +132,7 @@ describe('projection states', () => {
     await saveMany({ states: entities.map((entity_id, i) => ({ entity_id, state: { i } })) });
     await put('user-1', { state: 1 });
     const list = async (query: string) =>
-      (await core.ask(KEYS.acme, `/api/v1/projections/p/state?${query}`)).json;
+      (await core.ask(KEYS.acme, `/api/v1/projections/p/state?${query}`)).body;
     const first = await list('limit=4&entity_id_prefix=tenant-');
     expect(ids(first)).toEqual(['tenant-000', 'tenant-001', 'tenant-002', 'tenant-003']);
     expect(first).toMatchObject({ projection: 'p', count: 4, total: 10, has_more: true });
@@ -140,7 +140,7 @@ describe('projection states', () => {
     expect(ids(last)).toEqual(['tenant-008', 'tenant-009']);
     expect(last).toMatchObject({ count: 2, total: 10, has_more: false });
     expect(await list('')).toMatchObject({ count: 11, total: 11, has_more: false });
-    expect((await core.ask(KEYS.acme, '/api/v1/projections/unwritten/state')).json).toEqual({
+    expect((await core.ask(KEYS.acme, '/api/v1/projections/unwritten/state')).body).toEqual({
       projection: 'unwritten',
       states: [],
       count: 0,
@@ -151,10 +151,10 @@ describe('projection states', () => {
 
   it('belong to their tenant alone, and to who may write', async () => {
     await put('e', { state: 'secret' });
-    expect((await get('e', KEYS.globex)).json.found).toBe(false);
+    expect((await get('e', KEYS.globex)).body.found).toBe(false);
     const listed = await core.ask(KEYS.globex, '/api/v1/projections/p/state');
-    expect(listed.json.total).toBe(0);
+    expect(listed.body.total).toBe(0);
     expect((await put('e', { state: 1 }, KEYS.acmeReadOnly)).status).toBe(403);
-    expect((await get('e', KEYS.acmeReadOnly)).json.state).toBe('secret');
+    expect((await get('e', KEYS.acmeReadOnly)).body.state).toBe('secret');
   });
 });

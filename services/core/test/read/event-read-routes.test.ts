@@ -28,23 +28,23 @@ describe('the history of an entity', () => {
   afterEach(() => core.close());
 
   async function versions(parameters: string): Promise<number[]> {
-    const { json } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&${parameters}`);
-    return json.events.map((event: { version: number }) => event.version);
+    const { body } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&${parameters}`);
+    return body.events.map((event: { version: number }) => event.version);
   }
 
   it('is answered in the shape of the wire contract', async () => {
     appendHistory(core, 'order-1', 3);
-    const { status, json } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&limit=2`);
+    const { status, body } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&limit=2`);
     expect(status).toBe(200);
-    expect(Object.keys(json)).toEqual([
+    expect(Object.keys(body)).toEqual([
       'events',
       'count',
       'total_count',
       'has_more',
       'entity_version',
     ]);
-    expect(json).toMatchObject({ count: 2, total_count: 3, has_more: true, entity_version: 3 });
-    expect(json.events[0]).toMatchObject({
+    expect(body).toMatchObject({ count: 2, total_count: 3, has_more: true, entity_version: 3 });
+    expect(body.events[0]).toMatchObject({
       event_type: 'order.placed',
       entity_id: 'order-1',
       tenant_id: 'acme',
@@ -70,11 +70,11 @@ describe('the history of an entity', () => {
         'acme',
         Array.from({ length: 100 }, () => ({ entity: 'order-1' })),
       );
-    const { json } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1`);
-    expect(json.events.map((event: { version: number }) => event.version)).toEqual(
+    const { body } = await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1`);
+    expect(body.events.map((event: { version: number }) => event.version)).toEqual(
       Array.from({ length: 3_000 }, (_, i) => i + 1),
     );
-    expect(json).toMatchObject({ count: 3_000, total_count: 3_000, has_more: false });
+    expect(body).toMatchObject({ count: 3_000, total_count: 3_000, has_more: false });
   });
 
   it.each([
@@ -103,7 +103,7 @@ describe('the history of an entity', () => {
   it('counts all matches before the window, and has more only when there is more', async () => {
     appendHistory(core, 'order-1', 4);
     const page = async (offset: number) =>
-      (await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&limit=2&offset=${offset}`)).json;
+      (await core.ask(KEYS.acme, `${QUERY}?entity_id=order-1&limit=2&offset=${offset}`)).body;
     expect(await page(0)).toMatchObject({ count: 2, total_count: 4, has_more: true });
     expect(await page(2)).toMatchObject({ count: 2, total_count: 4, has_more: false });
     expect(await page(4)).toMatchObject({ count: 0, total_count: 4, has_more: false });
@@ -120,10 +120,10 @@ describe('the history of an entity', () => {
   it('is empty and of version 0 for an entity without events, and for that of another tenant', async () => {
     appendHistory(core, 'order-1', 2);
     const nobody = { events: [], count: 0, total_count: 0, has_more: false, entity_version: 0 };
-    expect((await core.ask(KEYS.acme, `${QUERY}?entity_id=nobody`)).json).toEqual(nobody);
-    expect((await core.ask(KEYS.globex, `${QUERY}?entity_id=order-1`)).json).toEqual(nobody);
+    expect((await core.ask(KEYS.acme, `${QUERY}?entity_id=nobody`)).body).toEqual(nobody);
+    expect((await core.ask(KEYS.globex, `${QUERY}?entity_id=order-1`)).body).toEqual(nobody);
     const asAdmin = await core.ask(KEYS.admin, `${QUERY}?entity_id=order-1&tenant_id=acme`);
-    expect(asAdmin.json.count).toBe(2);
+    expect(asAdmin.body.count).toBe(2);
     expect((await core.ask(KEYS.globex, `${QUERY}?entity_id=order-1&tenant_id=acme`)).status).toBe(
       403,
     );
@@ -131,8 +131,8 @@ describe('the history of an entity', () => {
 
   it('is found under ids with colons, slashes and spaces', async () => {
     core.log.append('acme', [{ entity: 'a:b/c d' }]);
-    const { json } = await core.ask(KEYS.acme, `${QUERY}?entity_id=a%3Ab%2Fc%20d`);
-    expect(json.events[0].entity_id).toBe('a:b/c d');
+    const { body } = await core.ask(KEYS.acme, `${QUERY}?entity_id=a%3Ab%2Fc%20d`);
+    expect(body.events[0].entity_id).toBe('a:b/c d');
   });
 
   it.each([
@@ -142,9 +142,9 @@ describe('the history of an entity', () => {
     ['payload_filter=nope', /payload_filter/],
     ['payload_filter=%5B1%5D', /payload_filter/],
   ])('?%s is refused', async (parameters, message) => {
-    const { status, json } = await core.ask(KEYS.acme, `${QUERY}?entity_id=x&${parameters}`);
+    const { status, body } = await core.ask(KEYS.acme, `${QUERY}?entity_id=x&${parameters}`);
     expect(status).toBe(400);
-    expect(json.error).toMatch(message);
+    expect(body.error).toMatch(message);
   });
 
   it('shows that the log cannot be read', async () => {
@@ -159,16 +159,16 @@ describe('a query over many entities', () => {
     const core = await TestCore.start({
       forward: async (call) => call.json(200, { forwarded: call.request.originalUrl }),
     });
-    const { json } = await core.ask(KEYS.acme, `${QUERY}?event_type=a.b`);
-    expect(json).toEqual({ forwarded: `${QUERY}?event_type=a.b` });
+    const { body } = await core.ask(KEYS.acme, `${QUERY}?event_type=a.b`);
+    expect(body).toEqual({ forwarded: `${QUERY}?event_type=a.b` });
     await core.close();
   });
 
   it('says what to do when no query service is known', async () => {
     const core = await TestCore.start();
-    const { status, json } = await core.ask(KEYS.acme, QUERY);
+    const { status, body } = await core.ask(KEYS.acme, QUERY);
     expect(status).toBe(501);
-    expect(json.error).toMatch(/entity_id.*3902.*QUERY_URL/);
+    expect(body.error).toMatch(/entity_id.*3902.*QUERY_URL/);
     await core.close();
   });
 });
@@ -187,11 +187,11 @@ describe('an event by its id', () => {
     const { id } = frame.event(1);
     const found = await core.ask(KEYS.acme, `/api/v1/events/${id.toUpperCase()}`);
     expect(found.status).toBe(200);
-    expect(found.json).toMatchObject({ found: true, event: { id, event_type: 'order.placed' } });
+    expect(found.body).toMatchObject({ found: true, event: { id, event_type: 'order.placed' } });
     expect(found.text).toContain('"payload":{"n":1.0}');
     const hidden = await core.ask(KEYS.globex, `/api/v1/events/${id}`);
     expect(hidden.status).toBe(404);
-    expect(hidden.json.error).toBe(`Entity not found: Event '${id}' not found`);
+    expect(hidden.body.error).toBe(`Entity not found: Event '${id}' not found`);
   });
 
   it('is not found when it is the store’s own, made up, or not yet there', async () => {

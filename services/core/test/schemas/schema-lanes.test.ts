@@ -5,6 +5,7 @@ import { must } from '@allsource/shared/lang';
 import { SeededRandom } from '@allsource/testkit';
 import * as arrow from 'apache-arrow';
 import { parseBatchRequest } from '../../src/append/ingest-request.ts';
+import { type EventTexts, PayloadPlace } from '../../src/append/event-texts.ts';
 import { textsOf } from '../../src/append/placement-texts.ts';
 import { ARROW_CONTENT_TYPE } from '../../src/http/arrow-routes.ts';
 import { KernelBuilder } from '../../src/ingest-kernel/kernel-builder.ts';
@@ -43,16 +44,16 @@ async function strictWorld(withKernel: boolean): Promise<LaneWorld> {
   return world;
 }
 
-const texts = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
+const column = (values: readonly string[]) => arrow.vectorFromArray(values, new arrow.Utf8());
 
 /** One record batch for each list of payloads. */
 function arrowStream(batches: readonly (readonly string[])[]): Uint8Array {
   const [first, ...rest] = batches.map(
     (payloads) =>
       new arrow.Table({
-        event_type: texts(payloads.map(() => 'a.b')),
-        entity_id: texts(payloads.map(() => 'e')),
-        payload: texts(payloads),
+        event_type: column(payloads.map(() => 'a.b')),
+        entity_id: column(payloads.map(() => 'e')),
+        payload: column(payloads),
       }),
   );
   return arrow.tableToIPC(must(first, 'a batch').concat(...rest), 'stream');
@@ -96,6 +97,17 @@ describe.each([true, false])('a streamed append (with the kernel: %s)', (withKer
   });
 });
 
+function placedText(texts: EventTexts, index: number): string {
+  const { bytes, start, end } = placed(texts, index);
+  return Buffer.from(bytes.subarray(start, end)).toString('utf8');
+}
+
+function placed(texts: EventTexts, index: number): PayloadPlace {
+  const place = new PayloadPlace();
+  texts.placePayload(index, place);
+  return place;
+}
+
 describe('the texts of a request that the kernel has read', () => {
   it('are those that the other reader finds', () => {
     const seed = Number(process.env['ALLSOURCE_TEST_SEED'] ?? Date.now() % 1_000_000);
@@ -129,6 +141,8 @@ describe('the texts of a request that the kernel has read', () => {
       for (let index = 0; index < count; index++) {
         expect(quick.typeAt(index)).toBe(plain.typeAt(index));
         expect(quick.payloadAt(index)).toBe(plain.payloadAt(index));
+        for (const texts of [quick, plain])
+          expect(placedText(texts, index)).toBe(plain.payloadAt(index));
       }
     }
   });

@@ -179,7 +179,8 @@ describe('schemas', () => {
 
     it('refuse a payload that does not fit a strict tenant, in the form that clients know', async () => {
       await register(ORDER);
-      expect((await enforce('strict')).status).toBe(204);
+      const set = await enforce('strict');
+      expect(set.body).toEqual({ tenant_id: 'default', schema_enforcement: 'strict' });
       const refused = await append(event({ total: 1 }));
       expect(refused.status).toBe(422);
       expect(refused.body.error).toMatchObject({

@@ -1,11 +1,11 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Json } from '@allsource/testkit';
 import { KEYS, TestCore, type TestCoreOptions } from '../support/test-core.ts';
 
 interface SseEvent {
   readonly id: number;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly data: any;
+  readonly data: Json;
 }
 
 /** A client of server-sent events, read as the HTML standard says, as far as the server uses it. */

@@ -2,23 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { must } from '@allsource/shared/lang';
+import { type Answer, answerOf, requestBody } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 
-const KEY = 'bootstrap-key-of-the-test';
-
-export interface CoreAnswer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  /** The parsed body. Tests look into it freely. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
-}
+/** The key of the first administrator. */
+export const KEY = 'bootstrap-key-of-the-test';
 
 export interface Asking {
   readonly body?: unknown;
-  readonly key?: string;
+  /** Null: no key is sent. */
+  readonly key?: string | null;
   readonly headers?: Record<string, string>;
 }
 
@@ -44,24 +39,28 @@ export class CoreWorld {
     this.#service = await createCoreService(config);
   }
 
+  /** Core as it runs at the moment. */
+  get service(): CoreService {
+    return must(this.#service, 'started');
+  }
+
   get url(): string {
-    return this.#service?.url ?? '';
+    return this.service.url;
   }
 
   /** Sends a request; a body that is no text is printed as JSON. */
-  async ask(method: string, path: string, asking: Asking = {}): Promise<CoreAnswer> {
+  async ask(method: string, path: string, asking: Asking = {}): Promise<Answer> {
     const { body, key = KEY, headers } = asking;
-    const type = body === undefined ? {} : { 'content-type': 'application/json' };
-    const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
     const response = await fetch(this.url + path, {
       method,
-      headers: { authorization: `Bearer ${key}`, ...type, ...headers },
-      ...(sent === undefined ? {} : { body: sent }),
+      headers: {
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...requestBody(body),
     });
-    const text = await response.text();
-    const isJson = text.startsWith('{') || text.startsWith('[');
-    const parsed = isJson && !text.trimEnd().includes('\n') ? JSON.parse(text) : null;
-    return { status: response.status, headers: response.headers, text, body: parsed };
+    return await answerOf(response);
   }
 
   /** A further tenant, and a key of it. */

@@ -1,6 +1,8 @@
 /** The reading half of core on a real server at a free port, over a log in memory: two tenants and their keys. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
+import { UpcastFault, Upcasts } from '@allsource/schemas/upcasting';
 import { type Call, createApp, createGuard, type Guard } from '@allsource/service-kit/http';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
 import {
@@ -12,6 +14,7 @@ import {
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Role } from '@allsource/shared/protocol';
+import { type Answer, answerOf, requestBody } from '@allsource/testkit';
 import { ConsumerFold } from '../../src/consumers/consumer-fold.ts';
 import { ConsumerService } from '../../src/consumers/consumer-service.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
@@ -49,20 +52,16 @@ export interface TestCoreOptions {
   readonly stateBytesMax?: number;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
-  readonly headers: Headers;
-  /** The parsed body. Tests look into it freely. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly json: any;
-}
-
 export class TestCore {
   readonly log = new MemoryLog();
   readonly directory = new AccessDirectory();
   readonly consumerFold = new ConsumerFold();
   readonly stateFold = new ProjectionStateFold();
+  readonly #upcasts = new Upcasts({
+    fold: new SchemaFold(),
+    compiled: new CompiledSchemas(),
+    functions: { call: () => Promise.reject(new UpcastFault('there are no functions here')) },
+  });
   readonly feed = new CommitFeed(this.log);
   readonly connections: LiveConnections;
   /** The position of the last event of the preparation; the tests' own begin behind it. */
@@ -161,6 +160,7 @@ export class TestCore {
     const { heartbeatMs } = this.#options;
     return {
       log: this.log,
+      upcasts: this.#upcasts,
       connections: this.connections,
       authenticate: (request: Parameters<Guard>[0]) =>
         must(guard(request, 'authenticated'), 'somebody'),
@@ -202,7 +202,7 @@ export class TestCore {
       metrics: new HttpMetrics('test'),
       routes: [
         ...feedRoutes({ log, feed }),
-        ...consumerRoutes(this.#consumers),
+        ...consumerRoutes(this.#consumers, this.#upcasts),
         ...projectionStateRoutes({
           states,
           bodyBytesMax: LIMITS.bodyBytesMax,
@@ -223,21 +223,12 @@ export class TestCore {
     options: { readonly method?: string; readonly body?: unknown } = {},
   ): Promise<Answer> {
     const [method = 'GET', path = target] = target.includes(' ') ? target.split(' ') : [];
-    const { body } = options;
     const response = await fetch(this.url + path, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      ...(body === undefined
-        ? {}
-        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...requestBody(options.body),
     });
-    const text = await response.text();
-    return {
-      status: response.status,
-      text,
-      headers: response.headers,
-      json: text === '' ? null : JSON.parse(text),
-    };
+    return await answerOf(response);
   }
 
   async close(): Promise<void> {

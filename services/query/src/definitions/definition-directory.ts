@@ -1,7 +1,12 @@
 import { rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
 import { type Micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
-import { type DefinitionKind, type Frame, parseSystemEvent } from '@allsource/shared/protocol';
+import {
+  type DefinitionKind,
+  type FoldedEvent,
+  type Frame,
+  SystemFold,
+} from '@allsource/shared/protocol';
 
 /** A definition in force, as the log has it. The object is the same until the definition is changed. */
 export interface Definition {
@@ -24,16 +29,11 @@ export type DefinitionChange = 'changed' | 'forgotten';
  * The fold of all definitions in force: projections and pipelines of all tenants. It lives in memory and begins empty at every start, so definitions survive the
  * loss of every read store.
  */
-export class DefinitionDirectory {
+export class DefinitionDirectory extends SystemFold {
   /** By kind and tenant, then by name. */
   readonly #definitions = new Map<string, Map<string, Definition>>();
   readonly #listeners = new Set<(change: DefinitionChange) => void>();
-  #appliedPosition: Position = POSITION_ZERO;
-
-  /** The position this fold is true at. */
-  get appliedPosition(): Position {
-    return this.#appliedPosition;
-  }
+  #isChanged = false;
 
   /** Calls back behind each frame that has changed a definition. Returns how to end that. */
   onChanged(listener: (change: DefinitionChange) => void): () => void {
@@ -41,28 +41,23 @@ export class DefinitionDirectory {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Folds one frame. Frames come in position order; one that was applied already is passed over. */
-  apply(frame: Frame): void {
-    if (frame.lastPosition <= this.#appliedPosition) return;
-    this.#appliedPosition = frame.lastPosition;
-    if (frame.isSystem && this.#applyEvents(frame)) this.#tell('changed');
+  /** Folds one frame, and tells the listeners behind it. */
+  override apply(frame: Frame): void {
+    this.#isChanged = false;
+    super.apply(frame);
+    if (this.#isChanged) this.#tell('changed');
   }
 
-  #applyEvents(frame: Frame): boolean {
-    let isChanged = false;
-    for (const event of frame.events()) {
-      const parsed = parseSystemEvent(event);
-      if (parsed?.type === '_system.definition.set') {
-        const document = must(rawMembers(event.payload)?.get('document'), 'a document');
-        this.#set(frame, { ...parsed.payload, document, position: event.position });
-        isChanged = true;
-      } else if (parsed?.type === '_system.definition.removed') {
-        const { kind, name } = parsed.payload;
-        this.#place(kind, frame.tenant).delete(name);
-        isChanged = true;
-      }
+  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+    if (parsed.type === '_system.definition.set') {
+      const document = must(rawMembers(event.payload)?.get('document'), 'a document');
+      this.#set(frame, { ...parsed.payload, document, position: event.position });
+      this.#isChanged = true;
+    } else if (parsed.type === '_system.definition.removed') {
+      const { kind, name } = parsed.payload;
+      this.#place(kind, frame.tenant).delete(name);
+      this.#isChanged = true;
     }
-    return isChanged;
   }
 
   #set(
@@ -100,7 +95,7 @@ export class DefinitionDirectory {
   /** Forgets everything, to be folded again from the first frame. */
   clear(): void {
     this.#definitions.clear();
-    this.#appliedPosition = POSITION_ZERO;
+    this.standAt(POSITION_ZERO);
     this.#tell('forgotten');
   }
 

@@ -1,9 +1,9 @@
-import { Parameters } from '@allsource/service-kit/http';
+import type { AskedUpcast } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
-import { type EventQuery, parseEventQuery } from '@allsource/shared/protocol';
+import { type EventQuery, Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import type { ReadCall } from '../reads/read-call.ts';
 import { type ReadWish, readWish } from '../reads/read-gate.ts';
-import { type AskedUpcast, askedUpcast } from '../schemas/upcasting.ts';
+import { askedUpcast } from '../schemas/upcasting.ts';
 
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
 /** The order of the log, which only streams offer: pages of JSON stand in the order of time. */

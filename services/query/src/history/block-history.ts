@@ -20,7 +20,7 @@ import type { FrameSink } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
-import { type Position, POSITION_ZERO } from '@allsource/shared/model';
+import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
@@ -282,6 +282,16 @@ export class BlockHistory implements EventHistory, FrameSink {
     if (row === -1) return null;
     const event = run.event(row);
     return event.tenant === tenant ? event : null;
+  }
+
+  /** When the first event behind a position was recorded, of whatever tenant; null while there is none. */
+  recordedAfter(after: Position): Micros | null {
+    for (const run of this.runs()) {
+      if (run.lastPosition <= after) continue;
+      const row = run.rowsUntil(after);
+      if (row < run.rowCount) return micros(must(run.source.recordedAts[row], 'a row'));
+    }
+    return null;
   }
 
   /** The run that covers a position; the tail for one that nothing covers yet. */

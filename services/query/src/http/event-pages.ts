@@ -1,7 +1,7 @@
-import { type Parameters } from '@allsource/service-kit/http';
+import type { AskedUpcast } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
-import type { EventQuery } from '@allsource/shared/protocol';
+import type { EventQuery, Parameters } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import { AnswerCache, type CachedAnswer } from '../reads/answer-cache.ts';
@@ -15,7 +15,6 @@ import { readEvents } from '../reads/read-events.ts';
 import { type ReadGate, type ReadWish, readWish, stampPosition } from '../reads/read-gate.ts';
 import { writeUpcastPage } from '../schemas/upcast-output.ts';
 import {
-  type AskedUpcast,
   askedUpcast,
   beginUpcast,
   type Upcasting,

@@ -2,11 +2,11 @@
  * Events of one tenant. Fixed paths stand before `/events/:eventId`; routes of others below `/events/` that take GET (the live streams) have to be
  * registered before these.
  */
-import { Parameters, type Route } from '@allsource/service-kit/http';
+import type { Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
-import { parseEventQuery } from '@allsource/shared/protocol';
+import { Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import { refuseOfStreams } from '../formats/asked-stream.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';

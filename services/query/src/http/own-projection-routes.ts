@@ -169,7 +169,9 @@ async function remove(call: Call, { own }: OwnProjectionRoutesOptions): Promise<
   const tenant = call.tenant();
   const name = ownName(call);
   await own.remove(tenant, name);
-  call.json(200, { projection: name, deleted: name });
+  // The two families of clients read this member differently.
+  const isVersioned = call.request.originalUrl.startsWith('/api/v1/');
+  call.json(200, { projection: name, deleted: isVersioned ? true : name });
 }
 
 function commandRoute(word: string, command: Command, summary: string): OwnRoute {
@@ -228,9 +230,12 @@ async function rollBack(call: Call, { own }: OwnProjectionRoutesOptions): Promis
 }
 
 function listParked(call: Call, { own }: OwnProjectionRoutesOptions): void {
-  const { tenant, name } = own.known(call.tenant(), ownName(call)).definition;
-  const { limit, offset } = window(call);
-  const { parked, total } = own.runtime.parked(tenant, name, { limit, offset });
+  const name = call.pathParameter('name');
+  const page = window(call);
+  const { offset } = page;
+  const { parked, total } = isOfStore(name)
+    ? { parked: [], total: 0 }
+    : own.runtime.parked(own.known(call.tenant(), name).definition.tenant, name, page);
   const hasMore = offset + parked.length < total;
   call.json(200, { projection: name, parked, count: parked.length, total, has_more: hasMore });
 }
@@ -247,8 +252,11 @@ async function retryParked(call: Call, { own }: OwnProjectionRoutesOptions): Pro
 }
 
 function listSkipped(call: Call, { own }: OwnProjectionRoutesOptions): void {
-  const { tenant, name } = own.known(call.tenant(), ownName(call)).definition;
-  const skipped = own.runtime.skipped(tenant, name, window(call).limit);
+  const name = call.pathParameter('name');
+  const { limit } = window(call);
+  const skipped = isOfStore(name)
+    ? []
+    : own.runtime.skipped(own.known(call.tenant(), name).definition.tenant, name, limit);
   call.json(200, { projection: name, skipped, count: skipped.length });
 }
 
@@ -262,6 +270,11 @@ function window({ query }: Call): { readonly limit: number; readonly offset: num
 function answer(call: Call, projection: OwnProjection, status?: string): void {
   const data = projectionDetails(projection);
   call.json(200, { projection: data.name, status: status ?? data.status, data });
+}
+
+/** Projections of the store fold whatever comes: nothing is ever parked or skipped. */
+function isOfStore(name: string): boolean {
+  return builtInProjection(name) !== null;
 }
 
 /** The name in the path, of a projection that is not the store's own. */

@@ -1,6 +1,6 @@
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
+import { quoted } from '@allsource/shared/model';
 import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
 import { API_BASES } from '../gateway/api-path.ts';
 import { BUILT_IN_PROJECTIONS, builtInProjection } from '../projections/built-in.ts';
@@ -10,15 +10,14 @@ import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import type { StoredState } from '../projections/projection-store.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
+import { type BuiltInProgress, builtInRow } from './built-in-projection-json.ts';
 import { projectionDetails, projectionRow } from './own-projection-json.ts';
 import { answerOwnPage, answerOwnState, answerOwnStates } from './own-state-answers.ts';
 
 export interface ProjectionRoutesOptions {
   readonly projections: ProjectionFolds;
   readonly gate: ReadGate;
-  /** When the projections were begun, in milliseconds since the epoch. */
-  readonly createdMs: () => number;
-  readonly hasCaughtUp: () => boolean;
+  readonly builtInProgress: () => BuiltInProgress;
   readonly own: OwnProjections;
   readonly ownReads: OwnReads;
   /** Hands a call on to core, which keeps the states that clients save. */
@@ -87,8 +86,9 @@ export function projectionRoutes(options: ProjectionRoutesOptions): Route[] {
 
 function list(call: Call, options: ProjectionRoutesOptions): void {
   const own = options.own.ofTenant(call.tenant());
+  const progress = options.builtInProgress();
   const rows = [
-    ...BUILT_IN_PROJECTIONS.map((projection) => row(projection, options)),
+    ...BUILT_IN_PROJECTIONS.map((projection) => builtInRow(projection, progress)),
     ...own.map(projectionRow),
   ];
   call.json(200, { projections: rows, total: rows.length, data: rows, count: rows.length });
@@ -101,27 +101,8 @@ function describe(call: Call, options: ProjectionRoutesOptions): void {
   const described =
     projection === null
       ? projectionDetails(options.own.known(tenant, name))
-      : row(projection, options);
+      : builtInRow(projection, options.builtInProgress());
   call.json(200, { ...described, found: true, data: described });
-}
-
-function row(projection: Projection, options: ProjectionRoutesOptions) {
-  const createdAt = formatTimestamp(micros(options.createdMs() * 1000));
-  return {
-    id: projection.name,
-    name: projection.name,
-    title: projection.title,
-    type: projection.kind,
-    kind: projection.kind,
-    status: options.hasCaughtUp() ? 'running' : 'rebuilding',
-    version: 1,
-    description: projection.description,
-    definition: projection.description,
-    initial_state: {},
-    created_at: createdAt,
-    updated_at: createdAt,
-    position: options.projections.appliedPosition,
-  };
 }
 
 async function readOne(call: Call, options: ProjectionRoutesOptions): Promise<void> {

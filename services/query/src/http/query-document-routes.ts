@@ -1,6 +1,5 @@
 import {
   type Call,
-  Parameters,
   readBody,
   requireJson,
   requireWellFormedJson,
@@ -8,7 +7,7 @@ import {
 } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { parseEventQuery } from '@allsource/shared/protocol';
+import { Parameters, parseEventQuery } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import { parametersOfDocument } from '../reads/query-document.ts';
 import type { ReadCall } from '../reads/read-call.ts';

@@ -3,7 +3,7 @@
  * plain answers, below /api in a `data` member and with other statuses. A replay is the tenant's own.
  */
 import { problem } from '@allsource/shared/errors';
-import { type Clock, quoted } from '@allsource/shared/model';
+import type { Clock } from '@allsource/shared/model';
 import type { Call, Route } from '@allsource/service-kit/http';
 import type { OwnProjections } from '../own-projections/own-projections.ts';
 import { analysedProjection, type OwnReplays } from '../own-projections/own-replays.ts';
@@ -29,81 +29,32 @@ export interface ReplayRoutesOptions extends CountedHistory {
   readonly gate: ReadGate;
 }
 
+type Handle = (call: Call, options: ReplayRoutesOptions) => Promise<void> | void;
+
+/** A route, and how it answers below either base. */
 interface ReplayRoute extends Omit<Route, 'handle'> {
-  readonly handle: (call: Call, options: ReplayRoutesOptions) => Promise<void> | void;
+  readonly versioned: Handle;
+  readonly unversioned: Handle;
 }
 
 const ONE = '/replay/:replayId';
-const PREVIEW = '/replay/preview';
 
-const VERSIONED: readonly ReplayRoute[] = [
+const ROUTES: readonly ReplayRoute[] = [
   {
     method: 'POST',
-    path: PREVIEW,
+    path: '/replay/preview',
     needs: 'read',
     summary: 'What a replay of a projection would read.',
-    handle: preview,
+    versioned: preview,
+    unversioned: preview,
   },
   {
     method: 'POST',
     path: '/replay',
     needs: 'write',
     summary: 'Starts a replay of one projection or all, perhaps with filters.',
-    handle: async (call, options) => call.json(200, replayJson(await begin(call, options))),
-  },
-  {
-    method: 'GET',
-    path: '/replay',
-    needs: 'read',
-    summary: 'The replays of the tenant, the newest first.',
-    handle: (call, options) => {
-      const rows = listed(call, options);
-      call.json(200, { replays: rows, total: rows.length });
-    },
-  },
-  {
-    method: 'POST',
-    path: `${ONE}/cancel`,
-    needs: 'write',
-    summary: 'Cancels a replay that has not ended.',
-    handle: async (call, options) => {
-      const { id, status } = await cancel(call, options, 'invalid_parameter');
-      call.json(200, { replay_id: id, status });
-    },
-  },
-  {
-    method: 'GET',
-    path: ONE,
-    needs: 'read',
-    summary: 'How far a replay is.',
-    handle: (call, options) => call.json(200, replayJson(known(call, options))),
-  },
-  {
-    method: 'DELETE',
-    path: ONE,
-    needs: 'write',
-    summary: 'Deletes the record of a replay that has ended.',
-    handle: (call, options) => {
-      const { id } = remove(call, options, 'invalid_parameter');
-      call.json(200, { replay_id: id, deleted: true });
-    },
-  },
-];
-
-const UNVERSIONED: readonly ReplayRoute[] = [
-  {
-    method: 'POST',
-    path: PREVIEW,
-    needs: 'read',
-    summary: 'What a replay of a projection would read.',
-    handle: preview,
-  },
-  {
-    method: 'POST',
-    path: '/replay',
-    needs: 'write',
-    summary: 'Starts a replay of a projection.',
-    handle: async (call, options) => {
+    versioned: async (call, options) => call.json(200, replayJson(await begin(call, options))),
+    unversioned: async (call, options) => {
       const wish = parseReplayWish(await optionalBody(call.request));
       if (wish.projection !== null && !isOwn(call, options, wish.projection))
         requiredProjection(wish.projection);
@@ -115,7 +66,11 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     path: '/replay',
     needs: 'read',
     summary: 'The replays of the tenant, the newest first.',
-    handle: (call, options) => {
+    versioned: (call, options) => {
+      const rows = listed(call, options);
+      call.json(200, { replays: rows, total: rows.length });
+    },
+    unversioned: (call, options) => {
       const rows = listed(call, options);
       call.json(200, { data: rows, count: rows.length, total: rows.length });
     },
@@ -125,7 +80,11 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     path: `${ONE}/cancel`,
     needs: 'write',
     summary: 'Cancels a replay that has not ended.',
-    handle: async (call, options) =>
+    versioned: async (call, options) => {
+      const { id, status } = await cancel(call, options, 'invalid_parameter');
+      call.json(200, { replay_id: id, status });
+    },
+    unversioned: async (call, options) =>
       call.json(200, { data: replayJson(await cancel(call, options, 'operation_ended')) }),
   },
   {
@@ -133,27 +92,26 @@ const UNVERSIONED: readonly ReplayRoute[] = [
     path: ONE,
     needs: 'read',
     summary: 'How far a replay is.',
-    handle: (call, options) => call.json(200, { data: replayJson(known(call, options)) }),
+    versioned: (call, options) => call.json(200, replayJson(known(call, options))),
+    unversioned: (call, options) => call.json(200, { data: replayJson(known(call, options)) }),
   },
   {
     method: 'DELETE',
     path: ONE,
     needs: 'write',
     summary: 'Deletes the record of a replay that has ended.',
-    handle: (call, options) => {
-      const { id } = remove(call, options, 'operation_running');
-      call.json(200, { replay_id: id, deleted: true });
-    },
+    versioned: (call, options) => remove(call, options, 'invalid_parameter'),
+    unversioned: (call, options) => remove(call, options, 'operation_running'),
   },
 ];
 
 /** The routes of replays, below both bases. */
 export function replayRoutes(options: ReplayRoutesOptions): Route[] {
-  const at = (base: string, table: readonly ReplayRoute[]) =>
-    table.map(({ handle, path, ...route }): Route => {
-      return { ...route, path: base + path, handle: (call) => handle(call, options) };
+  const at = (base: string, form: 'versioned' | 'unversioned') =>
+    ROUTES.map(({ method, path, needs, summary, [form]: handle }): Route => {
+      return { method, path: base + path, needs, summary, handle: (call) => handle(call, options) };
     });
-  return [...at('/api/v1', VERSIONED), ...at('/api', UNVERSIONED)];
+  return [...at('/api/v1', 'versioned'), ...at('/api', 'unversioned')];
 }
 
 async function begin(call: Call, options: ReplayRoutesOptions): Promise<ReplayRecord> {
@@ -229,14 +187,11 @@ async function cancel(
   options: ReplayRoutesOptions,
   refusal: 'invalid_parameter' | 'operation_ended',
 ): Promise<ReplayRecord> {
-  const { id, status, request } = known(call, options);
-  if (!isEnded(status) && request.projection !== null && isOwn(call, options, request.projection))
-    throw problem(
-      'wrong_status',
-      `The replay ${id} makes another build of ${quoted(request.projection)}, which is not cancelled: pause the projection, or roll it back to the build that is read.`,
-      { replay_status: status },
-    );
-  const cancelled = isEnded(status) ? null : await options.replays.cancel(call.tenant(), id);
+  const { replays, ownReplays } = options;
+  const { id, status } = known(call, options);
+  const tenant = call.tenant();
+  const from = replays.one(tenant, id) === null ? ownReplays : replays;
+  const cancelled = isEnded(status) ? null : await from.cancel(tenant, id);
   if (cancelled?.status === 'cancelled') return cancelled;
   const ended = cancelled?.status ?? status;
   throw problem(refusal, `The replay ${id} has ended: it is ${ended}.`, {
@@ -249,9 +204,8 @@ function remove(
   call: Call,
   options: ReplayRoutesOptions,
   refusal: 'invalid_parameter' | 'operation_running',
-): ReplayRecord {
-  const record = known(call, options);
-  const { id, status } = record;
+): void {
+  const { id, status } = known(call, options);
   if (!isEnded(status)) {
     throw problem(refusal, `The replay ${id} has not ended: it is ${status}. Cancel it first.`, {
       parameter: 'replayId',
@@ -260,5 +214,5 @@ function remove(
   }
   options.replays.delete(call.tenant(), id);
   options.ownReplays.delete(call.tenant(), id);
-  return record;
+  call.json(200, { replay_id: id, deleted: true });
 }

@@ -1,3 +1,4 @@
+import { gaugesOf } from '@allsource/service-kit/observability';
 import { Gauge, type Registry } from 'prom-client';
 
 /** What is measured of one pipeline. */
@@ -18,20 +19,11 @@ export function watchPipelines(
   registry: Registry,
   measured: () => readonly MeasuredPipeline[],
 ): void {
-  const registers = [registry];
   const most = (read: (one: MeasuredPipeline) => number) =>
     measured().reduce((max, one) => Math.max(max, read(one)), 0);
   const sum = (read: (one: MeasuredPipeline) => number) =>
     measured().reduce((total, one) => total + read(one), 0);
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  const gauge = gaugesOf(registry);
   // A gauge in spite of its name, which is the one that dashboards know.
   gauge('allsource_pipelines_registered_total', 'Pipelines registered.', () => measured().length);
   gauge(

@@ -73,7 +73,7 @@ const OF_ALL: readonly MeasuredGauge<ProjectionTotals>[] = [
   },
   {
     name: 'allsource_projection_lag_seconds_max',
-    help: 'How old what is read of the projection that is furthest behind may be.',
+    help: 'How long ago the first event was recorded that the projection lacks that is furthest behind.',
     read: ({ lag_seconds_max }) => lag_seconds_max,
   },
 ];
@@ -86,7 +86,7 @@ const OF_EACH: readonly MeasuredGauge<MeasuredProjection>[] = [
   },
   {
     name: 'allsource_projection_lag_seconds',
-    help: 'How old what is read of a projection may be.',
+    help: 'How long ago the first event was recorded that a projection lacks.',
     read: ({ lagSeconds }) => lagSeconds,
   },
   {

@@ -1,3 +1,4 @@
+import { gaugesOf } from '@allsource/service-kit/observability';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type ReplayStep = 'started' | 'completed' | 'failed';
@@ -138,15 +139,7 @@ function defineGauges(registry: Registry, gauges: QueryGauges): void {
   storeGauge('allsource_follower_fault', '1 while a read store cannot follow the log.', (store) =>
     store.status().fault === null ? 0 : 1,
   );
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+  const gauge = gaugesOf(registry);
   gauge('allsource_memory_bytes', 'Resident memory of the process.', () =>
     process.memoryUsage.rss(),
   );

@@ -71,6 +71,11 @@ export class OwnProjections {
     return this.#options.runtime;
   }
 
+  /** False while the definitions are being read. */
+  get isSettled(): boolean {
+    return this.#options.isSettled();
+  }
+
   /** A projection of a tenant; null when it has none of that name. Throws `starting` while the definitions are being read. */
   find(tenant: string, name: string): OwnProjection | null {
     this.#requireSettled();

@@ -8,7 +8,11 @@ import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, quoted } from '@allsource/shared/model';
 import { type ReadGate, readWish, stampPosition } from '../reads/read-gate.ts';
 import type { ReadCall } from '../reads/read-call.ts';
-import type { ProjectionRuntime, ShownState } from '../projections/projection-runtime.ts';
+import type {
+  ProjectionRuntime,
+  ProjectionStatus,
+  ShownState,
+} from '../projections/projection-runtime.ts';
 import type { OwnProjection } from './own-projections.ts';
 
 export interface OwnReadsOptions {
@@ -128,6 +132,13 @@ function stamp(call: AdmittedCall, at: number): void {
   stampPosition(call, position(at));
 }
 
+/** What helps, as the beginning of a sentence: nobody moves one that was halted but its owner. */
+function waysOut(status: ProjectionStatus | 'starting'): string {
+  if (status === 'failed') return 'Mend what is wrong and start it again (POST .../start)';
+  const isHalted = status === 'created' || status === 'paused' || status === 'stopped';
+  return isHalted ? 'Start it (POST .../start)' : 'Try again';
+}
+
 function behind(
   { definition: { tenant, name } }: OwnProjection,
   { wanted, runtime }: { readonly wanted: Position; readonly runtime: ProjectionRuntime },
@@ -135,12 +146,12 @@ function behind(
   const state = runtime.status(tenant, name);
   const applied = state?.position ?? 0;
   const reason = state?.failure ?? state?.stalled_reason ?? null;
-  const because = reason === null ? '' : ` ${reason}`;
+  const because = reason === null ? '' : ` ${reason}.`;
   const status = state?.status ?? 'starting';
   return problem(
     'read_behind',
     `The projection ${quoted(name)} (${status}) is at position ${applied} and did not reach ${wanted}.${because} ` +
-      'Try again, or read what is there with consistency=eventual.',
+      `${waysOut(status)}, or read what is there with consistency=eventual.`,
     {
       applied_position: applied,
       wanted_position: wanted,

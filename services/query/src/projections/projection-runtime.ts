@@ -78,7 +78,7 @@ export interface ProjectionState {
   readonly position: number;
   /** Positions of the log that were not looked at yet: events of others included, which cost next to nothing. */
   readonly lag_events: number;
-  /** How old what is read may be at most. */
+  /** How long ago the first event that it lacks was recorded. */
   readonly lag_seconds: number;
   readonly stats: ProjectionStats;
   readonly builds: readonly BuildInfo[];

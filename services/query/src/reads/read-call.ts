@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Parameters } from '@allsource/service-kit/http';
+import type { Parameters } from '@allsource/shared/protocol';
 import type { AnswerSink } from './json-writer.ts';
 
 /** An answer of the read lane: what a read does with a response of Node's server, and no more. */

@@ -8,8 +8,8 @@
  */
 import { problem } from '@allsource/shared/errors';
 import { type Position, position } from '@allsource/shared/model';
+import type { Parameters } from '@allsource/shared/protocol';
 import type { LogFollower } from '@allsource/service-kit/feed';
-import type { Parameters } from '@allsource/service-kit/http';
 import type { ReadCall } from './read-call.ts';
 
 /** The header that says at which position of the log an answer is true. */

@@ -31,7 +31,7 @@ export interface ReplayRecordsOptions {
   readonly onSetAside: (reason: string) => void;
 }
 
-export class ReplayRecords {
+export class ReplayRecords<R extends ReplayRecord = ReplayRecord> {
   readonly #database: Connection;
   readonly #put: Statement<[string, string, number, string]>;
   readonly #one: Statement<[string, string], Row>;
@@ -60,25 +60,25 @@ export class ReplayRecords {
   }
 
   /** Keeps a record, in place of the one with the same id. The oldest of the tenant that have ended make room. */
-  put(record: ReplayRecord, isEnded: boolean): void {
+  put(record: R, isEnded: boolean): void {
     const { tenant } = record.request;
     this.#put.run(record.id, tenant, isEnded ? 1 : 0, JSON.stringify(record));
     if (isEnded) this.#trim.run(tenant, tenant, LIMITS.replayRecordsMax);
   }
 
-  one(tenant: string, id: string): ReplayRecord | null {
+  one(tenant: string, id: string): R | null {
     const row = this.#one.get(tenant, id);
-    return row === undefined ? null : parsed(row);
+    return row === undefined ? null : this.#parsed(row);
   }
 
   /** The newest first. */
-  ofTenant(tenant: string): ReplayRecord[] {
-    return this.#ofTenant.all(tenant).map(parsed);
+  ofTenant(tenant: string): R[] {
+    return this.#ofTenant.all(tenant).map((row) => this.#parsed(row));
   }
 
   /** Those that have not ended, of all tenants, the oldest first. */
-  open(): ReplayRecord[] {
-    return this.#open.all().map(parsed);
+  open(): R[] {
+    return this.#open.all().map((row) => this.#parsed(row));
   }
 
   delete(tenant: string, id: string): void {
@@ -88,10 +88,10 @@ export class ReplayRecords {
   close(): void {
     this.#database.close();
   }
-}
 
-function parsed({ record }: Row): ReplayRecord {
-  return JSON.parse(record) as ReplayRecord;
+  #parsed({ record }: Row): R {
+    return JSON.parse(record) as R;
+  }
 }
 
 function openFile({ file, onSetAside }: ReplayRecordsOptions): Connection {

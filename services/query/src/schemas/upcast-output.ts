@@ -1,10 +1,10 @@
-import type { Upcast } from '@allsource/schemas/upcasting';
+import { type Upcast, versionMembers } from '@allsource/schemas/upcasting';
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
 import type { QueryBudget } from '../reads/query-budget.ts';
 import type { EventPage } from '../reads/read-events.ts';
-import { failureMembers, type UpcastReading } from './upcasting.ts';
+import type { UpcastReading } from './upcasting.ts';
 
 const NULL = Buffer.from('null');
 
@@ -36,16 +36,6 @@ export function writeUpcastEvent(
 function payloadOf(event: StoredEvent, upcast: Upcast): Buffer {
   if (upcast.kind === 'same') return event.payload();
   return upcast.kind === 'upcast' ? Buffer.from(upcast.payload) : NULL;
-}
-
-function versionMembers(upcast: Upcast): string {
-  if (upcast.kind === 'same')
-    return `,"schema_version":${upcast.version},"stored_schema_version":${upcast.version}`;
-  if (upcast.kind === 'upcast')
-    return `,"schema_version":${upcast.version},"stored_schema_version":${upcast.storedVersion}`;
-  const { failure } = upcast;
-  const error = JSON.stringify({ code: 'upcast_failed', ...failureMembers(failure) });
-  return `,"schema_version":null,"stored_schema_version":${failure.storedVersion},"upcast_error":${error}`;
 }
 
 export interface UpcastPageOptions {

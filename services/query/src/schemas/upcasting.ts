@@ -5,32 +5,21 @@
  * What cannot be upcast is never passed on as it was stored: in a list the event says so in place of its payload, and where one event is the answer, or all are
  * folded into one, the answer is `upcast_failed`.
  */
-import type { Parameters } from '@allsource/service-kit/http';
-import type { Upcast, UpcastFailure, Upcasts, UpcastTarget } from '@allsource/schemas/upcasting';
+import {
+  type AskedUpcast,
+  failureMembers,
+  parseUpcast,
+  type Upcast,
+  type Upcasts,
+} from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
-import { quoted } from '@allsource/shared/model';
+import type { Parameters } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import type { ReadGate, ReadWish } from '../reads/read-gate.ts';
 
-/** What a read asks for; null: payloads as they are stored. */
-export type AskedUpcast = { readonly target: UpcastTarget } | null;
-
-const VIOLATIONS_SHOWN = 10;
-
-/** Reads the parameter `upcast`: true for the newest version, or a version. */
+/** What a read asks for with `upcast=`. Throws `invalid_parameter`. */
 export function askedUpcast(query: Parameters): AskedUpcast {
-  const text = query.text('upcast');
-  if (text === null || text === 'false') return null;
-  if (text === 'true') return { target: null };
-  const target = Number(text);
-  if (/^\d{1,9}$/.test(text) && target >= 1 && target <= LIMITS.schemaVersionsMax)
-    return { target };
-  throw problem(
-    'invalid_parameter',
-    `'upcast' is ${quoted(text)}; allowed are true for the newest version of each schema, or a version from 1 to ${LIMITS.schemaVersionsMax}.`,
-    { parameter: 'upcast' },
-  );
+  return parseUpcast(query.text('upcast'));
 }
 
 export interface UpcastingOptions {
@@ -111,14 +100,4 @@ export class UpcastReading {
     const upcast = await this.required(event);
     return upcast.kind === 'same' ? event.payload() : Buffer.from(upcast.payload);
   }
-}
-
-/** A failure as clients see it. */
-export function failureMembers(failure: UpcastFailure) {
-  return {
-    detail: failure.detail,
-    schema_version: failure.storedVersion,
-    target_version: failure.targetVersion,
-    violations: failure.violations.slice(0, VIOLATIONS_SHOWN),
-  };
 }

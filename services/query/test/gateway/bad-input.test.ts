@@ -1,8 +1,9 @@
 /** Bad input on every read of the gateway: a clear problem or a plain answer, never a failure inside. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Answer } from '@allsource/testkit';
 import { propertySeed, Random } from '../support/random.ts';
-import { ACME, type Asked, type GatewayWorld, gatewayWorld } from './gateway-world.ts';
+import { ACME, type GatewayWorld, gatewayWorld } from './gateway-world.ts';
 
 /** Every parameter of every read; what a route does not know it passes over. */
 const PARAMETERS = [
@@ -101,7 +102,7 @@ function fill(path: string, random: Random): string {
 }
 
 /** What is wrong with an answer to hostile input; null when it is a plain answer or a clear problem. */
-function faultOf({ status, headers, body, text }: Asked): string | null {
+function faultOf({ status, headers, body, text }: Answer): string | null {
   if (!STATUSES.has(status)) return `status ${status}: ${text.slice(0, 200)}`;
   if (status === 200 || status === 501) return null;
   // The only 503 that bad input may cause: a position that nobody has reached.

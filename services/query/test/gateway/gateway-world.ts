@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Answer, answerOf } from '@allsource/testkit';
 import { readQueryConfig } from '../../src/config/query-config.ts';
 import {
   createQueryService,
@@ -22,17 +23,10 @@ export interface GatewayWorld {
   /** The data folder of the services. */
   readonly folder: string;
   /** A request with a key, and its answer as parsed JSON. */
-  readonly ask: (path: string, init?: RequestInit & { readonly key?: string }) => Promise<Asked>;
+  readonly ask: (path: string, init?: RequestInit & { readonly key?: string }) => Promise<Answer>;
   /** Stops the query service and starts it again on the same folder. */
   restart(): Promise<GatewayWorld>;
   close(): Promise<void>;
-}
-
-export interface Asked {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  readonly body: Record<string, unknown>;
 }
 
 /** A query service over a stand-in core that has three tenants and four keys. */
@@ -96,17 +90,14 @@ async function startWorld(world: WorldParts): Promise<GatewayWorld> {
 async function ask(
   url: string,
   init: RequestInit & { readonly key?: string } = {},
-): Promise<Asked> {
+): Promise<Answer> {
   const { key, ...rest } = init;
   const headers = new Headers(init.headers);
   if (init.body !== undefined && !headers.has('content-type'))
     headers.set('content-type', 'application/json');
   if (key !== undefined) headers.set('authorization', `Bearer ${key}`);
   const response = await fetch(url, { ...rest, headers });
-  const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
-  return { status: response.status, headers: response.headers, text, body };
+  return await answerOf(response);
 }
 
 /** Waits until the service says that it can serve. */

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Parameters } from '@allsource/service-kit/http';
+import { Parameters } from '@allsource/shared/protocol';
 import { auditParameters, auditRoutes } from '@allsource/testkit';
 import { WebSocket, WebSocketServer } from 'ws';
 import { UNAVAILABLE_FEATURES } from '../../src/gateway/unavailable-routes.ts';

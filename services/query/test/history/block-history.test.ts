@@ -82,6 +82,8 @@ describe('the event history', () => {
             known?.tenant === tenant ? known : null,
           );
         }
+        const behind = log.events.find((event) => event.position > at) ?? null;
+        expect(history.recordedAfter(position(at))).toBe(behind?.recordedAt ?? null);
       }
       await history.close();
     });

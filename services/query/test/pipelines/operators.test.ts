@@ -3,7 +3,7 @@
  * saved and read back at random points, which must not show.
  */
 import { describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { type Json, SeededRandom } from '@allsource/testkit';
 import { parseOperators } from '../../src/pipelines/definition/parse-operators.ts';
 import { Carried } from '../../src/pipelines/operators/carried.ts';
 import { type LookupOf, OperatorChain } from '../../src/pipelines/operators/compile-operators.ts';
@@ -25,9 +25,7 @@ interface Input {
 interface Output {
   readonly key: string;
   readonly isRetracted: boolean;
-  // Outputs of many shapes; a wrong one fails the comparison.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly value: any;
+  readonly value: Json;
 }
 
 interface Step {

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
+import type { Answer, Json } from '@allsource/testkit';
 import { InMemoryProjections } from '../support/in-memory-projections.ts';
 import {
   ACME,
   ACME_READER,
   ADMIN,
-  type Asked,
   type GatewayWorld,
   gatewayWorld,
   OTHER,
@@ -32,13 +32,7 @@ describe('projections of a tenant over HTTP', () => {
   });
   afterEach(() => world.close());
 
-  // oxlint-disable-next-line typescript/no-explicit-any
-  type Loose = any;
-  async function ask(
-    line: string,
-    body?: unknown,
-    key = ACME,
-  ): Promise<Omit<Asked, 'body'> & { readonly body: Loose }> {
+  async function ask(line: string, body?: unknown, key = ACME): Promise<Answer> {
     const [method = 'GET', path = ''] = line.split(' ');
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     return await world.ask(path, { method, key, ...sent });
@@ -60,6 +54,7 @@ describe('projections of a tenant over HTTP', () => {
     expect(created.body.data).toEqual(created.body.projection);
     const unread = await ask('GET /api/v1/projections/orders/order.placed/state');
     expect(unread).toMatchObject({ status: 503, body: { code: 'read_behind' } });
+    expect(unread.body.detail).toContain('Start it (POST .../start), or read what is there');
     const started = await ask('POST /api/v1/projections/orders/start');
     expect(started).toMatchObject({
       status: 200,
@@ -111,7 +106,7 @@ describe('projections of a tenant over HTTP', () => {
       ].map(async (query) => (await ask(`${path}?${query}`)).body),
     );
     const shape = pages.map(({ states, count, total, has_more }) => [
-      states.map(({ entity_id }: Loose) => entity_id),
+      states.map(({ entity_id }: Json) => entity_id),
       count,
       total,
       has_more,
@@ -184,7 +179,7 @@ describe('projections of a tenant over HTTP', () => {
     await ask('POST /api/v1/projections', { ...COUNTER, start: true });
     const name = '/api/v1/projections/orders';
     const keys = async () =>
-      (await ask(`GET ${name}/state`)).body.states.map(({ entity_id }: Loose) => entity_id);
+      (await ask(`GET ${name}/state`)).body.states.map(({ entity_id }: Json) => entity_id);
     expect(await keys()).toEqual(['order.a']);
     const named = await ask(`PATCH ${name}`, { description: 'new', config: { batch_size: 7 } });
     expect(named.body.data).toMatchObject({
@@ -278,8 +273,10 @@ describe('projections of a tenant over HTTP', () => {
       body: { code: 'definition_exists' },
     });
     const deleted = await ask('DELETE /api/v1/projections/orders');
-    expect(deleted).toMatchObject({ status: 200, body: { deleted: 'orders' } });
+    expect(deleted).toMatchObject({ status: 200, body: { projection: 'orders', deleted: true } });
     expect((await ask('GET /api/v1/projections/orders')).status).toBe(404);
+    await ask('POST /api/v1/projections', COUNTER);
+    expect((await ask('DELETE /api/projections/orders')).body.deleted).toBe('orders');
     expect((await ask('DELETE /api/v1/projections/orders')).status).toBe(404);
     await ask('GET /api/v1/projections/orders/order.a/state');
     expect(world.core.arrivals.at(-1)?.url).toBe('/api/v1/projections/orders/order.a/state');
@@ -346,6 +343,9 @@ describe('projections of a tenant over HTTP', () => {
     expect((await ask('GET /api/replay', undefined, OTHER)).body).toMatchObject({ total: 0 });
     expect((await ask(`GET ${path}`, undefined, OTHER)).status).toBe(404);
     expect((await ask(`POST ${path}/cancel`)).status).toBe(409);
+    const before = (await ask(`GET ${path}`)).body;
+    world = await world.restart();
+    expect((await ask(`GET ${path}`)).body).toEqual(before);
     expect((await ask(`DELETE ${path}`)).status).toBe(200);
     expect((await ask(`GET ${path}`)).status).toBe(404);
     const partial = { ...wish, entity_id: 'e' };
@@ -355,7 +355,7 @@ describe('projections of a tenant over HTTP', () => {
 
   it('are made from a template, and in the form of older clients', async () => {
     const templates = (await ask('GET /api/v1/projection-templates')).body;
-    expect(templates.templates.map(({ name }: Loose) => name)).toContain('event-count');
+    expect(templates.templates.map(({ name }: Json) => name)).toContain('event-count');
     expect(templates.total).toBe(templates.templates.length);
     const made = await ask('POST /api/projections', { template: 'event-count' });
     expect(made).toMatchObject({

@@ -17,9 +17,16 @@ export class QueryProcess {
   }
 
   static async start(settings: Readonly<Record<string, string>>): Promise<QueryProcess> {
-    const { PATH = '', HOME = '' } = process.env;
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     const child = spawn(process.execPath, [MAIN], {
-      env: { PATH, HOME, QUERY_PORT: '0', ALLSOURCE_LOG_LEVEL: 'warn', ...settings },
+      env: {
+        PATH,
+        HOME,
+        NODE_COMPILE_CACHE,
+        QUERY_PORT: '0',
+        ALLSOURCE_LOG_LEVEL: 'warn',
+        ...settings,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const url = await new Promise<string>((resolve, reject) => {

@@ -1,14 +1,13 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '@allsource/testkit';
+import { type Answer, SeededRandom } from '@allsource/testkit';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import {
   ACME,
   ACME_READER,
   ADMIN,
-  type Asked,
   type GatewayWorld,
   gatewayWorld,
   OTHER,
@@ -110,7 +109,7 @@ async function spoil(at: GatewayWorld): Promise<void> {
 
 const postAs =
   (key: string) =>
-  (at: GatewayWorld, path: string, body: unknown): Promise<Asked> =>
+  (at: GatewayWorld, path: string, body: unknown): Promise<Answer> =>
     at.ask(path, { method: 'POST', key, body: JSON.stringify(body) });
 const post = postAs(ACME);
 

@@ -3,20 +3,13 @@ import type { AddressInfo } from 'node:net';
 import type { Principal } from '@allsource/shared/access';
 import { createApp, type Route } from '@allsource/service-kit/http';
 import { HttpMetrics } from '@allsource/service-kit/observability';
+import { type Answer, answerOf } from '@allsource/testkit';
 
 export interface Served {
   /** Asks as a reader of a tenant. */
   get(path: string, tenant?: string): Promise<Answer>;
   readonly port: number;
   close(): Promise<void>;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape.
-  readonly body: any; // oxlint-disable-line typescript/no-explicit-any
-  readonly headers: Headers;
 }
 
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
@@ -41,8 +34,7 @@ export async function serveRoutes(routes: readonly Route[]): Promise<Served> {
     get: async (path, tenant = 'acme') => {
       const headers = { 'x-test-tenant': tenant };
       const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
-      const text = await response.text();
-      return { status: response.status, text, body: JSON.parse(text), headers: response.headers };
+      return await answerOf(response);
     },
     close: () =>
       new Promise((resolve) => {

@@ -3,15 +3,15 @@ import { ROLES } from '../../protocol/system-events.ts';
 import { TENANT_ID_LENGTH_MAX } from '../../model/names.ts';
 import { instant, list, named, object, orNull, text, uuid, whole, wordOf } from '../json-schema.ts';
 import { answer, body, type RouteDocs } from '../route-doc.ts';
+import { tenantText } from '../shapes/events.ts';
 
 const NAME = text(undefined, { minLength: 1, maxLength: 200 });
-const TENANT_ID_FORM = { pattern: '^[A-Za-z0-9_-]+$', maxLength: TENANT_ID_LENGTH_MAX };
 const EXPIRY_DAYS_MAX = 3650;
 
 /** What a client sends to make a tenant. */
 export const NEW_TENANT = object(
   {
-    id: text(`1 to ${TENANT_ID_LENGTH_MAX} letters, digits, - or _.`, TENANT_ID_FORM),
+    id: tenantText(`1 to ${TENANT_ID_LENGTH_MAX} letters, digits, - or _.`),
   },
   { name: NAME },
 );
@@ -37,9 +37,7 @@ export const ACCESS: RouteDocs = {
         { name: NAME },
         {
           role: wordOf([...ROLES, 'read_only', 'service_account', 'service']),
-          tenant_id: orNull(
-            text('The tenant of the key; that of the caller when left out.', TENANT_ID_FORM),
-          ),
+          tenant_id: orNull(tenantText('The tenant of the key; that of the caller when left out.')),
           expires_in_days: orNull(whole(undefined, { min: 1, max: EXPIRY_DAYS_MAX })),
         },
       ),

@@ -1,5 +1,5 @@
 /** Operations that the control plane orders from the query service. */
-import { ENTITY_ID_BYTES_MAX, TENANT_ID_LENGTH_MAX } from '../../model/names.ts';
+import { ENTITY_ID_BYTES_MAX } from '../../model/names.ts';
 import {
   anything,
   instant,
@@ -13,6 +13,7 @@ import {
 } from '../json-schema.ts';
 import { ENTITY, parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { idText, tenantText } from '../shapes/events.ts';
 import { REPLAY_WISH } from '../shapes/replays.ts';
 import { COMPACTION, COMPACTION_STATS, COMPACTION_STRATEGY } from './parquet.ts';
 
@@ -34,12 +35,7 @@ const OPERATION = object({
   error: orNull(text()),
 });
 
-const TENANT_MEMBER = orNull(
-  text('Whose, for administrators.', {
-    pattern: '^[A-Za-z0-9_-]+$',
-    maxLength: TENANT_ID_LENGTH_MAX,
-  }),
-);
+const TENANT_MEMBER = orNull(tenantText('Whose, for administrators.'));
 const WISH: JsonSchema = object(
   {},
   {
@@ -57,9 +53,7 @@ const snapshot: RouteDoc = {
       {},
       {
         tenant_id: TENANT_MEMBER,
-        entity_id: orNull(
-          text('All entities when left out.', { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX }),
-        ),
+        entity_id: orNull(idText(ENTITY_ID_BYTES_MAX, 'All entities when left out.')),
       },
     ),
     { entity_id: 'order-1001' },

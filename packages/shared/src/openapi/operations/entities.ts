@@ -27,6 +27,7 @@ import {
   WINDOW,
 } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { idText } from '../shapes/events.ts';
 
 const READ_ERRORS = [
   'invalid_parameter',
@@ -190,10 +191,7 @@ export const ENTITIES: RouteDocs = {
         {},
         {
           entity_id: orNull(
-            text('Snapshots of all entities when left out.', {
-              minLength: 1,
-              maxLength: ENTITY_ID_BYTES_MAX,
-            }),
+            idText(ENTITY_ID_BYTES_MAX, 'Snapshots of all entities when left out.'),
           ),
         },
       ),

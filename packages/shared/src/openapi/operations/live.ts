@@ -2,8 +2,9 @@
 import { LIMITS } from '../../limits/limits.ts';
 import { CONSUMER_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX } from '../../model/names.ts';
 import { constant, list, named, object, orNull, text, whole } from '../json-schema.ts';
-import { ENTITY, parameter } from '../parameters.ts';
+import { ENTITY, parameter, UPCAST } from '../parameters.ts';
 import { answer, body, type RouteDocs } from '../route-doc.ts';
+import { idText } from '../shapes/events.ts';
 
 const PATTERN = text('An event type, or a prefix such as `order.*`.', {
   minLength: 1,
@@ -16,9 +17,17 @@ export const LIVE: RouteDocs = {
     tag: 'Live',
     description:
       'Opened as a WebSocket. The replay of the consumer named by `consumer_id` comes first, then `{"type":"replay_complete"}`, then live events. A plain GET is told to upgrade.',
-    query: { consumer_id: parameter('A registered consumer, whose cursor is resumed.', text()) },
+    query: {
+      consumer_id: parameter('A registered consumer, whose cursor is resumed.', text()),
+      upcast: UPCAST,
+    },
     answers: { 101: { description: 'The WebSocket is open.' } },
-    errors: ['upgrade_required', 'too_many_connections', 'invalid_consumer_id'],
+    errors: [
+      'upgrade_required',
+      'invalid_parameter',
+      'too_many_connections',
+      'invalid_consumer_id',
+    ],
   },
   'GET /events/sse': {
     id: 'followEvents',
@@ -33,6 +42,7 @@ export const LIVE: RouteDocs = {
       ),
       event_type: parameter('Only these types or patterns, joined by commas.', text(), 'order.*'),
       entity_id: ENTITY,
+      upcast: UPCAST,
     },
     headers: { 'last-event-id': parameter('What browsers send when they reconnect.', text()) },
     answers: {
@@ -49,7 +59,7 @@ export const LIVE: RouteDocs = {
     description: 'Registers a consumer or changes its filters; its cursor stays.',
     body: body(
       object(
-        { consumer_id: text(undefined, { minLength: 1, maxLength: CONSUMER_ID_BYTES_MAX }) },
+        { consumer_id: idText(CONSUMER_ID_BYTES_MAX) },
         { event_type_filters: orNull(list(PATTERN, { maxItems: LIMITS.filtersMax })) },
       ),
       { consumer_id: 'billing', event_type_filters: ['order.*'] },
@@ -75,11 +85,15 @@ export const LIVE: RouteDocs = {
         whole(undefined, { max: LIMITS.pageEventsMax }),
         100,
       ),
+      upcast: UPCAST,
     },
     answers: {
       200: answer(
         'The events.',
-        object({ events: list(named('PositionedEvent')), count: whole() }),
+        object(
+          { events: list(named('PositionedEvent')), count: whole() },
+          { upcast_errors: whole('Events of the answer that could not be upcast.') },
+        ),
       ),
     },
     errors: ['invalid_parameter', 'invalid_consumer_id'],

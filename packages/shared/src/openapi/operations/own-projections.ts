@@ -1,6 +1,6 @@
 /** Projections of a tenant's own: defining them, commanding them, and what they could not fold. */
 import { LIMITS } from '../../limits/limits.ts';
-import { EVENT_TYPE_BYTES_MAX } from '../../model/names.ts';
+import { EVENT_TYPE_BYTES_MAX, PROJECTION_NAME_BYTES_MAX } from '../../model/names.ts';
 import { FAULT_POLICIES, PROJECTION_TYPES } from '../../protocol/projection-definition.ts';
 import {
   anything,
@@ -17,6 +17,7 @@ import {
 } from '../json-schema.ts';
 import { parameter, required } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { idText, RESERVED_TYPE } from '../shapes/events.ts';
 
 const POSITION = { min: 1, max: Number.MAX_SAFE_INTEGER };
 const CLOSED = { additionalProperties: false };
@@ -35,8 +36,9 @@ const PATTERNS = list(
   text('An event type, a prefix such as `order.*`, or `*`.', {
     pattern: '^(\\*|[a-z0-9_]+(\\.[a-z0-9_]+)*(\\.\\*?)?)$',
     maxLength: EVENT_TYPE_BYTES_MAX,
+    not: RESERVED_TYPE,
   }),
-  { maxItems: LIMITS.filtersMax },
+  { maxItems: LIMITS.filtersMax, uniqueItems: true },
 );
 
 /** What may be changed of a projection. */
@@ -75,7 +77,7 @@ const CREATION: JsonSchema = {
   ...object(
     {},
     {
-      name: text(undefined, { minLength: 1, maxLength: 128 }),
+      name: idText(PROJECTION_NAME_BYTES_MAX),
       type: wordOf(PROJECTION_TYPES),
       ...CHANGES,
       definition: orNull({ ...ANY_OBJECT, description: 'What the type needs to know.' }),
@@ -206,7 +208,13 @@ export const OWN_PROJECTIONS: RouteDocs = {
     tag: 'Projections',
     path: OWN,
     answers: {
-      200: answer('It is gone, with its states.', object({ projection: text(), deleted: text() })),
+      200: answer(
+        'It is gone, with its states.',
+        object({
+          projection: text(),
+          deleted: { anyOf: [constant(true), text('The name, below /api without a version.')] },
+        }),
+      ),
     },
     errors: ERRORS,
   },

@@ -1,6 +1,6 @@
 /** Pipelines over events. */
 import { LIMITS } from '../../limits/limits.ts';
-import { EVENT_TYPE_BYTES_MAX } from '../../model/names.ts';
+import { EVENT_TYPE_BYTES_MAX, EVENT_TYPE_PATTERN } from '../../model/names.ts';
 import {
   constant,
   flag,
@@ -16,6 +16,7 @@ import {
 } from '../json-schema.ts';
 import { FRESHNESS, parameter, required } from '../parameters.ts';
 import { answer, body, type RouteDocs } from '../route-doc.ts';
+import { RESERVED_TYPE } from '../shapes/events.ts';
 
 const EXAMPLE_ID = '7f0c2d9e-51b4-4c0e-9a57-0d7c3d1f6a20';
 const ID = { pipelineId: required('The id of a pipeline.', uuid(), EXAMPLE_ID) };
@@ -41,17 +42,25 @@ const OPERATOR = object(
   {},
   { description: 'What more it needs is in the guide.' },
 );
+/** An event type, alone or behind `emit:`. */
+const EMITTED_TYPE = text(undefined, {
+  pattern: EVENT_TYPE_PATTERN.replace('^', '^(?:emit:)?'),
+  not: { pattern: '^(?:emit:)?_system\\.' },
+});
 const OUTPUT = {
   description:
     '`table`, `emit:<event type>` or the type alone, `webhook:<url>`, or an object; what more that needs is in the guide.',
   anyOf: [
-    text(undefined, { minLength: 1 }),
+    constant('table'),
+    text(undefined, { pattern: '^webhook:.' }),
+    EMITTED_TYPE,
     object({ kind: oneOf(['table', 'emit', 'webhook', 'branches']) }),
   ],
 };
 const PATTERN = text('An event type, a prefix such as `order.*`, or `*`.', {
   pattern: '^(\\*|[a-z0-9_]+(\\.[a-z0-9_]+)*(\\.\\*)?)$',
   maxLength: EVENT_TYPE_BYTES_MAX,
+  not: RESERVED_TYPE,
 });
 
 function wish(id: JsonSchema): JsonSchema {

@@ -1,9 +1,11 @@
 /** Projections of the store, and the states that clients keep for their own. */
 import { LIMITS } from '../../limits/limits.ts';
+import { ENTITY_ID_BYTES_MAX } from '../../model/names.ts';
 import { anything, constant, list, named, object, text, whole } from '../json-schema.ts';
 import { FRESHNESS, parameter, required } from '../parameters.ts';
 import { OWN_PROJECTION, STORE_PROJECTION } from '../shapes/projections.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { idText } from '../shapes/events.ts';
 
 const ERRORS = [
   'invalid_parameter',
@@ -119,7 +121,7 @@ export const PROJECTIONS: RouteDocs = {
       object({
         states: list(
           object({
-            entity_id: text(undefined, { minLength: 1, maxLength: 128 }),
+            entity_id: idText(ENTITY_ID_BYTES_MAX),
             state: anything(),
           }),
           {

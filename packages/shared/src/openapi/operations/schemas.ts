@@ -16,6 +16,7 @@ import {
   wordOf,
 } from '../json-schema.ts';
 import { EVENT_TYPE_TEXT } from '../shapes/events.ts';
+import { STEP } from './upcasters.ts';
 import { parameter } from '../parameters.ts';
 import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
@@ -51,11 +52,11 @@ const REGISTER = {
       description: orNull(text(undefined, { maxLength: 10_000 })),
       tags: orNull(list(text(undefined, { maxLength: 200 }), { maxItems: 100 })),
       version: orNull(VERSION),
-      upcaster: orNull({
-        type: 'object',
+      upcaster: {
         description:
           'The step from the version before, as `PUT /schemas/{subject}/upcasters` takes it.',
-      }),
+        anyOf: [STEP, { type: 'null' }],
+      },
     },
   ),
   ...firstOf(['subject', 'event_type'], EVENT_TYPE_TEXT, true),
@@ -176,7 +177,12 @@ export const SCHEMA_ROUTES: RouteDocs = {
     body: body(worded(SCHEMA_ENFORCEMENTS, ['schema_enforcement', 'mode', 'enforcement']), {
       schema_enforcement: 'warn',
     }),
-    answers: { 204: { description: 'It is set.' } },
+    answers: {
+      200: answer(
+        'It is set.',
+        object({ tenant_id: text(), schema_enforcement: oneOf(SCHEMA_ENFORCEMENTS) }),
+      ),
+    },
     errors: ['invalid_body', 'tenant_not_found'],
   },
 };

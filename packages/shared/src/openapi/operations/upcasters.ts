@@ -2,6 +2,7 @@
 import { LIMITS } from '../../limits/limits.ts';
 import { COMPATIBILITY_MODES } from '../../protocol/system-events.ts';
 import {
+  constant,
   anything,
   flag,
   instant,
@@ -31,7 +32,7 @@ const CHANGE_ERRORS = [
 ] as const;
 
 /** A step as it is sent: by mappings, or by a function. */
-const STEP: JsonSchema = {
+export const STEP: JsonSchema = {
   ...object(
     {},
     {
@@ -132,7 +133,12 @@ export const UPCASTERS: RouteDocs = {
     id: 'removeUpcaster',
     tag: 'Schemas',
     path: FROM,
-    answers: { 204: { description: 'It is removed.' } },
+    answers: {
+      200: answer(
+        'It is removed.',
+        object({ subject: text(), from_version: whole(), deleted: constant(true) }),
+      ),
+    },
     errors: ['schema_not_found', 'upcaster_not_found', 'invalid_parameter'],
   },
   'GET /schema-evolution/stats': {

@@ -3,7 +3,12 @@ import { LIMITS } from '../../limits/limits.ts';
 import {
   ENTITY_ID_BYTES_MAX,
   EVENT_TYPE_BYTES_MAX,
+  EVENT_TYPE_PATTERN,
+  SYSTEM_TENANT,
+  SYSTEM_TYPE_PREFIX,
   TENANT_ID_LENGTH_MAX,
+  TENANT_ID_PATTERN,
+  TEXT_ID_PATTERN,
 } from '../../model/names.ts';
 import {
   anything,
@@ -26,11 +31,37 @@ import {
 /** A problem has further members with the numbers to act on. */
 const OPEN = { additionalProperties: true };
 
+/** What no event type or pattern of a client begins with. */
+export const RESERVED_TYPE: JsonSchema = {
+  type: 'string',
+  pattern: `^${SYSTEM_TYPE_PREFIX.replace('.', '\\.')}`,
+};
+
 /** An event type that a client may append. */
 export const EVENT_TYPE_TEXT = text('Lowercase words joined by dots.', {
-  pattern: '^[a-z0-9_]+(\\.[a-z0-9_]+)*$',
+  pattern: EVENT_TYPE_PATTERN,
   maxLength: EVENT_TYPE_BYTES_MAX,
+  not: RESERVED_TYPE,
 });
+
+/** The id of an entity or a consumer, or the name of a projection: names.ts has the rule. */
+export function idText(bytesMax: number, description?: string): JsonSchema {
+  const rule = `1 to ${bytesMax} bytes without control characters and without white space at the ends.`;
+  return text(description === undefined ? rule : `${description} ${rule}`, {
+    pattern: TEXT_ID_PATTERN,
+    minLength: 1,
+    maxLength: bytesMax,
+  });
+}
+
+/** A tenant that a client may name. */
+export function tenantText(description?: string): JsonSchema {
+  return text(description, {
+    pattern: TENANT_ID_PATTERN,
+    maxLength: TENANT_ID_LENGTH_MAX,
+    not: { const: SYSTEM_TENANT },
+  });
+}
 
 const EVENT = {
   id: uuid(),
@@ -70,20 +101,12 @@ export const EVENT_SHAPES: Readonly<Record<string, JsonSchema>> = {
     ...object(
       {
         event_type: EVENT_TYPE_TEXT,
-        entity_id: text(`1 to ${ENTITY_ID_BYTES_MAX} bytes without control characters.`, {
-          minLength: 1,
-          maxLength: ENTITY_ID_BYTES_MAX,
-        }),
+        entity_id: idText(ENTITY_ID_BYTES_MAX),
         payload: anything(`Any JSON, at most ${LIMITS.payloadBytesMax} bytes.`),
       },
       {
         metadata: anything(`Any JSON, at most ${LIMITS.metadataBytesMax} bytes.`),
-        tenant_id: orNull(
-          text('For administrators; otherwise the tenant of the key.', {
-            pattern: '^[A-Za-z0-9_-]+$',
-            maxLength: TENANT_ID_LENGTH_MAX,
-          }),
-        ),
+        tenant_id: orNull(tenantText('For administrators; otherwise the tenant of the key.')),
         expected_version: orNull(
           whole('The version the entity must be at; 0 = it has no events.', {
             max: Number.MAX_SAFE_INTEGER,

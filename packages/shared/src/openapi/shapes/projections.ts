@@ -29,6 +29,9 @@ const CONFIG = object({
   max_concurrency: whole(),
 });
 
+const LAG_EVENTS = 'Positions of the log that it has not looked at yet.';
+const LAG_SECONDS = 'How long ago the first event that it lacks was recorded.';
+
 const ROW = {
   id: text(),
   name: text(),
@@ -45,8 +48,8 @@ const ROW = {
   created_at: instant(),
   updated_at: instant(),
   position: whole('What is read is true at this position.'),
-  lag_events: orNull(whole()),
-  lag_seconds: orNull(number()),
+  lag_events: orNull(whole(LAG_EVENTS)),
+  lag_seconds: orNull(number(LAG_SECONDS)),
   is_stalled: flag(),
   stalled_reason: orNull(text()),
   live_build: orNull(whole('The build that is read.')),
@@ -94,13 +97,21 @@ export const STORE_PROJECTION = {
   type: text(),
   kind: text(),
   status: oneOf(['running', 'rebuilding']),
+  detail: orNull(text('Why it does not go on; null while it does.')),
   version: whole(),
   description: text(),
   definition: text(),
+  event_types: list(text()),
   initial_state: anything(),
   created_at: instant(),
   updated_at: instant(),
   position: whole('The position of the log that it has applied.'),
+  lag_events: whole(LAG_EVENTS),
+  lag_seconds: number(LAG_SECONDS),
+  is_stalled: flag(),
+  stalled_reason: orNull(text()),
+  parked_entities: whole(),
+  error_count: whole(),
 };
 
 /** The members of a projection that a tenant has defined. */

@@ -1,7 +1,7 @@
 /** Replays, and what is wished of one. */
 import { LIMITS } from '../../limits/limits.ts';
 import { ENTITY_ID_BYTES_MAX } from '../../model/names.ts';
-import { EVENT_TYPE_TEXT } from './events.ts';
+import { EVENT_TYPE_TEXT, idText } from './events.ts';
 import {
   flag,
   instant,
@@ -60,7 +60,7 @@ const REPLAY = {
 
 /** What a replay may be restricted to, and how it is carried out. */
 const REPLAY_FILTER = {
-  entity_id: orNull(text(undefined, { minLength: 1, maxLength: ENTITY_ID_BYTES_MAX })),
+  entity_id: orNull(idText(ENTITY_ID_BYTES_MAX)),
   event_type: orNull(EVENT_TYPE_TEXT),
   event_types: orNull(list(EVENT_TYPE_TEXT, { minItems: 1, maxItems: LIMITS.replayTypesMax })),
   from_timestamp: orNull(instant()),

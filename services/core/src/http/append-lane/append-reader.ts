@@ -7,6 +7,7 @@ import {
   type LaneReader,
   type LaneTurn,
   problemBody,
+  problemHeaderLines,
   toProblem,
 } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
@@ -116,7 +117,7 @@ export class AppendReader implements LaneReader {
       status,
       bodyBytes: body.length,
       contentType: PROBLEM_CONTENT_TYPE,
-      headers: status === 503 ? 'Retry-After: 1\r\n' : '',
+      headers: problemHeaderLines(failure),
       isLast: this.#turn.isClosing,
     });
     this.#write(head, body, () => undefined);

@@ -56,6 +56,7 @@ function argumentsFor(
     extensionsToTreatAsEsm: ['.ts'],
     moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
     modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
+    testEnvironment: join(REPOSITORY, 'scripts/jest-environment.cjs'),
     transform: { '^.+\\.ts$': [join(REPOSITORY, 'scripts/mutant-transform.cjs'), options] },
     watchman: false,
     testTimeout: RUN_MS_MAX,

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Authenticator, isPermitted, type Principal } from '@allsource/shared/access';
 import { isUuid } from '@allsource/shared/model';
-import { streamFormatOf } from '@allsource/shared/protocol';
-import { Parameters, type TenantResolver } from '@allsource/service-kit/http';
+import { Parameters, streamFormatOf } from '@allsource/shared/protocol';
+import type { TenantResolver } from '@allsource/service-kit/http';
 import type { EventRoute } from '../event-routes.ts';
 
 /** A request that is served here. */

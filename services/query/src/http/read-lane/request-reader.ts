@@ -7,11 +7,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Principal } from '@allsource/shared/access';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
 import { assert } from '@allsource/shared/lang';
+import { Parameters } from '@allsource/shared/protocol';
 import {
   type LaneReader,
   type LaneTurn,
-  Parameters,
   problemBody,
+  problemHeaderLines,
   REQUEST_ID,
   toProblem,
 } from '@allsource/service-kit/http';
@@ -95,7 +96,7 @@ export class RequestReader implements LaneReader {
       status: failure.status,
       bodyBytes: Buffer.byteLength(body),
       contentType: PROBLEM_CONTENT_TYPE,
-      headers: headerLines + (failure.status === 503 ? 'Retry-After: 1\r\n' : ''),
+      headers: headerLines + problemHeaderLines(failure),
       isLast: this.#turn.isClosing,
     });
     this.#turn.socket.write(head + body);

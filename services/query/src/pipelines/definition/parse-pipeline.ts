@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '@allsource/shared/limits';
-import { eventTypeFault } from '@allsource/shared/model';
+import { eventTypeFault, SYSTEM_TYPE_PREFIX } from '@allsource/shared/model';
 import { isObject, Members, refusal, shown } from './members.ts';
 import type { OutputDefinition } from './output-definition.ts';
 import { destinationsOf } from './output-definition.ts';
@@ -100,7 +100,8 @@ function parseTypes(members: Members): string[] {
 
 function patternFault(pattern: string): string | null {
   if (pattern === '*') return null;
-  return eventTypeFault(pattern.endsWith('.*') ? pattern.slice(0, -2) : pattern);
+  const isPrefix = pattern.endsWith('.*') && !pattern.startsWith(SYSTEM_TYPE_PREFIX);
+  return eventTypeFault(isPrefix ? pattern.slice(0, -2) : pattern);
 }
 
 /** A table is of the whole log; what acts on others begins with what comes. */

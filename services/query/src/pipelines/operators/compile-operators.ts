@@ -9,6 +9,7 @@ import { MapField } from './map.ts';
 import { type Lookup, type Operator, OperatorFault, type Surroundings } from './operator.ts';
 import { Reduce } from './reduce.ts';
 import { SessionWindows } from './session-windows.ts';
+import { Windows } from './windows.ts';
 
 /** Makes where an `enrich` looks things up. */
 export type LookupOf = (definition: EnrichDefinition) => Lookup;
@@ -48,9 +49,9 @@ function compiled(definition: OperatorDefinition, number: number, lookupOf: Look
     case 'reduce':
       return new Reduce(definition, number);
     case 'window':
-      return definition.windowType === 'session'
-        ? new SessionWindows(definition, number)
-        : new FixedWindows(definition, number);
+      return new Windows(definition, number, (parts) =>
+        definition.windowType === 'session' ? new SessionWindows(parts) : new FixedWindows(parts),
+      );
     case 'enrich':
       return new Enrich(definition, lookupOf(definition));
     case 'branch':

@@ -1,51 +1,32 @@
-import type { WindowDefinition } from '../definition/operator-definition.ts';
 import { added, merged, NO_AGGREGATE } from './aggregate.ts';
 import type { Carried } from './carried.ts';
-import type { Operator, Surroundings } from './operator.ts';
-import { Reduction } from './reduction.ts';
+import type { Surroundings } from './operator.ts';
 import { requireRoom } from './reduce.ts';
-import { moveWatermark } from './watermark.ts';
-import { type OpenWindow, WindowOutput } from './window-output.ts';
-import { windowTimes, type WindowTimes } from './window-times.ts';
+import type { OpenWindow, WindowOutput } from './window-output.ts';
+import type { WindowTimes } from './window-times.ts';
+import type { Addition, WindowKind, WindowParts } from './windows.ts';
 
 /**
  * Session windows: events of a group that follow each other at less than the timeout, by the time at which they happened. An event may make one session out of
  * several; the outputs of those that are gone are then taken back. A session is closed when the watermark has passed its last event by the timeout and the
  * allowed lateness. An event whose session would be closed already comes too late.
  */
-export class SessionWindows implements Operator {
+export class SessionWindows implements WindowKind {
   readonly #number: number;
-  readonly #isUpdated: boolean;
   readonly #times: WindowTimes;
-  readonly #reduction: Reduction;
   readonly #output: WindowOutput;
 
-  /** `number` is its place among the operators, under which its states are kept. */
-  constructor(definition: WindowDefinition, number: number) {
+  constructor({ number, times, output }: WindowParts) {
     this.#number = number;
-    this.#isUpdated = definition.outputOn === 'update';
-    this.#times = windowTimes(definition);
-    this.#reduction = new Reduction(definition.aggregation);
-    this.#output = new WindowOutput({ definition, reduction: this.#reduction });
+    this.#times = times;
+    this.#output = output;
   }
 
-  apply(value: Carried, around: Surroundings): readonly Carried[] {
-    // What was folded cannot be taken out again.
-    if (value.isRetracted) return [];
-    const group = this.#reduction.groupOf(value);
-    const number = this.#reduction.numberOf(value);
-    const watermark = moveWatermark(around.states, this.#number, value.origin.timestamp);
-    const closed = this.#close(watermark, value, around);
-    const updated = this.#add({ group, number, watermark }, value, around);
-    return this.#isUpdated ? updated : closed;
-  }
-
-  #add(
-    to: { readonly group: string; readonly number: number | null; readonly watermark: number },
+  add(
+    { group, number, watermark }: Addition,
     value: Carried,
     { states, noteLate }: Surroundings,
   ): Carried[] {
-    const { group, number, watermark } = to;
     const { timestamp } = value.origin;
     const open = (states.get(this.#number, group) ?? []) as readonly OpenWindow[];
     const touched = open.filter((session) => this.#meets(session, timestamp));
@@ -80,8 +61,7 @@ export class SessionWindows implements Operator {
     states.set(this.#number, { key: group, value: sessions, due });
   }
 
-  /** Takes away the sessions that have passed, the one that ended first before the others. */
-  #close(watermark: number, cause: Carried, { states }: Surroundings): Carried[] {
+  close(watermark: number, cause: Carried, { states }: Surroundings): Carried[] {
     const passed = states.due(this.#number, watermark).flatMap(({ key: group, value }) => {
       const sessions = value as readonly OpenWindow[];
       const isOpen = ({ end }: OpenWindow) => this.#closesAt(end) > watermark;

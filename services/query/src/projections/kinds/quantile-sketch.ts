@@ -17,6 +17,7 @@ export const EMPTY_SKETCH: QuantileSketch = { zeros: 0, positive: [], negative: 
 
 /** How far an answer may be from the exact one, relative to it. */
 export const SKETCH_ERROR = 0.01;
+const RANK_SLACK = 1e-6;
 const GAMMA = (1 + SKETCH_ERROR) / (1 - SKETCH_ERROR);
 const LOG_GAMMA = Math.log(GAMMA);
 const BUCKETS_MAX = 2_048;
@@ -39,13 +40,17 @@ export function sketchOf(sketches: readonly QuantileSketch[]): QuantileSketch {
   };
 }
 
-/** The value below which a share of the values lies, from 0 to 1; null when there are none. */
+/**
+ * The smallest value that at least a share of the values, from 0 to 1, does not exceed: the nearest rank, so that the 99th percentile of a few values is the largest. Null when there
+ * are none.
+ */
 export function quantile(sketch: QuantileSketch, share: number): number | null {
   const { zeros, positive, negative } = sketch;
   const below = countIn(negative);
   const count = below + zeros + countIn(positive);
   if (count === 0) return null;
-  const rank = Math.floor(share * (count - 1));
+  // A share such as 0.07 is a little more than it says, which must not make it the next rank.
+  const rank = Math.max(0, Math.ceil(share * count - RANK_SLACK) - 1);
   // Negative values are counted from zero, so the lowest is the last.
   if (rank < below) return -middleOf(bucketAt(negative, below - 1 - rank));
   if (rank < below + zeros) return 0;

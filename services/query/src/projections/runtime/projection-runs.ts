@@ -40,6 +40,8 @@ export interface ProjectionRunsOptions {
   readonly startHost?: (options: HostOptions) => Host;
   readonly nowMs?: () => number;
   readonly stalledAfterMs?: number;
+  /** How long ago the first event behind a position was recorded; null where that is not known. */
+  readonly behindMs?: (position: number, nowMs: number) => number | null;
 }
 
 export class ProjectionRuns implements ProjectionRuntime {
@@ -168,7 +170,7 @@ export class ProjectionRuns implements ProjectionRuntime {
       return;
     }
     const { core, head, logger, nowMs = Date.now } = this.#options;
-    const { stalledAfterMs = STALLED_AFTER_MS } = this.#options;
+    const { stalledAfterMs = STALLED_AFTER_MS, behindMs = () => null } = this.#options;
     const projection = new SupervisedProjection(definition, {
       folder: projectionFolder(this.#options.folder, definition),
       core,
@@ -177,6 +179,7 @@ export class ProjectionRuns implements ProjectionRuntime {
       logger,
       nowMs,
       stalledAfterMs,
+      behindMs,
     });
     this.#projections.set(key, projection);
   }

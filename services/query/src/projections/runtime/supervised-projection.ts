@@ -18,6 +18,8 @@ export interface SupervisedOptions extends Omit<BuildsOptions, 'onReport'> {
   /** The newest head of the log that anybody has heard of. */
   readonly head: () => number;
   readonly stalledAfterMs: number;
+  /** How long ago the first event behind a position was recorded; null where that is not known. */
+  readonly behindMs: (position: number, nowMs: number) => number | null;
 }
 
 interface Waiter {
@@ -115,7 +117,7 @@ export class SupervisedProjection {
   }
 
   state(): ProjectionState {
-    const { nowMs, head } = this.#options;
+    const { head } = this.#options;
     const { live } = this.#builds;
     const { read } = this;
     const progress = read?.progress;
@@ -133,13 +135,19 @@ export class SupervisedProjection {
       live_build: live?.spec.build ?? null,
       position,
       lag_events: lag,
-      lag_seconds: lag === 0 ? 0 : Math.round((read?.ageMs(nowMs()) ?? 0) / 100) / 10,
+      lag_seconds: lag === 0 ? 0 : Math.round(this.#behindMs(position) / 100) / 10,
       stats: statsOf(progress?.counts ?? NO_COUNTS),
       builds: this.#builds.all.map((build) => this.#infoOf(build)),
       parked_entities: progress?.parkedEntities ?? 0,
       parked_events: progress?.parkedEvents ?? 0,
       restarts: this.#builds.all.reduce((sum, { crashes }) => sum + crashes, 0),
     };
+  }
+
+  /** Where the history does not know, how old what is read may be at most. */
+  #behindMs(position: number): number {
+    const now = this.#options.nowMs();
+    return this.#options.behindMs(position, now) ?? this.read?.ageMs(now) ?? 0;
   }
 
   async forget(): Promise<void> {

@@ -1,6 +1,6 @@
 /** The thread of upcasters that are functions: others wrote them, and a call may take tens of milliseconds. */
-import { type FunctionCall, LoadedFunctions } from '@allsource/schemas/functions';
 import { serveJobs } from '@allsource/service-kit/threads';
+import { type FunctionCall, LoadedFunctions } from './loaded-functions.ts';
 
 const functions = new LoadedFunctions();
 

@@ -1,5 +1,6 @@
-import { problem } from '@allsource/shared/errors';
-import { type Micros, parseTimestamp, quoted } from '@allsource/shared/model';
+import { problem } from '../errors/problem.ts';
+import { quoted } from '../model/names.ts';
+import { type Micros, parseTimestamp } from '../model/timestamp.ts';
 
 /** The query parameters of a request, read strictly: a value that cannot be used is answered with what is allowed. */
 export class Parameters {

@@ -1,10 +1,7 @@
-import {
-  type FunctionAnswer,
-  type FunctionCall,
-  ThreadedFunctions,
-} from '@allsource/schemas/functions';
-import type { PayloadFunctions } from '@allsource/schemas/upcasting';
 import { JobThread, threadFile } from '@allsource/service-kit/threads';
+import type { PayloadFunctions } from '../upcasting/upcasts.ts';
+import type { FunctionAnswer, FunctionCall } from './loaded-functions.ts';
+import { ThreadedFunctions } from './threaded-functions.ts';
 
 /** What the thread holds beside the memories of its sandboxes. */
 const HEAP_MIB_MAX = 128;
