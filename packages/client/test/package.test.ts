@@ -130,10 +130,15 @@ describe('the published package', () => {
       'analytics/frequency',
       'replay_complete',
       'schemaBytesMax',
+      'The body is not JSON',
     ])
       expect(core).not.toContain(unused);
     expect(worker).toContain('A worker is started once');
     expect(core.length).toBeLessThan(worker.length);
+    const position = await bundled(
+      `import { positionOfEventId } from '@allsource/client'; console.log(positionOfEventId);`,
+    );
+    expect(position.length).toBeLessThan(2_000);
     expect(core).toContain('idempotency-key');
   });
 

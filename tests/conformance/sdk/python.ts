@@ -107,6 +107,11 @@ export class PythonClient {
     return pythonProjection(inData(await this.#request('GET', `/api/projections/${name}`)));
   }
 
+  async createProjection(name: string, definition: string): Promise<{ id: string; name: string }> {
+    const body = { name, definition, version: 1, initial_state: {} };
+    return pythonProjection(inData(await this.#request('POST', '/api/projections', body)));
+  }
+
   async startProjectionReplay(projection: string): Promise<string> {
     const body = { projection_name: projection };
     const run = membersOf(inData(await this.#request('POST', '/api/replay', body)), 'the run');

@@ -52,8 +52,8 @@ export function batchBody(events: readonly (NewEvent | RawEvent)[]): Uint8Array<
   return joined(parts);
 }
 
-const TEXT = new TextEncoder();
-const COMMA = TEXT.encode(',');
+const TEXT = /* @__PURE__ */ new TextEncoder();
+const COMMA = Uint8Array.of(0x2c);
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

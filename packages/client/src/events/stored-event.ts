@@ -131,7 +131,7 @@ function takeValue(scanner: JsonScanner): string {
   return sliceText(scanner.bytes, start, scanner.at);
 }
 
-const TEXT = new TextDecoder();
+const TEXT = /* @__PURE__ */ new TextDecoder();
 
 function sliceText(bytes: Uint8Array, start: number, end: number): string {
   return TEXT.decode(bytes.subarray(start, end));

@@ -10,6 +10,8 @@ export interface ErrorKind {
   readonly corePrefix: string;
 }
 
+// A bundler may leave out the entries that nobody asks for.
+/* @__NO_SIDE_EFFECTS__ */
 function kind(status: number, title: string, corePrefix: string, retryable = false): ErrorKind {
   return { status, title, retryable, corePrefix };
 }

@@ -20,8 +20,9 @@ export const TENANT_ID_PATTERN = '^[A-Za-z0-9_-]+$';
 /** Ids of entities and consumers, and names of projections: no white space at the ends, no control character, no half of a surrogate pair. */
 export const TEXT_ID_PATTERN = '^[^\\s\\p{Cc}\\p{Cs}](?:[^\\p{Cc}\\p{Cs}]*[^\\s\\p{Cc}\\p{Cs}])?$';
 
-const EVENT_TYPE = new RegExp(EVENT_TYPE_PATTERN);
-const TENANT_ID = new RegExp(TENANT_ID_PATTERN);
+// Bundlers of clients may leave these out.
+const EVENT_TYPE = /* @__PURE__ */ new RegExp(EVENT_TYPE_PATTERN);
+const TENANT_ID = /* @__PURE__ */ new RegExp(TENANT_ID_PATTERN);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what this refuses.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 

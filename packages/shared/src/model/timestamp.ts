@@ -15,7 +15,7 @@ const RFC3339 =
   /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /** The earliest instant an event may bear: the start of 1700. Microseconds leave the safe integers in 1684. */
-export const EVENT_TIMESTAMP_MIN = micros(Date.UTC(1700, 0, 1) * 1000);
+export const EVENT_TIMESTAMP_MIN = /* @__PURE__ */ micros(Date.UTC(1700, 0, 1) * 1000);
 
 /**
  * Reads an RFC 3339 instant with a zone ("2026-01-31T12:00:00.123Z", "...+02:00"), at most nine digits of fraction, of which six are kept.
@@ -54,7 +54,7 @@ export function formatTimestamp(value: Micros): string {
 }
 
 // The events of a commit mostly share one instant, those of a page a second, and printing it costs more than all else about an acknowledgement.
-let lastPrinted = { ms: 0, iso: new Date(0).toISOString() };
+let lastPrinted = { ms: 0, iso: '1970-01-01T00:00:00.000Z' };
 
 function isoOf(ms: number): string {
   const last = lastPrinted;

@@ -73,6 +73,8 @@ const CHANGES = {
   ),
 };
 
+/** For a member that a form does not have. */
+const NEVER: JsonSchema = { not: {} };
 const CREATION: JsonSchema = {
   ...object(
     {},
@@ -80,7 +82,10 @@ const CREATION: JsonSchema = {
       name: idText(PROJECTION_NAME_BYTES_MAX),
       type: wordOf(PROJECTION_TYPES),
       ...CHANGES,
-      definition: orNull({ ...ANY_OBJECT, description: 'What the type needs to know.' }),
+      definition: {
+        description: 'What the type needs to know; of older clients also the source of a reducer.',
+        type: ['object', 'string', 'null'],
+      },
       start: orNull(flag('Whether it runs from the moment it is made.')),
       template: orNull(text('The name of a template, which may be all that is given.')),
       projection_type: anything('Another name of `type`.'),
@@ -90,12 +95,17 @@ const CREATION: JsonSchema = {
     },
   ),
   anyOf: [
-    { required: ['name', 'type'] },
+    { required: ['name', 'type'], properties: { definition: orNull(ANY_OBJECT) } },
     { required: ['template'] },
     {
-      description: 'The form of older clients: the definition says the type.',
+      description:
+        'The form of older clients: the definition says the type, or is the source of a reducer.',
       required: ['name', 'definition'],
-      properties: { definition: { ...ANY_OBJECT, required: ['type'] } },
+      properties: {
+        type: NEVER,
+        projection_type: NEVER,
+        definition: { anyOf: [{ ...ANY_OBJECT, required: ['type'] }, { type: 'string' }] },
+      },
     },
   ],
 };
