@@ -34,7 +34,10 @@ async function sendSlowly(port: number, first: string): Promise<string> {
   });
   const ended = once(socket, 'close');
   socket.write(first);
-  await Promise.race([sleep(400), ended]);
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  await Promise.race([sleep(400, undefined, { signal }).catch(() => undefined), ended]);
+  waiting.abort();
   if (socket.writable) socket.write('0123456789');
   while (!answer.includes('all of it') && !socket.destroyed) await sleep(5);
   socket.destroy();
