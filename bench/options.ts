@@ -39,7 +39,7 @@ export interface BenchOptions {
 }
 
 export const CASES =
-  'P1 P3 P4 P5 lanes P12 P13 lag follow P10 P15 P11 P16 P17 P18 P19 memory'.split(' ');
+  'P1 P3 P4 P5 lanes schemas P12 P13 lag follow P10 P15 P11 P16 P17 P18 P19 memory'.split(' ');
 
 /** How to call it. */
 export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS] [--subscribed=SECONDS]

@@ -5,6 +5,7 @@ import { build } from '../scripts/build.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
 import { runDiskPerEvent } from './cases/disk-per-event.ts';
 import { runLanes } from './cases/lanes.ts';
+import { runSchemas } from './cases/schemas.ts';
 import { runLag } from './cases/lag.ts';
 import { runLiveLatency } from './cases/live.ts';
 import { runMemory } from './cases/memory.ts';
@@ -59,6 +60,7 @@ async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Com
   const result = await runComparisons(bench, subjects);
   const { measurements } = result;
   if (bench.wants('lanes')) measurements.push(...(await runLanes(bench)));
+  if (bench.wants('schemas')) measurements.push(...(await runSchemas(bench)));
   if (bench.wants('P12')) measurements.push(...(await runLiveLatency(bench)));
   if (bench.wants('P13')) measurements.push(...(await runSubscribers(bench)));
   if (bench.wants('lag')) measurements.push(...(await runLag(bench)));

@@ -15,6 +15,7 @@ import { KernelBuilder } from '../services/core/src/ingest-kernel/kernel-builder
 import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
 import { SchemaGate } from '../services/core/src/schemas/schema-gate.ts';
 import { batchBody } from './support/batch-bodies.ts';
+import { schemaOf } from './support/strict-schemas.ts';
 import { machineLoad, type Measured, measure, median } from './support/figures.ts';
 
 const BATCH = 1000;
@@ -32,18 +33,6 @@ const counts = { countValidated: () => undefined, countViolations: () => undefin
 const body = batchBody(BATCH);
 const first = (JSON.parse(body.toString()) as { events: { event_type: string; payload: object }[] })
   .events[0];
-
-/** A schema that says something about every field of the payload. */
-function schemaOf(value: unknown): object {
-  if (Array.isArray(value)) return { type: 'array', maxItems: 100, items: schemaOf(value[0]) };
-  if (typeof value === 'string') return { type: 'string', minLength: 1, maxLength: 1000 };
-  if (typeof value === 'number') return { type: 'number', minimum: 0 };
-  if (typeof value !== 'object' || value === null) return {};
-  const properties = Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, schemaOf(member)]),
-  );
-  return { type: 'object', properties, required: Object.keys(value), additionalProperties: false };
-}
 
 /** The fold after a tenant has set its enforcement and registered a schema of a type. */
 function foldOf(enforcement: string, type: string): SchemaFold {

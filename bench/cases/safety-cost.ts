@@ -4,10 +4,12 @@
  * little of that, is the bound of what they cost together.
  */
 import type { AskedRules, RuledAppendJob, Target } from '../load/job.ts';
+import { benchEvent } from '../event.ts';
 import { type Bench, type Entry, type Measurement, measurementOf } from '../measurement.ts';
 import { CORE, RunningCore } from '../subjects/core.ts';
 import { INGEST_PROBE, ingestProbe } from '../subjects/peers.ts';
 import type { RunningSubject } from '../subjects/subject.ts';
+import { enforceSchema } from '../support/strict-schemas.ts';
 import { outcomeOf } from './comparisons.ts';
 
 const CLIENTS = 16;
@@ -34,9 +36,13 @@ export async function runSafetyCost(bench: Bench): Promise<Measurement[]> {
     const core = await start(RunningCore.start(bench.freshFolder('rules')));
     const environment = { ALLSOURCE_DEV_MODE: 'true' };
     const open = await start(RunningCore.start(bench.freshFolder('open'), { environment }));
+    const strict = await RunningCore.start(bench.freshFolder('strict'));
+    started.push(strict);
+    await enforceSchema(strict, benchEvent({ entity: 'e', bytes: bench.options.eventBytes }));
     const keyless: Target = { ...open, apiKey: '' };
     const variants: Variant[] = [
       { subject: CORE, target: core, rules: ALL },
+      { subject: 'and a schema on every event', target: strict.target, rules: ALL },
       { subject: 'no idempotency keys', target: core, rules: { ...ALL, idempotencyKeys: false } },
       { subject: 'no expected versions', target: core, rules: { ...ALL, expectedVersions: false } },
       { subject: 'no key check', target: keyless, rules: ALL },

@@ -1,4 +1,5 @@
 /** The three ways in which clients of AllSource are pointed at a store, and the key that the suites of the SDKs use. */
+import { afterAll, beforeAll } from '@jest/globals';
 import { RunningStore } from '../support/running-store.ts';
 
 /** The SDKs' own suites present this key: it has no prefix that says what it is. */
@@ -27,6 +28,16 @@ export function addressesOf(store: RunningStore, addressing: Addressing): Addres
 /** A store whose admin key is the one of the SDKs' suites. */
 export function startConformanceStore(): Promise<RunningStore> {
   return RunningStore.start({ ALLSOURCE_BOOTSTRAP_API_KEY: TEST_KEY });
+}
+
+/** Such a store for all tests of a file: started before the first and removed behind the last. */
+export function conformanceStore(): () => RunningStore {
+  let store: RunningStore;
+  beforeAll(async () => {
+    store = await startConformanceStore();
+  }, 60_000);
+  afterAll(() => store?.remove(), 60_000);
+  return () => store;
 }
 
 let made = 0;

@@ -1,31 +1,16 @@
 /** The integration test of the Go SDK, and its errors, against the three addressings. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RunningStore } from '../support/running-store.ts';
-import {
-  ADDRESSINGS,
-  addressesOf,
-  startConformanceStore,
-  TEST_KEY,
-  unique,
-} from './addressings.ts';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { ADDRESSINGS, addressesOf, conformanceStore, TEST_KEY, unique } from './addressings.ts';
 import { GoApiError, GoClient } from './sdk/go.ts';
 
-let store: RunningStore;
-
-beforeAll(async () => {
-  store = await startConformanceStore();
-}, 60_000);
-
-afterAll(async () => {
-  await store?.remove();
-}, 60_000);
+const store = conformanceStore();
 
 describe.each(ADDRESSINGS)('the Go SDK through %s', (addressing) => {
   let writer: GoClient;
   let reader: GoClient;
 
   beforeAll(() => {
-    const { writes, reads } = addressesOf(store, addressing);
+    const { writes, reads } = addressesOf(store(), addressing);
     writer = new GoClient({ apiKey: TEST_KEY, baseUrl: writes });
     reader = new GoClient({ apiKey: TEST_KEY, baseUrl: reads });
   });
@@ -103,7 +88,7 @@ describe.each(ADDRESSINGS)('the Go SDK through %s', (addressing) => {
   });
 
   it('reads the list when the tenant has a projection of its own too', async () => {
-    const made = await store.post('/api/v1/projections', { template: 'event-count' });
+    const made = await store().post('/api/v1/projections', { template: 'event-count' });
     const isServed = made.status !== 501;
     if (!isServed) console.info("not served, and said so: projections of a tenant's own");
     const own = isServed ? ['event-count'] : [];
@@ -112,7 +97,7 @@ describe.each(ADDRESSINGS)('the Go SDK through %s', (addressing) => {
       'event_counters',
       ...own,
     ]);
-    await store.ask('/api/v1/projections/event-count', { method: 'DELETE' });
+    await store().ask('/api/v1/projections/event-count', { method: 'DELETE' });
   });
 
   it('previews and starts a replay', async () => {
@@ -141,7 +126,7 @@ describe.each(ADDRESSINGS)('the Go SDK through %s', (addressing) => {
   it('repeats nothing that is not going to pass', async () => {
     const patient = new GoClient({
       apiKey: 'wrong-key',
-      baseUrl: addressesOf(store, addressing).writes,
+      baseUrl: addressesOf(store(), addressing).writes,
       retriesMax: 3,
     });
     await expect(patient.query({})).rejects.toMatchObject({ statusCode: 401 });

@@ -2,33 +2,18 @@
  * The Python SDK, which has no integration test of its own: what its mock tests expect of a server. It knows one address and writes no version into its paths.
  * It is meant for the gateway; core takes it too, except that the SDK cannot read core's errors.
  */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RunningStore } from '../support/running-store.ts';
-import {
-  ADDRESSINGS,
-  addressesOf,
-  startConformanceStore,
-  TEST_KEY,
-  unique,
-} from './addressings.ts';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { ADDRESSINGS, addressesOf, conformanceStore, TEST_KEY, unique } from './addressings.ts';
 import { PythonAllSourceError, PythonClient } from './sdk/python.ts';
 
-let store: RunningStore;
-
-beforeAll(async () => {
-  store = await startConformanceStore();
-}, 60_000);
-
-afterAll(async () => {
-  await store?.remove();
-}, 60_000);
+const store = conformanceStore();
 
 describe.each(ADDRESSINGS)('the Python SDK through %s', (addressing) => {
   let writer: PythonClient;
   let reader: PythonClient;
 
   beforeAll(() => {
-    const { writes, reads } = addressesOf(store, addressing);
+    const { writes, reads } = addressesOf(store(), addressing);
     writer = new PythonClient({ apiKey: TEST_KEY, baseUrl: writes });
     reader = new PythonClient({ apiKey: TEST_KEY, baseUrl: reads });
   });
@@ -98,7 +83,7 @@ describe.each(ADDRESSINGS)('the Python SDK through %s', (addressing) => {
       'event_counters',
       name,
     ]);
-    await store.ask(`/api/v1/projections/${name}`, { method: 'DELETE' });
+    await store().ask(`/api/v1/projections/${name}`, { method: 'DELETE' });
   });
 
   it('runs a replay', async () => {
@@ -119,8 +104,8 @@ describe.each(ADDRESSINGS)('the Python SDK through %s', (addressing) => {
 
 describe('the Python SDK at the gateway', () => {
   it('gets every kind of error in the form that it reads', async () => {
-    const client = new PythonClient({ apiKey: TEST_KEY, baseUrl: store.url });
-    const stranger = new PythonClient({ apiKey: 'nobody', baseUrl: store.url });
+    const client = new PythonClient({ apiKey: TEST_KEY, baseUrl: store().url });
+    const stranger = new PythonClient({ apiKey: 'nobody', baseUrl: store().url });
     const calls: [() => Promise<unknown>, number, string][] = [
       [() => stranger.query(), 401, 'unauthenticated'],
       [() => client.ingest('a.b', ' ', {}), 400, 'invalid_entity_id'],

@@ -1,13 +1,6 @@
 /** The integration test of the Rust SDK, step by step, and its checklists that make sense against a server; each against the three addressings. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RunningStore } from '../support/running-store.ts';
-import {
-  ADDRESSINGS,
-  addressesOf,
-  startConformanceStore,
-  TEST_KEY,
-  unique,
-} from './addressings.ts';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { ADDRESSINGS, addressesOf, conformanceStore, TEST_KEY, unique } from './addressings.ts';
 import { RustCoreClient } from './sdk/rust-core-client.ts';
 import { type RustFolder, RustQueryClient } from './sdk/rust-query-client.ts';
 import type { RustEvent } from './sdk/rust-types.ts';
@@ -44,22 +37,14 @@ class OrderFolder implements RustFolder<{ status: string; items: number; total: 
   }
 }
 
-let store: RunningStore;
-
-beforeAll(async () => {
-  store = await startConformanceStore();
-}, 60_000);
-
-afterAll(async () => {
-  await store?.remove();
-}, 60_000);
+const store = conformanceStore();
 
 describe.each(ADDRESSINGS)('the Rust SDK through %s', (addressing) => {
   let core: RustCoreClient;
   let query: RustQueryClient;
 
   beforeAll(() => {
-    const { writes, reads } = addressesOf(store, addressing);
+    const { writes, reads } = addressesOf(store(), addressing);
     core = new RustCoreClient({ url: writes, apiKey: TEST_KEY });
     query = new RustQueryClient({ url: `${reads}/`, apiKey: TEST_KEY });
   });

@@ -1,13 +1,6 @@
 /** The integration test of the older TypeScript SDK and the smoke script of the newer one, each against the three addressings. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RunningStore } from '../support/running-store.ts';
-import {
-  ADDRESSINGS,
-  addressesOf,
-  startConformanceStore,
-  TEST_KEY,
-  unique,
-} from './addressings.ts';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { ADDRESSINGS, addressesOf, conformanceStore, TEST_KEY, unique } from './addressings.ts';
 import { SdkConnectionError, SdkHttpError } from './sdk/transport.ts';
 import { TypeScriptNewClient, TypeScriptOldClient } from './sdk/typescript.ts';
 
@@ -21,15 +14,7 @@ const FIDELITY = {
   unicode: '日本語 🦀',
 };
 
-let store: RunningStore;
-
-beforeAll(async () => {
-  store = await startConformanceStore();
-}, 60_000);
-
-afterAll(async () => {
-  await store?.remove();
-}, 60_000);
+const store = conformanceStore();
 
 describe.each(ADDRESSINGS)('the TypeScript SDKs through %s', (addressing) => {
   let writer: TypeScriptOldClient;
@@ -38,7 +23,7 @@ describe.each(ADDRESSINGS)('the TypeScript SDKs through %s', (addressing) => {
   let newerReader: TypeScriptNewClient;
 
   beforeAll(() => {
-    const { writes, reads } = addressesOf(store, addressing);
+    const { writes, reads } = addressesOf(store(), addressing);
     writer = new TypeScriptOldClient({ baseUrl: writes, apiKey: TEST_KEY });
     reader = new TypeScriptOldClient({ baseUrl: `${reads}//`, apiKey: TEST_KEY });
     newer = new TypeScriptNewClient({ baseUrl: writes, apiKey: TEST_KEY });

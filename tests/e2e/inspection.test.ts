@@ -1,4 +1,7 @@
-/** `allsource verify` and `allsource doctor` on the store as its users run it, and on its folder. */
+/**
+ * `allsource verify` and `allsource doctor` on the store as its users run it, and on its folder. The tests of a group share one store, and leave it for the next as they
+ * found it.
+ */
 import {
   closeSync,
   openSync,
@@ -10,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '@allsource/testkit';
 import { run } from '../support/command.ts';
 import { reportNotTested } from '../support/fault-run.ts';
@@ -52,7 +55,11 @@ async function start(sealBytesPerSecond: number): Promise<void> {
   });
 }
 
-afterEach(() => store.remove());
+/** One store for all tests of a group. */
+function storeOfGroup(sealBytesPerSecond: number): void {
+  beforeAll(() => start(sealBytesPerSecond), 300_000);
+  afterAll(() => store.remove(), 300_000);
+}
 
 const logFolder = () => join(store.dataDir, 'core/log');
 
@@ -100,9 +107,14 @@ function flip(segment: string, byte: number): void {
   closeSync(file);
 }
 
+const noTracer = tracerFault();
+if (noTracer !== null) reportNotTested('doctor of a poisoned writer', noTracer);
+const traced = noTracer === null ? describe : describe.skip;
+
 describe('a healthy store', () => {
+  storeOfGroup(64 * SEGMENT_BYTES);
+
   it('verifies as intact from its folder and by itself, also while it appends, rolls segments and seals them', async () => {
-    await start(64 * SEGMENT_BYTES);
     const appending = append(40);
     const results = [];
     for (let round = 0; round < 3; round++) {
@@ -125,7 +137,6 @@ describe('a healthy store', () => {
   });
 
   it('killed at work, verifies as intact: what the crash left is no damage', async () => {
-    await start(64 * SEGMENT_BYTES);
     const appending = append(1000).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 300));
     await store.killAll();
@@ -140,12 +151,59 @@ describe('a healthy store', () => {
       result: { findings: [] },
     });
   });
+
+  traced('whose writer is stopped by a disk error', () => {
+    it('is diagnosed with the reason and what to do', async () => {
+      const tracer = await Tracer.attach({
+        pid: store.pidOf('core'),
+        call: 'fdatasync',
+        error: 'EIO',
+        when: 1,
+      });
+      const event = { event_type: 'a.b', entity_id: 'e', payload: {} };
+      expect((await store.post('/api/v1/events', event)).status).toBe(503);
+      await tracer.close();
+      const { code, wrong } = await doctored(['--url', store.url]);
+      expect(code).toBe(1);
+      expect(wrong).toMatchObject([{ check: 'core', status: 'fault' }]);
+      expect(wrong[0]?.evidence).toContain('the writer has stopped after a disk error');
+    });
+  });
 });
 
-describe('a damaged folder', () => {
-  it('is named at every place with exit code 7, the first being where core refuses to start, and is left as it is', async () => {
-    await start(0);
+describe('a store whose segments stay raw', () => {
+  storeOfGroup(0);
+
+  it('is verified only for an admin key, and once at a time', async () => {
+    const statusWith = async (key: string) => {
+      const response = await fetch(`${store.url}/api/v1/operations/verify`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+      });
+      await response.text();
+      return response.status;
+    };
+    expect(await statusWith('nobody')).toBe(401);
+    const made = await store.post('/api/v1/auth/api-keys', { name: 'reader', role: 'readonly' });
+    const { key } = made.body as { key: string };
+    expect(await statusWith(key)).toBe(403);
+    const answers = await Promise.all(Array.from({ length: 4 }, () => statusWith(store.apiKey)));
+    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409]);
+    expect(await statusWith(store.apiKey)).toBe(200);
+  });
+
+  it('shows damage while it runs, and serves the rest', async () => {
     await append(20);
+    const [first = ''] = segments();
+    flip(first, HEADER_BYTES + 3000);
+    const { code, result } = await verified(['--url', store.url]);
+    expect(code).toBe(7);
+    expect(result.findings).toMatchObject([{ kind: 'damaged_bytes', segment: first }]);
+    expect(statSync(join(logFolder(), first)).size).toBe(SEGMENT_BYTES);
+    flip(first, HEADER_BYTES + 3000);
+  });
+
+  it('that was damaged is named at every place with exit code 7, the first being where core refuses to start, and is left as it is', async () => {
     await store.stop();
     const [first = '', second = '', third = ''] = segments();
     flip(first, HEADER_BYTES + 3000);
@@ -179,21 +237,7 @@ describe('a damaged folder', () => {
     expect(await verified([store.dataDir])).toMatchObject({ code: 0 });
   });
 
-  it('shows in a running node too, which serves the rest', async () => {
-    await start(0);
-    await append(20);
-    const [first = ''] = segments();
-    flip(first, HEADER_BYTES + 3000);
-    const { code, result } = await verified(['--url', store.url]);
-    expect(code).toBe(7);
-    expect(result.findings).toMatchObject([{ kind: 'damaged_bytes', segment: first }]);
-    expect(statSync(join(logFolder(), first)).size).toBe(SEGMENT_BYTES);
-  });
-
   it('of which a segment was deleted is missing exactly its positions', async () => {
-    await start(0);
-    await append(20);
-    await store.stop();
     const [, second = '', third = ''] = segments();
     rmSync(join(logFolder(), second));
     const { code, result } = await verified([store.dataDir]);
@@ -205,49 +249,5 @@ describe('a damaged folder', () => {
         last_position: Number.parseInt(third, 10) - 1,
       },
     ]);
-  });
-});
-
-describe('a verification in a running node', () => {
-  it('needs an admin key, and runs once at a time', async () => {
-    await start(0);
-    const statusWith = async (key: string) => {
-      const response = await fetch(`${store.url}/api/v1/operations/verify`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}` },
-      });
-      await response.text();
-      return response.status;
-    };
-    expect(await statusWith('nobody')).toBe(401);
-    const made = await store.post('/api/v1/auth/api-keys', { name: 'reader', role: 'readonly' });
-    const { key } = made.body as { key: string };
-    expect(await statusWith(key)).toBe(403);
-    const answers = await Promise.all(Array.from({ length: 4 }, () => statusWith(store.apiKey)));
-    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409]);
-    expect(await statusWith(store.apiKey)).toBe(200);
-  });
-});
-
-const noTracer = tracerFault();
-if (noTracer !== null) reportNotTested('doctor of a poisoned writer', noTracer);
-const traced = noTracer === null ? describe : describe.skip;
-
-traced('a store whose writer a disk error has stopped', () => {
-  it('is diagnosed with the reason and what to do', async () => {
-    await start(0);
-    const tracer = await Tracer.attach({
-      pid: store.pidOf('core'),
-      call: 'fdatasync',
-      error: 'EIO',
-      when: 1,
-    });
-    const event = { event_type: 'a.b', entity_id: 'e', payload: {} };
-    expect((await store.post('/api/v1/events', event)).status).toBe(503);
-    await tracer.close();
-    const { code, wrong } = await doctored(['--url', store.url]);
-    expect(code).toBe(1);
-    expect(wrong).toMatchObject([{ check: 'core', status: 'fault' }]);
-    expect(wrong[0]?.evidence).toContain('the writer has stopped after a disk error');
   });
 });

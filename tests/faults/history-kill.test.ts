@@ -22,8 +22,8 @@ import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { QueryProcess } from '../support/query-process.ts';
 
-const KILLS = isLong ? 500 : 10;
-const KILLS_A_COMPARISON = isLong ? 10 : 5;
+const KILLS = isLong ? 500 : 6;
+const KILLS_A_COMPARISON = isLong ? 10 : 3;
 const ENTITIES = 60;
 const BATCH_EVENTS = 50;
 const EVENTS_FIRST = 6_000;

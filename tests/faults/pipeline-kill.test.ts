@@ -23,7 +23,7 @@ import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { QueryProcess } from '../support/query-process.ts';
 
-const KILLS = isLong ? 200 : 6;
+const KILLS = isLong ? 200 : 4;
 const COMMITS_A_KILL = 6;
 const STRIKES = [
   'the service',

@@ -13,7 +13,7 @@ import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { REPOSITORY } from '../support/running-store.ts';
 import { numbersIn, WORKER } from '../support/worker-state.ts';
 
-const KILLS = isLong ? 100 : 6;
+const KILLS = isLong ? 100 : 4;
 /** Each kill costs the start of a process. */
 const KILL_MS_MAX = 60_000;
 const PROGRAM = join(REPOSITORY, 'tests/support/worker-program.ts');

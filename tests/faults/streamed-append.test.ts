@@ -8,7 +8,7 @@ import { CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
 import { LogAudit } from '../support/log-audit.ts';
 
-const KILLS = isLong ? 60 : 5;
+const KILLS = isLong ? 60 : 3;
 const LINES = isLong ? 60_000 : 15_000;
 const GROUP_LINES = 50;
 const LINES_AT_ONCE = 500;

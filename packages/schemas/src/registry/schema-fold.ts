@@ -4,7 +4,7 @@ import { rawMembers } from '@allsource/shared/json';
 import { must } from '@allsource/shared/lang';
 import {
   type CompatibilityMode,
-  type FoldedEvent,
+  type LoggedSystemEvent,
   type FrameEvent,
   type SchemaEnforcement,
   type SchemaRegistered,
@@ -75,7 +75,7 @@ export class SchemaFold extends SystemFold {
   readonly #tenants = new Map<string, TenantSchemas>();
   readonly #enforcements = new Map<string, SchemaEnforcement>();
 
-  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+  protected override fold({ parsed, event, frame }: LoggedSystemEvent): void {
     const { tenant, recordedAt: createdAt } = frame;
     if (parsed.type === '_system.schema.registered') {
       const text = must(rawMembers(event.payload)?.get('schema'), 'the text of the schema');

@@ -6,7 +6,7 @@ import { type Micros, parseTimestamp } from '../model/timestamp.ts';
 import type { Position } from '../model/position.ts';
 import { POSITION_ZERO } from '../model/position.ts';
 import type { ApiKeyCreated, TenantCreated } from '../protocol/system-events.ts';
-import { type FoldedEvent, SystemFold } from '../protocol/system-fold.ts';
+import { type LoggedSystemEvent, SystemFold } from '../protocol/system-fold.ts';
 
 /** An API key as lists show it. */
 export interface ApiKeyRecord extends ApiKeyCreated {
@@ -41,7 +41,7 @@ export class AccessDirectory extends SystemFold {
     this.standAt(POSITION_ZERO);
   }
 
-  protected override fold({ parsed, frame }: FoldedEvent): void {
+  protected override fold({ parsed, frame }: LoggedSystemEvent): void {
     if (parsed.type === '_system.tenant.created') {
       this.#tenants.set(parsed.payload.id, { ...parsed.payload, createdAt: frame.recordedAt });
     } else if (parsed.type === '_system.api_key.created')

@@ -85,7 +85,7 @@ export {
   STORE_PROJECTIONS,
   type StoreProjection,
 } from './store-projections.ts';
-export { type FoldedEvent, SystemFold } from './system-fold.ts';
+export { type LoggedSystemEvent, SystemFold } from './system-fold.ts';
 export {
   type ApiKeyCreated,
   type ApiKeyRevoked,

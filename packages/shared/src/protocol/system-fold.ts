@@ -7,7 +7,7 @@ import type { Frame, FrameEvent } from './frame.ts';
 import { parseSystemEvent, type SystemEvent } from './system-events.ts';
 
 /** A system event, and where it lies. */
-export interface FoldedEvent {
+export interface LoggedSystemEvent {
   readonly parsed: SystemEvent;
   readonly event: FrameEvent;
   readonly frame: Frame;
@@ -33,7 +33,7 @@ export abstract class SystemFold {
   }
 
   /** Takes in one event. Those that are none of this fold's are passed over. */
-  protected abstract fold(event: FoldedEvent): void;
+  protected abstract fold(event: LoggedSystemEvent): void;
 
   /** Says what was taken in otherwise: by a checkpoint, or nothing any more. */
   protected standAt(position: Position): void {

@@ -1,5 +1,5 @@
 import { type Position, POSITION_ZERO, position } from '@allsource/shared/model';
-import { type FoldedEvent, SystemFold, TypeFilter } from '@allsource/shared/protocol';
+import { type LoggedSystemEvent, SystemFold, TypeFilter } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** A named reader with durable progress. */
@@ -32,7 +32,7 @@ export class ConsumerFold extends SystemFold implements LogFold {
   /** By consumer id, then by tenant: a stream with an empty bearer asks which tenants have an id. */
   readonly #consumers = new Map<string, Map<string, Consumer>>();
 
-  protected override fold({ parsed, frame: { tenant } }: FoldedEvent): void {
+  protected override fold({ parsed, frame: { tenant } }: LoggedSystemEvent): void {
     if (parsed.type === '_system.consumer.registered') {
       const { consumer_id: id, event_type_filters: filters } = parsed.payload;
       this.#put({ ...this.#current(tenant, id), filter: new TypeFilter(filters) });

@@ -1,5 +1,9 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
-import { type DefinitionKind, type FoldedEvent, SystemFold } from '@allsource/shared/protocol';
+import {
+  type DefinitionKind,
+  type LoggedSystemEvent,
+  SystemFold,
+} from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** A definition of a tenant: of which kind, and its name. */
@@ -20,7 +24,7 @@ export class DefinitionFold extends SystemFold implements LogFold {
   /** By tenant and kind, then by name. */
   readonly #changes = new Map<string, Map<string, SavedChange>>();
 
-  protected override fold({ parsed, event, frame: { tenant } }: FoldedEvent): void {
+  protected override fold({ parsed, event, frame: { tenant } }: LoggedSystemEvent): void {
     if (parsed.type === '_system.definition.set') {
       const { kind, name } = parsed.payload;
       this.#put([tenant, kind, name, event.position]);

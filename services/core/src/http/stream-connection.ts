@@ -12,7 +12,6 @@
  * A subscribe frame changes the live filter at any time; the replay goes on with the filters of the consumer.
  */
 import type { Duplex } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, positionAfter } from '@allsource/shared/model';
@@ -24,6 +23,7 @@ import { LagQueue } from '../feed/lag-queue.ts';
 import { LiveFrame } from '../feed/live-frame.ts';
 import { parseSubscribeFrame } from '../feed/subscribe-frame.ts';
 import { textMessage } from '../feed/text-message.ts';
+import type { SendTurns } from '../feed/send-turns.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -37,8 +37,6 @@ const CLOSE_FAULT = 1011;
 const CLOSE_REASON_BYTES_MAX = 123;
 /** How often a lagging client is looked at while nothing comes. */
 const LAG_POLL_MS = 50;
-/** After so many events in a row the other work of the process has its turn. */
-const EVENTS_PER_TURN = 256;
 
 /** When a client is asked whether it lives, and from when on it counts as slow. */
 export interface StreamPacing {
@@ -65,6 +63,8 @@ export interface StreamConnectionOptions {
   readonly texts: EventTexts;
   readonly logger: Logger;
   readonly pacing: StreamPacing;
+  /** Shared by all connections. */
+  readonly turns: SendTurns;
 }
 
 export class StreamConnection implements LiveConnection {
@@ -77,7 +77,6 @@ export class StreamConnection implements LiveConnection {
   readonly #after: Position;
   #liveFilter: EventFilter;
   #lag: LagQueue | null = null;
-  #eventsInTurn = 0;
   #pingedAt = performance.now();
   #isEnding = false;
 
@@ -112,6 +111,7 @@ export class StreamConnection implements LiveConnection {
   }
 
   async #replay(consumer: Consumer): Promise<void> {
+    const { turns } = this.#options;
     const filter = new EventFilter({ types: consumer.filter });
     let replayed = 0;
     while (this.#tail.position < this.#replayEnd) {
@@ -123,15 +123,16 @@ export class StreamConnection implements LiveConnection {
         if (event.position <= this.#after || !filter.matches(event)) continue;
         if (!this.#socket.isReady) await this.#socket.ready();
         const text = await this.#options.texts.bare(event);
+        if (!turns.take()) await turns.wait();
         this.#sendText(`{"type":"replay","position":${event.position},"event":${text}}`);
         replayed += 1;
-        if (this.#isTurnOver()) await setImmediate();
       }
     }
     this.#sendText(`{"type":"replay_complete","replayed":${replayed}}`);
   }
 
   async #follow(): Promise<void> {
+    const { turns } = this.#options;
     for (;;) {
       const frame = await this.#tail.next(this.#lag === null ? undefined : LAG_POLL_MS);
       if (this.#tail.isClosed) return;
@@ -141,8 +142,8 @@ export class StreamConnection implements LiveConnection {
           if (event.position <= this.#after || !this.#liveFilter.matches(event)) continue;
           const message = this.#options.texts.message(event);
           if (!this.#isFlowing) await this.#untilFlowing();
+          if (!turns.take()) await turns.wait();
           this.#deliver(message instanceof Promise ? await message : message);
-          if (this.#isTurnOver()) await setImmediate();
         }
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);
@@ -173,22 +174,16 @@ export class StreamConnection implements LiveConnection {
 
   async #recover(lag: LagQueue): Promise<void> {
     this.#lag = null;
-    const { tenant } = this.#options.right;
+    const { right, logger, turns } = this.#options;
     if (lag.missed > 0) {
-      this.#options.logger.warn({ tenant, missed: lag.missed }, 'a slow subscriber missed events');
+      logger.warn({ tenant: right.tenant, missed: lag.missed }, 'a slow subscriber missed events');
       this.#sendText(`{"type":"lagged","missed":${lag.missed}}`);
     }
     for (const message of lag.messages) {
       if (!this.#isFlowing) await this.#untilFlowing();
+      if (!turns.take()) await turns.wait();
       this.#deliver(message);
-      if (this.#isTurnOver()) await setImmediate();
     }
-  }
-
-  /** True after each stretch of events, when the other work of the process is to have its turn. */
-  #isTurnOver(): boolean {
-    this.#eventsInTurn = (this.#eventsInTurn + 1) % EVENTS_PER_TURN;
-    return this.#eventsInTurn === 0;
   }
 
   #takeMessage(text: string): void {

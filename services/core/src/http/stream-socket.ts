@@ -24,6 +24,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { Parameters } from '@allsource/shared/protocol';
 import { WebSocketServer } from 'ws';
+import { SendTurns } from '../feed/send-turns.ts';
 import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
@@ -90,6 +91,8 @@ export class StreamSocket {
     maxPayload: LIMITS.webSocketMessageBytesMax,
   });
 
+  readonly #turns = new SendTurns();
+
   constructor(options: StreamSocketOptions) {
     this.#options = options;
   }
@@ -155,7 +158,16 @@ export class StreamSocket {
   async #serve(ends: SocketEnds, { right, consumerId, texts }: Admission): Promise<void> {
     const { log, consumers, connections, logger, pacing = STREAM_PACING } = this.#options;
     const consumer = consumerId === null ? null : consumers.get(right.tenant, consumerId);
-    const stream = new StreamConnection({ ...ends, log, right, consumer, texts, logger, pacing });
+    const stream = new StreamConnection({
+      ...ends,
+      log,
+      right,
+      consumer,
+      texts,
+      logger,
+      pacing,
+      turns: this.#turns,
+    });
     ends.socket.once('close', () => connections.remove(stream));
     connections.add(stream);
     await stream.run();

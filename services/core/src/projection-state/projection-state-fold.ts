@@ -1,5 +1,5 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
-import { type FoldedEvent, SystemFold } from '@allsource/shared/protocol';
+import { type LoggedSystemEvent, SystemFold } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
 
 /** The states of one projection: by entity, the position of the event that holds the newest state. */
@@ -40,7 +40,7 @@ export class ProjectionStateFold extends SystemFold implements LogFold {
   readonly sectionName = 'states/1';
   readonly #tenants = new Map<string, Map<string, ProjectionStates>>();
 
-  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+  protected override fold({ parsed, event, frame }: LoggedSystemEvent): void {
     if (parsed.type !== '_system.projection_state.saved') return;
     const { projection, entity_id: entity } = parsed.payload;
     const states = this.#statesForWriting(frame.tenant, projection);

@@ -20,7 +20,7 @@ async function received(bytes: Buffer, count: number): Promise<string[]> {
       const texts: string[] = [];
       client.on('error', reject);
       client.on('message', (data, isBinary) => {
-        texts.push(isBinary ? 'binary' : String(data));
+        texts.push(isBinary ? 'binary' : (data as Buffer).toString());
         if (texts.length === count) resolve(texts);
       });
     });

@@ -3,7 +3,7 @@ import { must } from '@allsource/shared/lang';
 import { type Micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import {
   type DefinitionKind,
-  type FoldedEvent,
+  type LoggedSystemEvent,
   type Frame,
   SystemFold,
 } from '@allsource/shared/protocol';
@@ -48,7 +48,7 @@ export class DefinitionDirectory extends SystemFold {
     if (this.#isChanged) this.#tell('changed');
   }
 
-  protected override fold({ parsed, event, frame }: FoldedEvent): void {
+  protected override fold({ parsed, event, frame }: LoggedSystemEvent): void {
     if (parsed.type === '_system.definition.set') {
       const document = must(rawMembers(event.payload)?.get('document'), 'a document');
       this.#set(frame, { ...parsed.payload, document, position: event.position });

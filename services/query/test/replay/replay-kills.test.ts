@@ -10,7 +10,7 @@ import { propertySeed } from '../support/random.ts';
 import { QueryProcess } from './query-process.ts';
 
 const KEY = 'a-key-of-acme';
-const KILLS = process.env.ALLSOURCE_TEST_FAULTS === 'long' ? 200 : 5;
+const KILLS = process.env.ALLSOURCE_TEST_FAULTS === 'long' ? 200 : 3;
 const TIMEOUT_MS = 120_000 + KILLS * 10_000;
 const ENTITIES = 3_000;
 

@@ -143,7 +143,7 @@ class ByteCompiler {
   }
 
   #object(part: SchemaPart, schema: JsonObject): ByteWalk {
-    const properties = Object.keys((keyword(schema, 'properties') ?? {}) as object);
+    const properties = Object.keys(keyword(schema, 'properties') ?? {});
     const required = new Set((keyword(schema, 'required') ?? []) as string[]);
     const others =
       keyword(schema, 'additionalProperties') === undefined
@@ -213,7 +213,7 @@ function byKind({ text, number, object, array, isBoolean, isNull }: KindWalks): 
   if (isTextOnly && text !== null)
     return (bytes, start) => (bytes[start] === QUOTE ? text(bytes, start) : NO_FIT);
   return (bytes, start) => {
-    switch (bytes[start]) {
+    switch (bytes[start] as number) {
       case QUOTE:
         return text === null ? NO_FIT : text(bytes, start);
       case OPEN_OBJECT:

@@ -64,7 +64,7 @@ export function isOfNumber(byte: number | undefined): boolean {
 
 /** Any value fits. */
 export const anyValue: ByteWalk = (bytes, start) => {
-  switch (bytes[start]) {
+  switch (bytes[start] as number) {
     case QUOTE:
       return textEnd(bytes, start);
     case LETTER_F:
