@@ -363,7 +363,7 @@ describe('a permission that is missing', () => {
 
 /** What SDKs ask for and this store does not serve. A 404 would be read as "there is none". */
 const NOT_SERVED = [
-  ['POST', '/api/v1/query'],
+  ['POST', '/api/v1/query/projected'],
   ['GET', '/api/v1/prime/projections'],
   ['POST', '/api/v1/prime/projections'],
   ['POST', '/api/v1/prime/nodes/node:contact:1/project'],

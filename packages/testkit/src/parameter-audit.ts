@@ -23,6 +23,8 @@ interface ParameterExample {
 export interface ParameterReader {
   text(name: string): string | null;
   texts(name: string): string[];
+  name(name: string): string | null;
+  timestamp(name: string): number | null;
 }
 
 export interface ParameterAudit {
@@ -59,7 +61,7 @@ export async function auditParameters({ reader, routes, baseUrl, key }: Paramete
 type Reading = (this: ParameterReader, name: string) => unknown;
 
 function noteReads(reader: ParameterReader, read: Set<string>): () => void {
-  const restores = ['text', 'texts'].map((method) => {
+  const restores = ['text', 'texts', 'name', 'timestamp'].map((method) => {
     const original = Reflect.get(reader, method) as Reading;
     const noting: Reading = function (name) {
       read.add(name);

@@ -269,6 +269,22 @@ describe('operations', () => {
     ]);
   });
 
+  it.each(['snapshot', 'snapshots', 'replay', 'compaction'])(
+    'of a tenant that the body names are not done for another: %s',
+    async (operation) => {
+      query.answer = { status: 200, body: {} };
+      const path = `/api/v1/operations/${operation}`;
+      const refused = await ask(path, { method: 'POST', body: { tenant_id: 'nobody' } });
+      expect([refused.status, refused.body['error']]).toEqual([404, 'tenant_not_found']);
+      expect(query.seen).toEqual([]);
+      const done = await ask(path, { method: 'POST', body: { tenant_id: 'default' } });
+      expect([done.status, query.seen[0]?.path]).toEqual([
+        200,
+        expect.stringContaining('tenant_id=default'),
+      ]);
+    },
+  );
+
   it('on Parquet files are compactions that the query service does, and what they have done', async () => {
     query.answer = { status: 200, body: { files_compacted: 3 } };
     const path = '/api/v1/operations/compaction';

@@ -224,6 +224,7 @@ class Core {
         appender: journal,
         hasTenant: (tenantId) => directory.hasTenant(tenantId),
         hasSavedStates: (tenant, name) => parts.states.count(tenant, name) > 0,
+        countMax: { projection: config.projectionsMax, pipeline: config.pipelinesMax },
       }),
       verifications: this.#verifications,
       states: {

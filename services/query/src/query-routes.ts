@@ -15,6 +15,7 @@ import { analyticsRoutes } from './http/analytics-routes.ts';
 import { catalogRoutes } from './http/catalog-routes.ts';
 import { countedReads } from './http/counted-reads.ts';
 import { entityRoutes } from './http/entity-routes.ts';
+import { queryDocumentRoutes } from './http/query-document-routes.ts';
 import { entitySnapshotRoutes } from './http/entity-snapshot-routes.ts';
 import { type EventRoute, eventRoutes } from './http/event-routes.ts';
 import { withEventStreams } from './http/event-stream-routes.ts';
@@ -94,6 +95,7 @@ export function queryRoutes(options: QueryRoutesOptions): Route[] {
   const ofReplays = { ...ofHistory, replays: stores.replays, own, ownReplays, clock };
   const reads = [
     ...withEventStreams(eventRoutes({ ...upcast, answers: stores.answers }), upcast),
+    ...queryDocumentRoutes({ ...upcast, answers: stores.answers }),
     ...entityRoutes({ ...upcast, snapshots: snapshotting.snapshots }),
     ...snapshotRoutes({ ...ofHistory, snapshots: snapshotting.snapshots, runs: snapshotting.runs }),
     ...catalogRoutes(ofHistory),

@@ -84,7 +84,7 @@ function projectionFindings(row: Answer): Finding[] {
   if (parked > 0)
     findings.push({
       status: 'warning',
-      evidence: `'${name}' has parked ${formatCount(parked)} entities, whose later events wait.`,
+      evidence: `'${name}' has parked ${parked === 1 ? '1 entity' : `${formatCount(parked)} entities`}: later events of the same wait.`,
       advice: `\`allsource projections parked ${name}\` says why; mend it, then \`allsource projections retry ${name}\`.`,
     });
   return findings;

@@ -1,9 +1,8 @@
 /** What the bytes say must never differ from what the parsed value says: random schemas, documents that nearly fit, printed in every way that JSON allows. */
 import { describe, expect, it } from '@jest/globals';
-import { Problem } from '@allsource/shared/errors';
 import { SeededRandom } from '@allsource/testkit';
 import { CompiledSchema } from '../../src/json-schema/compiled-schema.ts';
-import { RandomSchemas, type Schema } from './random-schemas.ts';
+import { compiledOf, RandomSchemas, type Schema } from './random-schemas.ts';
 
 const STEPS = 1_000_000;
 const ROUNDS = Number(process.env['ALLSOURCE_TEST_ROUNDS'] ?? 1500);
@@ -74,16 +73,6 @@ class RandomPrinter {
 
   #space(): string {
     return this.#random.chance(0.9) ? '' : this.#random.pick([' ', '\n', '\t\r ']);
-  }
-}
-
-/** Null for a schema that refers to itself at the same place, which is none. */
-function compiledOf(schema: Schema): CompiledSchema | null {
-  try {
-    return new CompiledSchema(schema);
-  } catch (error) {
-    if (error instanceof Problem) return null;
-    throw error;
   }
 }
 

@@ -1,5 +1,7 @@
 /** Random schemas, changes of them, and documents that use the fields that a schema declares and no others. */
+import { Problem } from '@allsource/shared/errors';
 import type { SeededRandom } from '@allsource/testkit';
+import { CompiledSchema } from '../../src/json-schema/compiled-schema.ts';
 
 export type Schema = boolean | { [name: string]: unknown };
 type Members = Record<string, Schema>;
@@ -263,4 +265,14 @@ function innerSchemas(schema: { [name: string]: unknown }): InnerSchema[] {
     if (holder !== undefined) for (const inner of Object.keys(holder)) add(holder, inner);
   }
   return found;
+}
+
+/** Null for a schema that refers to itself at the same place, which is none. */
+export function compiledOf(schema: Schema): CompiledSchema | null {
+  try {
+    return new CompiledSchema(schema);
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
 }

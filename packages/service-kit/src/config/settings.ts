@@ -185,6 +185,22 @@ export const SETTINGS = {
     min: 1,
     max: LIMITS.bodyBytesMax,
   }),
+  projectionsMax: integerSetting({
+    name: 'ALLSOURCE_PROJECTIONS_MAX',
+    description:
+      'How many projections of its own a tenant may have. With less than it has, none is added and all are kept.',
+    defaultValue: LIMITS.projectionsMax,
+    min: 0,
+    max: LIMITS.definitionsMax,
+  }),
+  pipelinesMax: integerSetting({
+    name: 'ALLSOURCE_PIPELINES_MAX',
+    description:
+      'How many pipelines a tenant may have. With less than it has, none is added and all are kept.',
+    defaultValue: LIMITS.pipelinesMax,
+    min: 0,
+    max: LIMITS.definitionsMax,
+  }),
   readWaitMs: integerSetting({
     name: 'ALLSOURCE_READ_WAIT_MS',
     description:

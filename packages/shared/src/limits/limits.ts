@@ -160,7 +160,9 @@ export const LIMITS = {
   schemaTurnBytes: 1 * MIB,
   /** Bytes of the definition of a projection or pipeline as it is kept, with its reducers or operators. */
   definitionBytesMax: 256 * KIB,
-  /** Projections of a tenant's own. Each has its own process time and its own files. */
+  /** What the settings may allow a tenant of projections, and of pipelines. */
+  definitionsMax: 1_000,
+  /** Projections of a tenant's own, unless a setting says otherwise. Each has its own process time and its own files. */
   projectionsMax: 100,
   /** Builds of a projection before the newest one whose definitions are kept, so that a rollback may name them. */
   earlierBuildsMax: 3,
@@ -180,7 +182,7 @@ export const LIMITS = {
   statesPageCharactersMax: 16 * MIB,
   /** Projections that the metrics show one by one, those that are furthest behind. */
   projectionsMeasuredMax: 200,
-  /** Pipelines of a tenant. */
+  /** Pipelines of a tenant, unless a setting says otherwise. */
   pipelinesMax: 100,
   /** Operators of one pipeline. */
   pipelineOperatorsMax: 32,

@@ -1,8 +1,10 @@
 /** Compaction of the Parquet files, ordered and watched by an administrator. The query service, which keeps the files, does it under the caller's own key. */
 import type { Call, Route } from '@allsource/service-kit/http';
+import { parseCompactionTenant } from '../operations/operation-request.ts';
 import { parsedObject } from '../upstream/answer-members.ts';
 import { askQuery, callerParameters, type QueryQuestion } from '../upstream/ask-query.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
+import { optionalBody } from './optional-body.ts';
 
 /** A compaction is answered when it is done; merging the largest files takes minutes on a busy machine. */
 const COMPACTION_TIMEOUT_MS = 15 * 60_000;
@@ -33,11 +35,13 @@ async function compact(call: Call, query: ServiceClient | null): Promise<void> {
   const startedAt = new Date().toISOString();
   const path = '/api/v1/compaction/trigger';
   const timeoutMs = COMPACTION_TIMEOUT_MS;
-  const result = await ask(call, query, { method: 'POST', path, timeoutMs });
+  const named = parseCompactionTenant(await optionalBody(call));
+  const tenant = call.tenant(named ?? call.query.text('tenant_id'));
+  const result = await ask(call, query, { method: 'POST', path, timeoutMs, tenant });
   call.json(200, {
     type: 'compaction',
     status: 'completed',
-    tenant_id: call.tenant(),
+    tenant_id: tenant,
     result: parsedObject(result),
     initiated_by: call.principal.id,
     created_at: startedAt,
@@ -50,7 +54,7 @@ async function compact(call: Call, query: ServiceClient | null): Promise<void> {
 function ask(
   call: Call,
   query: ServiceClient | null,
-  question: Pick<QueryQuestion, 'method' | 'path' | 'timeoutMs'>,
+  question: Pick<QueryQuestion, 'method' | 'path' | 'tenant' | 'timeoutMs'>,
 ): Promise<string> {
   const parameters = callerParameters(call);
   return askQuery(call, query, { operation: 'compaction', parameters, ...question });

@@ -2,16 +2,15 @@
  * Operations on the read side. The control plane checks the request and hands it to the owner, the query service, under the caller's own key; what the
  * owner refuses is refused here with the same words.
  */
-import { type Call, readJsonObject, type Route } from '@allsource/service-kit/http';
+import type { Call, Route } from '@allsource/service-kit/http';
 import type { ControlPlaneMetrics, OperationKind } from '../observability/control-plane-metrics.ts';
 import { parseReplayRequest, parseSnapshotRequest } from '../operations/operation-request.ts';
 import { replayOperation } from '../operations/replay-operation.ts';
 import { parsedObject } from '../upstream/answer-members.ts';
 import { askQuery } from '../upstream/ask-query.ts';
 import type { ServiceClient } from '../upstream/service-client.ts';
+import { optionalBody } from './optional-body.ts';
 import { snapshotOperation } from './snapshot-operation-routes.ts';
-
-const BODY_BYTES_MAX = 64 * 1024;
 
 export interface OperationRoutesOptions {
   readonly query: ServiceClient | null;
@@ -41,12 +40,12 @@ export function operationRoutes(options: OperationRoutesOptions): Route[] {
 }
 
 async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const request = parseSnapshotRequest(await bodyOf(call));
+  const { tenant_id, ...request } = parseSnapshotRequest(await optionalBody(call));
   const result = await carriedOut(call, options, {
     kind: 'snapshot',
     path: '/api/v1/snapshots',
     request,
-    tenant: call.tenant(),
+    tenant: call.tenant(tenant_id ?? call.query.text('tenant_id')),
   });
   call.json(200, {
     ...result,
@@ -57,7 +56,7 @@ async function takeSnapshot(call: Call, options: OperationRoutesOptions): Promis
 }
 
 async function startReplay(call: Call, options: OperationRoutesOptions): Promise<void> {
-  const { tenant_id, ...request } = parseReplayRequest(await bodyOf(call));
+  const { tenant_id, ...request } = parseReplayRequest(await optionalBody(call));
   const tenant = call.tenant(tenant_id ?? call.query.text('tenant_id'));
   const operation = { kind: 'replay', path: '/api/v1/replay', request, tenant } as const;
   const result = await carriedOut(call, options, operation);
@@ -71,14 +70,6 @@ async function startReplay(call: Call, options: OperationRoutesOptions): Promise
     message: 'The replay runs in the query service.',
     initiated_by: call.principal.id,
   });
-}
-
-/** The body; none at all is an empty object, because every member is optional. */
-function bodyOf(call: Call): Promise<Record<string, unknown>> {
-  const { headers } = call.request;
-  const hasBody =
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return hasBody ? readJsonObject(call.request, BODY_BYTES_MAX) : Promise.resolve({});
 }
 
 interface Operation {

@@ -14,6 +14,8 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** What a snapshot is asked for: one entity, or all of the tenant. */
 export interface SnapshotRequest {
+  /** Whose entities, where an administrator works for another tenant. */
+  readonly tenant_id?: string;
   readonly entity_id?: string;
 }
 
@@ -33,7 +35,15 @@ export interface ReplayRequest {
 
 /** Reads the body of a snapshot request. Throws a problem that names the member that is wrong. */
 export function parseSnapshotRequest(body: Body): SnapshotRequest {
-  return defined({ entity_id: checkedText(body, 'entity_id', entityIdFault) });
+  return defined({
+    tenant_id: checkedText(body, 'tenant_id', tenantIdFault),
+    entity_id: checkedText(body, 'entity_id', entityIdFault),
+  });
+}
+
+/** Whose Parquet files an administrator wants compacted; null where the body does not say. */
+export function parseCompactionTenant(body: Body): string | null {
+  return checkedText(body, 'tenant_id', tenantIdFault) ?? null;
 }
 
 /** Reads the body of a replay request. `as_of` is the older name of `to_timestamp`. */

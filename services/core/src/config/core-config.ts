@@ -26,6 +26,8 @@ export function readCoreConfig(environment: Environment) {
       'batchEventsMax',
       'bodyBytesMax',
       'stateBytesMax',
+      'projectionsMax',
+      'pipelinesMax',
       'emptyBearerStreams',
       'shutdownGraceMs',
       'logLevel',

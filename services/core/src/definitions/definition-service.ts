@@ -7,7 +7,6 @@
  * answer leaves a change that is in force; the same change repeated is refused with the position at which it is.
  */
 import { problem } from '@allsource/shared/errors';
-import { LIMITS } from '@allsource/shared/limits';
 import { type Position, projectionNameFault, quoted } from '@allsource/shared/model';
 import type { DefinitionKind, Frame } from '@allsource/shared/protocol';
 import type { SystemAppender, SystemEventDraft } from '../append/append-port.ts';
@@ -19,11 +18,13 @@ export interface DefinitionServiceOptions {
   readonly hasTenant: (tenantId: string) => boolean;
   /** True when clients have saved states of their own under the name of a projection. */
   readonly hasSavedStates: (tenant: string, name: string) => boolean;
+  /** How many of each kind a tenant may have. */
+  readonly countMax: Readonly<Record<DefinitionKind, number>>;
 }
 
-const COUNT_MAX: Readonly<Record<DefinitionKind, number>> = {
-  projection: LIMITS.projectionsMax,
-  pipeline: LIMITS.pipelinesMax,
+const LIMIT_SETTINGS: Readonly<Record<DefinitionKind, string>> = {
+  projection: 'ALLSOURCE_PROJECTIONS_MAX',
+  pipeline: 'ALLSOURCE_PIPELINES_MAX',
 };
 
 export class DefinitionService {
@@ -65,12 +66,14 @@ export class DefinitionService {
   }
 
   #requireRoom({ tenant, kind }: DefinitionName): void {
-    const limit = COUNT_MAX[kind];
-    if (this.#options.fold.count(tenant, kind) < limit) return;
+    const { fold, countMax } = this.#options;
+    const limit = countMax[kind];
+    const count = fold.count(tenant, kind);
+    if (count < limit) return;
     throw problem(
       'too_many_definitions',
-      `The tenant has ${limit} ${kind}s, as many as it may have. Delete one first.`,
-      { limit },
+      `The tenant has ${count} ${kind}s, and may have ${limit} (${LIMIT_SETTINGS[kind]}). Delete one first.`,
+      { limit, count },
     );
   }
 

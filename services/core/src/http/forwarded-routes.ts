@@ -22,6 +22,7 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
   ['GET /events/recent', 'read', 'The newest events, newest first.'],
   ['GET /events/entity/:entityId', 'read', 'The events of an entity.'],
   ['GET /events/type/:eventType', 'read', 'The events of a type.'],
+  ['POST /query', 'read', 'Events by a query that is a JSON document.'],
   ['GET /streams', 'read', 'Entities as streams, by their last event.'],
   ['GET /event-types', 'read', 'Event types, most used first.'],
   ['GET /compaction/stats', 'read', 'What compaction has done.'],
@@ -131,7 +132,6 @@ const OWNED_BY_QUERY: readonly QueryRoute[] = [
  * thing. Fixed paths stand before paths with parameters.
  */
 const SERVED_NOWHERE = [
-  'POST /query',
   'POST /query/projected',
   'POST /webhooks',
   'GET /webhooks',

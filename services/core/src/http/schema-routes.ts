@@ -91,13 +91,16 @@ async function register(call: Call, schemas: SchemaService): Promise<void> {
   const registered = await schemas.register(tenant, parseSchemaDraft(body));
   if (wantsData(call))
     call.json(200, dataJson(registered, schemas.compatibility(tenant, registered.subject)));
-  else
+  else {
+    const leftBehind = schemas.versionsLeftBehind(tenant, registered.subject);
     call.json(200, {
       schema_id: registered.id,
       subject: registered.subject,
       version: registered.version,
       created_at: formatTimestamp(registered.createdAt),
+      ...(leftBehind.length === 0 ? {} : { versions_without_path: leftBehind }),
     });
+  }
 }
 
 function list(call: Call, schemas: SchemaService): void {

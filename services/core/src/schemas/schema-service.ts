@@ -6,7 +6,11 @@
  * append and the answer leaves a version that its client does not know of; registering the same schema again makes the next one, as every registration does.
  */
 import { randomUUID } from 'node:crypto';
-import { type PayloadFunctions, tryUpcaster } from '@allsource/schemas/upcasting';
+import {
+  type PayloadFunctions,
+  tryUpcaster,
+  versionsWithoutPath,
+} from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted, SYSTEM_TENANT } from '@allsource/shared/model';
@@ -189,6 +193,13 @@ export class SchemaService {
   /** What a further version of a subject has to keep. */
   compatibility(tenant: string, subject: string): CompatibilityMode {
     return this.#options.fold.subjects(tenant).get(subject)?.compatibility ?? 'BACKWARD';
+  }
+
+  /** The older versions that no steps bring to the newest, where the subject has steps at all: a version registered without a step leaves them behind. */
+  versionsLeftBehind(tenant: string, subject: string): number[] {
+    const known = this.#options.fold.subject(tenant, subject);
+    if (known === null || known.upcasters.size === 0) return [];
+    return versionsWithoutPath(known.upcasters, known.versions.length);
   }
 
   /** Says what a further version of a subject has to keep; the subject need not have a schema yet. Throws `invalid_event_type`. */

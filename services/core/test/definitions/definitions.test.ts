@@ -18,6 +18,7 @@ function world() {
     appender: log,
     hasTenant: (tenant) => tenant !== 'nobody',
     hasSavedStates: (_tenant, name) => name === 'saved by clients',
+    countMax: { projection: 5, pipeline: 2 },
   });
   return { log, fold, service };
 }
@@ -43,8 +44,12 @@ describe('definitions at core', () => {
   it('are limited in number for each tenant and kind', async () => {
     const { service } = world();
     const set = (name: string, over = {}) => service.set({ ...NAME, name, ...over }, '{}', 0);
-    for (let i = 0; i < LIMITS.projectionsMax; i++) await set(`p${i}`);
-    await expect(set('one more')).rejects.toMatchObject({ code: 'too_many_definitions' });
+    for (let i = 0; i < 5; i++) await set(`p${i}`);
+    await expect(set('one more')).rejects.toMatchObject({
+      code: 'too_many_definitions',
+      members: { limit: 5, count: 5 },
+      message: expect.stringContaining('ALLSOURCE_PROJECTIONS_MAX'),
+    });
     await set('one more', { kind: 'pipeline' });
     await set('one more', { tenant: 'globex' });
     await expect(set('x', { tenant: 'nobody' })).rejects.toMatchObject({

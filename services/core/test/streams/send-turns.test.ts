@@ -17,8 +17,8 @@ describe('the turns of the event loop', () => {
     }
     await Promise.all(senders);
     expect(counts.slice(1)).not.toContain(0);
-    for (const [turn, count] of counts.entries())
-      if (turn > 0) expect(count - (counts[turn - 1] ?? 0)).toBeLessThanOrEqual(10);
+    const inTurns = counts.slice(1).map((count, turn) => count - (counts[turn] ?? 0));
+    expect(Math.max(...inTurns)).toBe(10);
     expect(sent).toEqual(Array.from({ length: 35 }, (_, sender) => sender));
   });
 

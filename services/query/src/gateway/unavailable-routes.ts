@@ -58,7 +58,7 @@ export const UNAVAILABLE_FEATURES: readonly UnavailableFeature[] = [
       'DELETE /webhooks/:webhookId',
     ],
   },
-  { feature: 'The query language', routes: ['POST /query', 'POST /query/projected'] },
+  { feature: 'Queries over projections', routes: ['POST /query/projected'] },
   {
     feature: 'Prime projections',
     routes: [

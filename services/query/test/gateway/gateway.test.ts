@@ -399,6 +399,8 @@ describe('a request that core has forwarded', () => {
   });
 });
 
+const eq = (field: string, value: unknown) => ({ op: 'eq', field, value });
+
 describe('reads of the gateway', () => {
   it('see what core has acknowledged, of their own tenant only', async () => {
     const { ask, core } = await world();
@@ -420,6 +422,70 @@ describe('reads of the gateway', () => {
     );
     const query = await ask('/api/v1/events/query?entity_id=e/1', { key: ACME });
     expect(query.body).toMatchObject({ count: 20, entity_version: 20 });
+  });
+
+  it('are asked with a document as with parameters, and by what cannot be carried out refused', async () => {
+    const { ask, core } = await world();
+    for (let n = 0; n < 5; n++)
+      core.append('acme', [
+        { type: 'order.placed', entity: 'o-1', payload: `{"n":${n},"big":9007199254740993}` },
+        { type: 'order.paid', entity: `o-${n}`, payload: '{"n":1.0}' },
+      ]);
+    core.append('other', [{ type: 'order.placed', entity: 'o-1', payload: '{"n":1}' }]);
+    const post = (document: unknown, path = '/api/query') =>
+      ask(path, { method: 'POST', key: ACME, body: JSON.stringify(document) });
+    const cases = [
+      [{}, 'limit=100'],
+      [{ entity_id: 'o-1', limit: 2, offset: 1 }, 'entity_id=o-1&limit=2&offset=1'],
+      [
+        { event_type: 'order.placed', order: 'desc', since: null },
+        'event_type=order.placed&order=desc',
+      ],
+      [{ payload_filter: { n: 1 } }, 'payload_filter={"n":1}'],
+      [{ payload_filter: '{"big":9007199254740992}' }, 'payload_filter={"big":9007199254740992}'],
+      [
+        { from: 'events', where: { and: [eq('event_type', 'order.placed'), eq('payload.n', 1)] } },
+        'event_type=order.placed&payload_filter={"n":1}',
+      ],
+      [{ where: { or: [eq('entity_id', 'o-2')] }, limit: 1 }, 'entity_id=o-2&limit=1'],
+    ] as const;
+    for (const [document, parameters] of cases) {
+      const answer = await post(document);
+      const known = await ask(`/api/v1/events/query?${encodeURI(parameters)}`, { key: ACME });
+      expect(answer.status).toBe(200);
+      const { data, query, ...rest } = answer.body;
+      const { events, ...facts } = known.body;
+      expect({ data, total: rest['total_count'] }).toEqual({
+        data: events,
+        total: facts['total_count'],
+      });
+      expect(query).toMatchObject({ from: 'events' });
+    }
+    const first = await post({ event_type: 'order.placed', limit: 2 });
+    const cursor = first.body['next_cursor'];
+    const next = await post({ event_type: 'order.placed', limit: 9, cursor }, '/api/v1/query');
+    expect([next.body['count'], next.body['has_more']]).toEqual([3, false]);
+    const refused = [
+      [{ where: { or: [eq('entity_id', 'a'), eq('entity_id', 'b')] } }, "'or' with more than one"],
+      [{ where: { op: 'gt', field: 'since', value: 1 } }, "'op' is 'gt'"],
+      [{ where: eq('colour', 1) }, "'field' is 'colour'; allowed are entity_id"],
+      [{ where: [] }, 'is no condition'],
+      [{ where: eq('entity_id', 'a'), entity_id: 'b' }, "two conditions on 'entity_id'"],
+      [{ from: 'streams' }, "'from' is"],
+      [{ entity_id: ['a'] }, 'a text or a number is expected'],
+      [{ entity_id: '' }, "'entity_id' is empty"],
+      [{ limit: -1 }, "'limit' is '-1'"],
+      [{ where: eq('since', 'soon') }, "'since' is 'soon'"],
+      [{ cursor, limit: 1 }, 'another query'],
+      [[], 'must be a JSON object'],
+    ] as const;
+    for (const [document, reason] of refused) {
+      const answer = await post(document);
+      expect([answer.text, answer.status]).toEqual([
+        expect.stringContaining(JSON.stringify(reason).slice(1, -1)),
+        answer.status < 500 ? answer.status : 'a refusal',
+      ]);
+    }
   });
 
   it('list projections in the form of every client, and hand other names on to core', async () => {

@@ -35,11 +35,12 @@ const OPERATION = object({
   error: orNull(text()),
 });
 
+const TENANT_MEMBER = orNull(tenantText('Whose, for administrators.'));
 const WISH: JsonSchema = object(
   {},
   {
     ...REPLAY_WISH,
-    tenant_id: orNull(tenantText('Whose events, for administrators.')),
+    tenant_id: TENANT_MEMBER,
     as_of: orNull(instant('The older name of `to_timestamp`.')),
   },
 );
@@ -51,6 +52,7 @@ const snapshot: RouteDoc = {
     object(
       {},
       {
+        tenant_id: TENANT_MEMBER,
         entity_id: orNull(idText(ENTITY_ID_BYTES_MAX, 'All entities when left out.')),
       },
     ),
@@ -147,6 +149,7 @@ export const CONTROL_PLANE_OPERATIONS: RouteDocs = {
     id: 'orderCompaction',
     tag: 'Operations',
     query: { strategy: COMPACTION_STRATEGY },
+    body: body(object({}, { tenant_id: TENANT_MEMBER }), {}, true),
     answers: {
       200: answer(
         'It is done.',

@@ -12,7 +12,7 @@ import {
   UPCAST,
   SINCE,
 } from '../parameters.ts';
-import { answer, type RouteDoc, type RouteDocs } from '../route-doc.ts';
+import { answer, body, type RouteDoc, type RouteDocs } from '../route-doc.ts';
 
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
 const READ_ERRORS = [
@@ -88,6 +88,29 @@ export const EVENT_READS: RouteDocs = {
       },
     },
     errors: [...READ_ERRORS, 'overloaded', 'not_available'],
+  },
+  'POST /query': {
+    id: 'queryByDocument',
+    tag: 'Events',
+    description:
+      'Events by a query that is a JSON document: members named as the parameters of `GET /events/query`, or conditions in `where`. A parameter in the URL counts where the document does not name it.',
+    query: { ...EVENT_QUERY, order: ORDER, ...PAGING, ...FRESHNESS },
+    body: body(named('EventQueryDocument'), {
+      from: 'events',
+      where: { and: [{ op: 'eq', field: 'event_type', value: 'order.placed' }] },
+      limit: 10,
+    }),
+    answers: {
+      200: { ...answer('The events.', named('DocumentPage')), headers: POSITION_HEADER },
+    },
+    errors: [
+      ...READ_ERRORS,
+      'invalid_body',
+      'malformed_json',
+      'json_too_deep',
+      'unsupported_media_type',
+      'body_too_large',
+    ],
   },
   'GET /events/recent': listDoc('recentEvents', 'The newest events, newest first.'),
   'GET /events/entity/:entityId': listDoc('entityEvents', 'The events of an entity.'),

@@ -59,12 +59,19 @@ export const STATE_SHAPES: Readonly<Record<string, JsonSchema>> = {
     },
     { count: whole(), has_more: flag() },
   ),
-  SchemaRegistration: object({
-    schema_id: uuid(),
-    subject: text(),
-    version: whole(undefined, { min: 1 }),
-    created_at: instant(),
-  }),
+  SchemaRegistration: object(
+    {
+      schema_id: uuid(),
+      subject: text(),
+      version: whole(undefined, { min: 1 }),
+      created_at: instant(),
+    },
+    {
+      versions_without_path: list(
+        whole('An older version that the upcasters of the subject do not bring to this one.'),
+      ),
+    },
+  ),
   SchemaFacts: object(
     {
       id: uuid(),

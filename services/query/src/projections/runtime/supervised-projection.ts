@@ -13,6 +13,7 @@ import type { Build } from './build.ts';
 import { type BuildCounts, NO_COUNTS } from './build-progress.ts';
 import { BuildsOfProjection, type BuildsOptions } from './builds-of-projection.ts';
 import { StallWatch } from './stall-watch.ts';
+import { TroubleLog } from './trouble-log.ts';
 
 export interface SupervisedOptions extends Omit<BuildsOptions, 'onReport'> {
   /** The newest head of the log that anybody has heard of. */
@@ -33,6 +34,7 @@ export class SupervisedProjection {
   readonly #waiters = new Set<Waiter>();
   /** One for each build that is followed, by its name. */
   #stalls = new Map<string, StallWatch>();
+  readonly #troubles: TroubleLog;
   #definition: ProjectionDefinition;
   #isSettling = false;
   #isClosed = false;
@@ -40,6 +42,8 @@ export class SupervisedProjection {
   constructor(definition: ProjectionDefinition, options: SupervisedOptions) {
     this.#options = options;
     this.#definition = definition;
+    const { tenant, name: projection } = definition;
+    this.#troubles = new TroubleLog(options.logger, { tenant, projection });
     this.#builds = new BuildsOfProjection(definition, {
       ...options,
       onReport: () => this.#settleSoon(),
@@ -77,6 +81,7 @@ export class SupervisedProjection {
     }
     this.#stalls = stalls;
     this.#settle();
+    this.#troubles.note({ failure: this.#failure, stalledReason: this.#stallReason });
   }
 
   /** The build to read. Throws `read_behind` while there is none. */

@@ -8,6 +8,7 @@ import { FoldedBuild } from '../../../src/projections/runtime/folded-build.ts';
 import { foldedEventOf } from '../../../src/projections/runtime/folded-event.ts';
 import { RecentFrames } from '../../../src/projections/runtime/recent-frames.ts';
 import { StateCache } from '../../../src/projections/runtime/state-cache.ts';
+import { TroubleLog } from '../../../src/projections/runtime/trouble-log.ts';
 import { withFolder } from '../../support/temporary-folder.ts';
 import { LogWriter } from '../log-writer.ts';
 
@@ -100,5 +101,30 @@ describe('the newest frames', () => {
     expect(frames.after(21_998, 'another log')).toBeNull();
     frames.reset();
     expect(frames.after(21_998, log.logIdHex)).toBeNull();
+  });
+});
+
+describe('the log of the service', () => {
+  it('says once that a projection has failed or stands still, and that it goes on', () => {
+    const said: unknown[] = [];
+    const say = (level: string) => (facts: object, text: string) => said.push([level, facts, text]);
+    const logger = { error: say('error'), warn: say('warn'), info: say('info') };
+    const about = { tenant: 'acme', projection: 'orders' };
+    const log = new TroubleLog(
+      logger as unknown as ConstructorParameters<typeof TroubleLog>[0],
+      about,
+    );
+    const troubles = [
+      { failure: null, stalledReason: null },
+      { failure: null, stalledReason: 'Core is away' },
+      { failure: 'no number', stalledReason: 'Core is away' },
+      { failure: null, stalledReason: null },
+    ];
+    for (const trouble of troubles) for (let look = 0; look < 3; look++) log.note(trouble);
+    expect(said).toEqual([
+      ['warn', { ...about, reason: 'Core is away' }, expect.stringContaining('no progress')],
+      ['error', about, expect.stringContaining('has failed')],
+      ['info', about, 'a projection goes on'],
+    ]);
   });
 });

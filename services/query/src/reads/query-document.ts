@@ -1,0 +1,162 @@
+/**
+ * A query over events as a JSON document: its members are those of the query parameters (`{"entity_id": "order-1", "limit": 10}`), or conditions stand in
+ * `where` (`{"from": "events", "where": {"and": [{"op": "eq", "field": "event_type", "value": "order.placed"}]}}`). Both become parameters, so that a document
+ * means, is checked and is refused as the same query in a URL.
+ *
+ * Only what can be carried out is taken: alternatives (`or`) and other comparisons are refused, never passed over.
+ */
+import { problem } from '@allsource/shared/errors';
+import { JsonScanner, rawMembers } from '@allsource/shared/json';
+import { LIMITS } from '@allsource/shared/limits';
+import { quoted } from '@allsource/shared/model';
+
+/** Conditions, which may stand in `where` too. */
+const CONDITIONS = [
+  'entity_id',
+  'event_type',
+  'event_type_prefix',
+  'exclude_event_type_prefix',
+  'since',
+  'until',
+  'as_of',
+  'as_of_recorded',
+];
+const MEMBERS = [
+  ...CONDITIONS,
+  'limit',
+  'offset',
+  'order',
+  'cursor',
+  'explain',
+  'upcast',
+  'min_position',
+  'consistency',
+  'tenant_id',
+];
+const PAYLOAD = 'payload.';
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const PAYLOAD_FILTER = 'payload_filter';
+
+/** The parameters that a document stands for. `text` is a JSON object. Members that are not known are passed over, as parameters are. */
+export function parametersOfDocument(text: Uint8Array): Map<string, string> {
+  const members = rawMembers(text) ?? new Map<string, string>();
+  const parameters = new Map<string, string>();
+  requireEvents(members.get('from'));
+  for (const name of MEMBERS) {
+    const value = plainValue(members.get(name), `/${name}`);
+    if (value !== null) parameters.set(name, value);
+  }
+  const filter = members.get(PAYLOAD_FILTER);
+  // As text or as an object; its numbers keep their text.
+  if (filter !== undefined && filter !== 'null')
+    parameters.set(PAYLOAD_FILTER, filter.startsWith('"') ? String(JSON.parse(filter)) : filter);
+  const where = members.get('where');
+  if (where !== undefined && where !== 'null') takeWhere(parameters, where);
+  return parameters;
+}
+
+function requireEvents(from: string | undefined): void {
+  if (from === undefined || from === 'null' || from === '"events"') return;
+  throw documentFault('/from', `'from' is ${quoted(from)}; allowed is "events"`);
+}
+
+/** Texts, numbers and truth values as parameters have them; null for what is not there. */
+function plainValue(raw: string | undefined, pointer: string): string | null {
+  if (raw === undefined || raw === 'null') return null;
+  if (raw.startsWith('"')) return String(JSON.parse(raw));
+  if (!raw.startsWith('{') && !raw.startsWith('[')) return raw;
+  throw documentFault(pointer, `${quoted(raw)} stands where a text or a number is expected`);
+}
+
+function takeWhere(parameters: Map<string, string>, where: string): void {
+  const payload = new Map<string, string>();
+  const conditions = conditionsOf(where, '/where', 0);
+  if (conditions.length > LIMITS.filtersMax)
+    throw documentFault(
+      '/where',
+      `'where' has ${conditions.length} conditions; at most ${LIMITS.filtersMax} are allowed`,
+    );
+  for (const { field, value, pointer } of conditions) {
+    const isPayload = field.startsWith(PAYLOAD);
+    const name = isPayload ? field.slice(PAYLOAD.length) : field;
+    const taken = isPayload ? payload : parameters;
+    if (taken.has(name) || (isPayload && parameters.has(PAYLOAD_FILTER)))
+      throw documentFault(pointer, `there are two conditions on ${quoted(field)}`);
+    if (isPayload) taken.set(name, value);
+    else taken.set(name, plainValue(value, pointer) ?? '');
+  }
+  if (payload.size === 0) return;
+  const filter = [...payload].map(([name, value]) => `${JSON.stringify(name)}:${value}`);
+  parameters.set(PAYLOAD_FILTER, `{${filter.join(',')}}`);
+}
+
+interface Condition {
+  readonly field: string;
+  /** Raw JSON. */
+  readonly value: string;
+  readonly pointer: string;
+}
+
+/** The conditions that must all hold. */
+function conditionsOf(raw: string, pointer: string, depth: number): Condition[] {
+  const members = rawMembers(Buffer.from(raw));
+  const all = members?.get('and') ?? members?.get('or');
+  if (members === null || depth > LIMITS.jsonDepthMax) throw shapeFault(raw, pointer);
+  if (all === undefined) return [comparison(members, raw, pointer)];
+  const parts = elementsOf(all);
+  const isOr = members.has('or');
+  if (parts === null || members.size !== 1) throw shapeFault(raw, pointer);
+  if (isOr && parts.length > 1)
+    throw documentFault(
+      `${pointer}/or`,
+      "'or' with more than one alternative is not carried out; ask for each alternative by itself",
+    );
+  const name = isOr ? 'or' : 'and';
+  return parts.flatMap((part, i) => conditionsOf(part, `${pointer}/${name}/${i}`, depth + 1));
+}
+
+function comparison(members: Map<string, string>, raw: string, pointer: string): Condition {
+  const value = members.get('value');
+  const field = plainValue(members.get('field'), `${pointer}/field`);
+  if (value === undefined || field === null) throw shapeFault(raw, pointer);
+  const op = plainValue(members.get('op'), `${pointer}/op`) ?? 'eq';
+  if (op !== 'eq')
+    throw documentFault(`${pointer}/op`, `'op' is ${quoted(op)}; the one allowed is eq`);
+  if (CONDITIONS.includes(field) || (field.startsWith(PAYLOAD) && field.length > PAYLOAD.length))
+    return { field, value, pointer };
+  throw documentFault(
+    `${pointer}/field`,
+    `'field' is ${quoted(field)}; allowed are ${CONDITIONS.join(', ')} and payload.<name>`,
+  );
+}
+
+/** The elements of a JSON array as raw text; null for anything else. */
+function elementsOf(raw: string): string[] | null {
+  const bytes = Buffer.from(raw);
+  const scanner = new JsonScanner(bytes, LIMITS.jsonDepthMax);
+  const elements: string[] = [];
+  if (!scanner.take(OPEN_BRACKET)) return null;
+  scanner.skipWhitespace();
+  if (scanner.take(CLOSE_BRACKET)) return elements;
+  do {
+    scanner.skipWhitespace();
+    const start = scanner.at;
+    scanner.skipValue(1);
+    elements.push(bytes.toString('utf8', start, scanner.at));
+    scanner.skipWhitespace();
+  } while (scanner.take(COMMA));
+  return elements;
+}
+
+function shapeFault(raw: string, pointer: string): Error {
+  return documentFault(
+    pointer,
+    `${quoted(raw)} is no condition; allowed are {"op":"eq","field":...,"value":...} and {"and":[...]}`,
+  );
+}
+
+function documentFault(pointer: string, detail: string): Error {
+  return problem('invalid_body', `${detail}.`, { pointer });
+}
