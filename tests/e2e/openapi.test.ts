@@ -58,6 +58,8 @@ const OTHER_FORMS: Readonly<Record<string, readonly DocumentedCall[]>> = {
 
 /** What a route refuses although its form is right: what it depends on is no matter of a schema. */
 const BEYOND_FORM: Readonly<Record<string, RegExp>> = {
+  // The example has a condition on the type already; a cursor is one that the service has named, and the text of a filter an object.
+  queryByDocument: /two conditions on|'cursor' cannot be used|'payload_filter' is/,
   // The other event of the example names no tenant.
   appendBatch: /must name the same tenant_id/,
   // The number of the next version depends on those that are there.

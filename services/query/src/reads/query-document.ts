@@ -6,7 +6,7 @@
  * Only what can be carried out is taken: alternatives (`or`) and other comparisons are refused, never passed over.
  */
 import { problem } from '@allsource/shared/errors';
-import { JsonScanner, rawMembers } from '@allsource/shared/json';
+import { JsonScanner, rawMembers, wholeNumberOf } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 
@@ -21,18 +21,9 @@ const CONDITIONS = [
   'as_of',
   'as_of_recorded',
 ];
-const MEMBERS = [
-  ...CONDITIONS,
-  'limit',
-  'offset',
-  'order',
-  'cursor',
-  'explain',
-  'upcast',
-  'min_position',
-  'consistency',
-  'tenant_id',
-];
+const TEXTS = [...CONDITIONS, 'order', 'cursor', 'consistency', 'tenant_id'];
+const COUNTS = ['limit', 'offset', 'min_position'];
+const FLAGS = ['explain', 'upcast'];
 const PAYLOAD = 'payload.';
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
@@ -44,10 +35,15 @@ export function parametersOfDocument(text: Uint8Array): Map<string, string> {
   const members = rawMembers(text) ?? new Map<string, string>();
   const parameters = new Map<string, string>();
   requireEvents(members.get('from'));
-  for (const name of MEMBERS) {
-    const value = plainValue(members.get(name), `/${name}`);
-    if (value !== null) parameters.set(name, value);
-  }
+  const take = (names: readonly string[], valueOf: typeof textValue) => {
+    for (const name of names) {
+      const value = valueOf(members.get(name), `/${name}`);
+      if (value !== null) parameters.set(name, value);
+    }
+  };
+  take(TEXTS, textValue);
+  take(COUNTS, countValue);
+  take(FLAGS, flagValue);
   const filter = members.get(PAYLOAD_FILTER);
   // As text or as an object; its numbers keep their text.
   if (filter !== undefined && filter !== 'null')
@@ -62,12 +58,27 @@ function requireEvents(from: string | undefined): void {
   throw documentFault('/from', `'from' is ${quoted(from)}; allowed is "events"`);
 }
 
-/** Texts, numbers and truth values as parameters have them; null for what is not there. */
-function plainValue(raw: string | undefined, pointer: string): string | null {
+/** A text as parameters have it; null for what is not there. */
+function textValue(raw: string | undefined, pointer: string): string | null {
   if (raw === undefined || raw === 'null') return null;
-  if (raw.startsWith('"')) return String(JSON.parse(raw));
-  if (!raw.startsWith('{') && !raw.startsWith('[')) return raw;
-  throw documentFault(pointer, `${quoted(raw)} stands where a text or a number is expected`);
+  const value: unknown = raw.startsWith('"') ? JSON.parse(raw) : null;
+  if (value === '')
+    throw documentFault(pointer, `${lastOf(pointer)} is empty; name one, or leave it out`);
+  if (typeof value === 'string') return value;
+  throw valueFault(raw, pointer, 'a text');
+}
+
+function countValue(raw: string | undefined, pointer: string): string | null {
+  if (raw === undefined || raw === 'null') return null;
+  const count = wholeNumberOf(raw);
+  if (count !== null) return String(count);
+  throw valueFault(raw, pointer, 'a whole number of at least 0');
+}
+
+function flagValue(raw: string | undefined, pointer: string): string | null {
+  if (raw === undefined || raw === 'null') return null;
+  if (raw === 'true' || raw === 'false') return raw;
+  throw valueFault(raw, pointer, 'true or false');
 }
 
 function takeWhere(parameters: Map<string, string>, where: string): void {
@@ -85,11 +96,17 @@ function takeWhere(parameters: Map<string, string>, where: string): void {
     if (taken.has(name) || (isPayload && parameters.has(PAYLOAD_FILTER)))
       throw documentFault(pointer, `there are two conditions on ${quoted(field)}`);
     if (isPayload) taken.set(name, value);
-    else taken.set(name, plainValue(value, pointer) ?? '');
+    else taken.set(name, conditionValue(value, pointer));
   }
   if (payload.size === 0) return;
   const filter = [...payload].map(([name, value]) => `${JSON.stringify(name)}:${value}`);
   parameters.set(PAYLOAD_FILTER, `{${filter.join(',')}}`);
+}
+
+function conditionValue(raw: string, pointer: string): string {
+  const value = textValue(raw, `${pointer}/value`);
+  if (value !== null) return value;
+  throw valueFault(raw, `${pointer}/value`, 'a text');
 }
 
 interface Condition {
@@ -119,9 +136,9 @@ function conditionsOf(raw: string, pointer: string, depth: number): Condition[] 
 
 function comparison(members: Map<string, string>, raw: string, pointer: string): Condition {
   const value = members.get('value');
-  const field = plainValue(members.get('field'), `${pointer}/field`);
+  const field = textValue(members.get('field'), `${pointer}/field`);
   if (value === undefined || field === null) throw shapeFault(raw, pointer);
-  const op = plainValue(members.get('op'), `${pointer}/op`) ?? 'eq';
+  const op = textValue(members.get('op'), `${pointer}/op`) ?? 'eq';
   if (op !== 'eq')
     throw documentFault(`${pointer}/op`, `'op' is ${quoted(op)}; the one allowed is eq`);
   if (CONDITIONS.includes(field) || (field.startsWith(PAYLOAD) && field.length > PAYLOAD.length))
@@ -148,6 +165,15 @@ function elementsOf(raw: string): string[] | null {
     scanner.skipWhitespace();
   } while (scanner.take(COMMA));
   return elements;
+}
+
+function valueFault(raw: string, pointer: string, allowed: string): Error {
+  return documentFault(pointer, `${lastOf(pointer)} is ${quoted(raw)}; allowed is ${allowed}`);
+}
+
+/** The name of the member that a pointer leads to. */
+function lastOf(pointer: string): string {
+  return quoted(pointer.slice(pointer.lastIndexOf('/') + 1));
 }
 
 function shapeFault(raw: string, pointer: string): Error {

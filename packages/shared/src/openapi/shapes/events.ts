@@ -19,12 +19,12 @@ import {
   named,
   number,
   object,
-  oneOf,
   orNull,
   record,
   text,
   uuid,
   whole,
+  wordOf,
   type JsonSchema,
 } from '../json-schema.ts';
 
@@ -62,6 +62,11 @@ export function tenantText(description?: string): JsonSchema {
     not: { const: SYSTEM_TENANT },
   });
 }
+
+const SOME_TEXT = orNull(text(undefined, { minLength: 1 }));
+/** What a condition of a query document may be on. */
+const CONDITION_FIELD =
+  '^(entity_id|event_type|event_type_prefix|exclude_event_type_prefix|since|until|as_of|as_of_recorded|payload\\..+)$';
 
 const EVENT = {
   id: uuid(),
@@ -193,27 +198,48 @@ export const EVENT_SHAPES: Readonly<Record<string, JsonSchema>> = {
       },
     ),
   },
+  QueryCondition: {
+    description: 'A comparison, or several that must all hold.',
+    anyOf: [
+      object(
+        { field: text(undefined, { pattern: CONDITION_FIELD }), value: anything() },
+        { op: { enum: ['eq', null] } },
+        { not: { anyOf: [{ required: ['and'] }, { required: ['or'] }] } },
+      ),
+      object({ and: list(named('QueryCondition')) }, {}, { additionalProperties: false }),
+      object(
+        { or: list(named('QueryCondition'), { maxItems: 1 }) },
+        {},
+        { additionalProperties: false },
+      ),
+    ],
+  },
   EventQueryDocument: {
     description:
       'A query over events. Each condition must hold; `field` is the name of a parameter or `payload.` and the name of a top-level member.',
     ...object(
       {},
       {
-        from: constant('events'),
-        where: anything('`{"op":"eq","field":...,"value":...}` or `{"and":[...]}` of such.'),
-        entity_id: text(),
-        event_type: text(),
-        event_type_prefix: text(),
-        exclude_event_type_prefix: text(),
-        since: instant(),
-        until: instant(),
-        as_of: instant(),
-        as_of_recorded: instant(),
-        payload_filter: anything('A JSON object, or its text.'),
-        limit: whole('100 when left out.'),
-        offset: whole(),
-        order: oneOf(['asc', 'desc']),
-        cursor: text(),
+        from: { enum: ['events', null] },
+        where: { anyOf: [named('QueryCondition'), { type: 'null' }] },
+        entity_id: SOME_TEXT,
+        event_type: SOME_TEXT,
+        event_type_prefix: SOME_TEXT,
+        exclude_event_type_prefix: SOME_TEXT,
+        since: orNull(instant()),
+        until: orNull(instant()),
+        as_of: orNull(instant()),
+        as_of_recorded: orNull(instant()),
+        payload_filter: {
+          description: 'A JSON object, or its text.',
+          type: ['object', 'string', 'null'],
+        },
+        limit: orNull(whole('100 when left out.', { max: LIMITS.pageEventsMax })),
+        offset: orNull(whole(undefined, { max: Number.MAX_SAFE_INTEGER })),
+        order: orNull(wordOf(['asc', 'desc'])),
+        cursor: SOME_TEXT,
+        explain: orNull(flag()),
+        upcast: orNull(flag()),
       },
     ),
   },
