@@ -87,11 +87,11 @@ class Subscriber {
         continue;
       }
       const { n, dueAt } = item.event.payload as { readonly n: number; readonly dueAt: number };
-      this.#note(n, dueAt);
+      this.#note(n, () => dueAt);
     }
   }
 
-  #note(n: number, dueAt: number): void {
+  #note(n: number, dueAt: () => number): void {
     // The first only shows that everybody listens; what was before it does not count.
     if (n < 0) {
       this.fault = null;
@@ -99,7 +99,7 @@ class Subscriber {
     }
     if (n !== this.seen) this.fault ??= `event ${n} came where ${this.seen} was due`;
     this.seen = n + 1;
-    if (this.#notesLatency) this.latenciesMs.push(performance.now() - dueAt);
+    if (this.#notesLatency) this.latenciesMs.push(performance.now() - dueAt());
   }
 }
 

@@ -34,6 +34,11 @@ export class TypeFilter {
     else this.#exact.add(pattern);
   }
 
+  /** True when every type passes. */
+  get isAll(): boolean {
+    return this.#all;
+  }
+
   /** True when an event of this type passes. */
   matches(type: string): boolean {
     return (

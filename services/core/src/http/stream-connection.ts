@@ -15,6 +15,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, positionAfter } from '@allsource/shared/model';
+import type { Frame } from '@allsource/shared/protocol';
 import type { WebSocket } from 'ws';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import { EventFilter } from '../feed/event-filter.ts';
@@ -37,6 +38,8 @@ const CLOSE_FAULT = 1011;
 const CLOSE_REASON_BYTES_MAX = 123;
 /** How often a lagging client is looked at while nothing comes. */
 const LAG_POLL_MS = 50;
+/** So much leaves in one write. */
+const PENDING_BYTES_MAX = 32 * 1024;
 
 /** When a client is asked whether it lives, and from when on it counts as slow. */
 export interface StreamPacing {
@@ -77,6 +80,9 @@ export class StreamConnection implements LiveConnection {
   readonly #after: Position;
   #liveFilter: EventFilter;
   #lag: LagQueue | null = null;
+  /** Live messages that leave together. */
+  readonly #pending: Buffer[] = [];
+  #pendingBytes = 0;
   #pingedAt = performance.now();
   #isEnding = false;
 
@@ -132,57 +138,64 @@ export class StreamConnection implements LiveConnection {
   }
 
   async #follow(): Promise<void> {
-    const { turns } = this.#options;
     for (;;) {
-      const frame = await this.#tail.next(this.#lag === null ? undefined : LAG_POLL_MS);
+      let frame = await this.#tail.next(this.#lag === null ? undefined : LAG_POLL_MS);
       if (this.#tail.isClosed) return;
       if (frame !== null && this.#matcher.owns(frame)) {
-        const live = LiveFrame.of(frame);
-        for (const event of live.events) {
-          if (event.position <= this.#after || !this.#liveFilter.matches(event)) continue;
-          const message = this.#options.texts.message(event);
-          if (!this.#isFlowing) await this.#untilFlowing();
-          if (!turns.take()) await turns.wait();
-          this.#deliver(message instanceof Promise ? await message : message);
-        }
+        await this.#untilTurn();
+        // What has come while it waited leaves with it: the more there is to send, the less a message costs.
+        for (; frame !== null; frame = this.#tail.nextQueued()) await this.#collect(frame);
+        this.#flush();
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);
     }
+  }
+
+  /** Puts the live events of a frame to those that leave together. */
+  async #collect(frame: Frame): Promise<void> {
+    if (!this.#matcher.owns(frame)) return;
+    for (const event of LiveFrame.of(frame).events) {
+      if (event.position <= this.#after || !this.#liveFilter.matches(event)) continue;
+      const message = this.#options.texts.message(event);
+      this.#pending.push(message instanceof Promise ? await message : message);
+      this.#pendingBytes += this.#pending.at(-1)?.length ?? 0;
+      if (this.#pendingBytes < PENDING_BYTES_MAX) continue;
+      this.#flush();
+      await this.#untilTurn();
+    }
+  }
+
+  /** Sends what was collected, in one write. */
+  #flush(): void {
+    const pending = this.#pending.splice(0);
+    this.#pendingBytes = 0;
+    if (this.#lag !== null) for (const message of pending) this.#lag.push(message);
+    else if (pending.length > 0) this.#socket.send(oneOf(pending));
+  }
+
+  /** Waits until the client takes more and this connection has its turn. A client that takes nothing for too long lags from then on. */
+  async #untilTurn(): Promise<void> {
+    const { turns, pacing } = this.#options;
+    if (this.#lag === null && !this.#socket.isReady)
+      if (!(await this.#socket.readyWithin(pacing.slowMs))) this.#lag = new LagQueue();
+    if (!turns.take()) await turns.wait();
   }
 
   #sendText(text: string): void {
     this.#socket.send(textMessage(text));
   }
 
-  /** True while the client takes what it is sent. Then nothing is awaited for a message: with many clients that costs more than all else but the system call. */
-  get #isFlowing(): boolean {
-    return this.#lag === null && this.#socket.isReady;
-  }
-
-  /** Waits until the client takes more; one that takes nothing for too long lags from then on. */
-  async #untilFlowing(): Promise<void> {
-    if (this.#lag !== null) return;
-    const { slowMs } = this.#options.pacing;
-    if (!(await this.#socket.readyWithin(slowMs))) this.#lag = new LagQueue();
-  }
-
-  /** Sends a live event, or keeps it while the client lags. */
-  #deliver(message: Buffer): void {
-    if (this.#lag === null) this.#socket.send(message);
-    else this.#lag.push(message);
-  }
-
   async #recover(lag: LagQueue): Promise<void> {
     this.#lag = null;
-    const { right, logger, turns } = this.#options;
+    const { right, logger } = this.#options;
     if (lag.missed > 0) {
       logger.warn({ tenant: right.tenant, missed: lag.missed }, 'a slow subscriber missed events');
       this.#sendText(`{"type":"lagged","missed":${lag.missed}}`);
     }
     for (const message of lag.messages) {
-      if (!this.#isFlowing) await this.#untilFlowing();
-      if (!turns.take()) await turns.wait();
-      this.#deliver(message);
+      await this.#untilTurn();
+      this.#pending.push(message);
+      this.#flush();
     }
   }
 
@@ -218,6 +231,11 @@ export class StreamConnection implements LiveConnection {
   terminate(): void {
     this.#options.socket.terminate();
   }
+}
+
+function oneOf(messages: readonly Buffer[]): Buffer {
+  const [first] = messages;
+  return messages.length === 1 && first !== undefined ? first : Buffer.concat(messages);
 }
 
 function cutToBytes(text: string, bytesMax: number): string {

@@ -7,7 +7,7 @@
  * over its limit, because the reader is slow or history is long, it is emptied and the reader reads on from the log. A slow reader therefore costs at
  * most `queueBytesMax`, and it loses nothing.
  *
- * One caller at a time: `next` is called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
+ * One caller at a time: `next` and `nextQueued` are called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
  */
 import { assert } from '@allsource/shared/lang';
 import { type Position, position, positionAfter } from '@allsource/shared/model';
@@ -72,6 +72,19 @@ export class LogTail {
     }
   }
 
+  /** The next frame when it is at hand without waiting; null when it is not, which does not mean that there is none. */
+  nextQueued(): Frame | null {
+    assert(!this.#isReading, 'one reader at a time');
+    // While history is read, only `next` may go over to the queue: it lets go of the iterator that the queue overtakes.
+    if (this.#isClosed || this.#history !== null) return null;
+    return this.#passed(this.#takeQueued());
+  }
+
+  #passed(frame: Frame | null): Frame | null {
+    if (frame !== null) this.#wanted = positionAfter(frame.lastPosition, 1);
+    return frame;
+  }
+
   async #next(waitMs: number): Promise<Frame | null> {
     const deadline = performance.now() + waitMs;
     while (!this.#isClosed) {
@@ -81,10 +94,7 @@ export class LogTail {
       // An iterator that the queue has overtaken is of no use.
       if (queued !== null && this.#history !== null) await this.#endHistory();
       if (this.#isClosed) return null;
-      if (frame !== null) {
-        this.#wanted = positionAfter(frame.lastPosition, 1);
-        return frame;
-      }
+      if (frame !== null) return this.#passed(frame);
       if (!this.isAtHead) continue;
       const restMs = deadline - performance.now();
       if (restMs <= 0) return null;

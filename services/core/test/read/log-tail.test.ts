@@ -49,6 +49,23 @@ describe('a tail of the log', () => {
     await tail.close();
   });
 
+  it('loses and repeats nothing when what is at hand is taken without waiting, also while history is read', async () => {
+    const log = new MemoryLog();
+    const { length: frameBytes } = log.append('acme', [{}]).bytes;
+    // The queue overflows and holds the last frames, which history reaches too.
+    const tail = new LogTail({ log, from: position(1), queueBytesMax: frameBytes * 3 });
+    for (let i = 0; i < 5; i++) log.append('acme', [{}]);
+    const seen: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      while (tail.position < log.head)
+        for (let frame = await tail.next(); frame !== null; frame = tail.nextQueued())
+          seen.push(frame.position);
+      for (let i = 0; i < round * 4; i++) log.append('acme', [{}]);
+    }
+    expect(seen).toEqual(upTo(tail.position));
+    await tail.close();
+  });
+
   it('takes what comes without reading the log when the reader keeps pace', async () => {
     const log = new MemoryLog();
     const tail = new LogTail({ log, from: position(1) });
