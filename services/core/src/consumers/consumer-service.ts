@@ -16,7 +16,7 @@ import {
   positionAfter,
 } from '@allsource/shared/model';
 import type { SystemAppender } from '../append/append-port.ts';
-import { type EventTexts, STORED_TEXTS } from '../feed/event-texts.ts';
+import { type ReaderTexts, STORED_TEXTS } from '../feed/reader-texts.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { type Consumer, type ConsumerFold, unknownConsumer } from './consumer-fold.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -36,7 +36,7 @@ export interface PolledEvent {
 /** How many events, and in which form. */
 export interface PollWish {
   readonly limit: number;
-  readonly texts?: EventTexts;
+  readonly texts?: ReaderTexts;
 }
 
 export class ConsumerService {

@@ -5,7 +5,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { EVENT_TYPE_BYTES_MAX, quoted } from '@allsource/shared/model';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
-import { askedTexts } from '../feed/event-texts.ts';
+import { askedTexts } from '../feed/reader-texts.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 // A pattern is an event type and at most two characters more (".*").

@@ -15,7 +15,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, positionAfter, quoted } from '@allsource/shared/model';
 import { type Frame, TypeFilter } from '@allsource/shared/protocol';
 import { EventFilter } from '../feed/event-filter.ts';
-import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
+import { askedTexts, type ReaderTexts } from '../feed/reader-texts.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
@@ -107,7 +107,7 @@ interface SseConnectionOptions extends SseRoutesOptions {
   readonly right: LiveRight;
   readonly after: Position;
   readonly filter: EventFilter;
-  readonly texts: EventTexts;
+  readonly texts: ReaderTexts;
 }
 
 class SseConnection implements LiveConnection {

@@ -19,7 +19,7 @@ import type { Frame } from '@allsource/shared/protocol';
 import type { WebSocket } from 'ws';
 import type { Consumer } from '../consumers/consumer-fold.ts';
 import { EventFilter } from '../feed/event-filter.ts';
-import type { EventTexts } from '../feed/event-texts.ts';
+import type { ReaderTexts } from '../feed/reader-texts.ts';
 import { LagQueue } from '../feed/lag-queue.ts';
 import { LiveFrame } from '../feed/live-frame.ts';
 import { parseSubscribeFrame } from '../feed/subscribe-frame.ts';
@@ -63,7 +63,7 @@ export interface StreamConnectionOptions {
   /** The consumer whose missed events are replayed first; null = only what comes. */
   readonly consumer: Consumer | null;
   /** The form of the events. */
-  readonly texts: EventTexts;
+  readonly texts: ReaderTexts;
   readonly logger: Logger;
   readonly pacing: StreamPacing;
   /** Shared by all connections. */

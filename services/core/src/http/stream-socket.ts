@@ -25,7 +25,7 @@ import { quoted } from '@allsource/shared/model';
 import { Parameters } from '@allsource/shared/protocol';
 import { WebSocketServer } from 'ws';
 import { SendTurns } from '../feed/send-turns.ts';
-import { askedTexts, type EventTexts } from '../feed/event-texts.ts';
+import { askedTexts, type ReaderTexts } from '../feed/reader-texts.ts';
 import type { ConsumerFold } from '../consumers/consumer-fold.ts';
 import type { ConsumerService } from '../consumers/consumer-service.ts';
 import type { DurableLog } from '../read/durable-log.ts';
@@ -58,7 +58,7 @@ export interface StreamSocketOptions {
 interface Admission {
   readonly right: LiveRight;
   readonly consumerId: string | null;
-  readonly texts: EventTexts;
+  readonly texts: ReaderTexts;
 }
 
 /** A WebSocket and what it writes to. */

@@ -26,7 +26,7 @@ import { textMessage } from './text-message.ts';
 /** Upcasting holds the thread for so long before others have their turn. */
 const TURN_MS = 4;
 
-export interface EventTexts {
+export interface ReaderTexts {
   /** Events that could not be upcast so far; null where nothing is to be upcast. */
   readonly failures: number | null;
   /** An event without position, as live WebSocket clients get it. */
@@ -37,7 +37,7 @@ export interface EventTexts {
   positioned(event: FrameEvent): string | Promise<string>;
 }
 
-export const STORED_TEXTS: EventTexts = {
+export const STORED_TEXTS: ReaderTexts = {
   failures: null,
   bare: (event) => LiveFrame.of(event.frame).text(event),
   message: (event) => LiveFrame.of(event.frame).message(event),
@@ -45,12 +45,12 @@ export const STORED_TEXTS: EventTexts = {
 };
 
 /** Reads what a reader asks for. Throws `invalid_parameter`. */
-export function askedTexts(query: Parameters, upcasts: Upcasts): EventTexts {
+export function askedTexts(query: Parameters, upcasts: Upcasts): ReaderTexts {
   const asked: AskedUpcast = parseUpcast(query.text('upcast'));
   return asked === null ? STORED_TEXTS : new UpcastTexts(upcasts, asked.target);
 }
 
-class UpcastTexts implements EventTexts {
+class UpcastTexts implements ReaderTexts {
   readonly #upcasts: Upcasts;
   readonly #target: UpcastTarget;
   #failures = 0;
