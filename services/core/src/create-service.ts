@@ -325,7 +325,12 @@ class Core {
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
     }).attach(server);
-    const lane = openAppendLane({ server, route, httpMetrics });
+    const lane = openAppendLane({
+      server,
+      route,
+      httpMetrics,
+      busyPollMs: config.busyPollMicros / 1000,
+    });
     return { server, lane };
   }
 

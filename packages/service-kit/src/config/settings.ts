@@ -134,6 +134,14 @@ export const SETTINGS = {
     min: 0,
     max: 4096 * MIB,
   }),
+  busyPollMicros: integerSetting({
+    name: 'ALLSOURCE_BUSY_POLL_MICROS',
+    description:
+      'How long core looks for the next append after an answer before going to sleep, in microseconds, while clients send one soon after each answer. Makes answers quicker and costs processor time. 0: not at all.',
+    defaultValue: 100,
+    min: 0,
+    max: 10_000,
+  }),
   replayEventsPerSecond: integerSetting({
     name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
     description:

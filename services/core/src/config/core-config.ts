@@ -19,6 +19,7 @@ export function readCoreConfig(environment: Environment) {
       'natsEvents',
       'storage',
       'segmentBytes',
+      'busyPollMicros',
       'sealBytesPerSecond',
       'checkpointBytes',
       'partitionCount',

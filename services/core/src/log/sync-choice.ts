@@ -1,11 +1,13 @@
 /**
  * Chooses how to wait for a sync. A blocking fdatasync saves the hop to the thread pool and back, which is a quarter of the time of a lone client's
- * append (measured: 170 us against 235 us), but nothing else runs meanwhile. So it is chosen only when the group is one small
- * frame, which means that nobody else is waiting, and while the disk answers quickly. Under load groups have several frames, and the pool syncs one
+ * append (measured: 170 us against 235 us; on a virtual machine that sleeps deeply a third), but nothing else runs meanwhile. So it is chosen only when the group is a few small
+ * frames, which means that few clients are waiting, and while the disk answers quickly. Under load groups have many frames, and the pool syncs one
  * while the next is being filled.
  */
 
 const BLOCKING_BYTES_MAX = 16 * 1024;
+/** Measured with 4, 16 and 64 clients: 34 %, 8 % and -5 % more appends with it than with one frame. */
+const BLOCKING_FRAMES_MAX = 16;
 /** A disk slower than this is waited for in the thread pool: a stall of the event loop then costs more than the hop. */
 const BLOCKING_MS_MAX = 1;
 
@@ -23,7 +25,9 @@ export class SyncChoice {
   begin(group: { readonly frames: number; readonly bytes: number }): boolean {
     this.#startedMs = this.#nowMs();
     return (
-      group.frames === 1 && group.bytes <= BLOCKING_BYTES_MAX && this.#lastMs <= BLOCKING_MS_MAX
+      group.frames <= BLOCKING_FRAMES_MAX &&
+      group.bytes <= BLOCKING_BYTES_MAX &&
+      this.#lastMs <= BLOCKING_MS_MAX
     );
   }
 

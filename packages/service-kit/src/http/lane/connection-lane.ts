@@ -9,6 +9,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { must } from '@allsource/shared/lang';
 import { AnswerHeads } from './answer-heads.ts';
+import { BusyPoll } from './busy-poll.ts';
 import { LaneConnection, type LaneReader, type LaneTurn } from './lane-connection.ts';
 
 const SWEEP_MS = 1000;
@@ -18,6 +19,8 @@ export interface ConnectionLaneOptions {
   readonly server: Server;
   /** Makes the reader of a new connection. */
   readonly reader: (turn: LaneTurn) => LaneReader;
+  /** How long to look for the next request after an answer, in milliseconds (busy-poll.ts). Default: 0, not at all. */
+  readonly busyPollMs?: number;
 }
 
 export class ConnectionLane {
@@ -27,15 +30,22 @@ export class ConnectionLane {
   #onEmpty: (() => void) | null = null;
 
   /** Puts the lane in front of the server. */
-  constructor({ server, reader }: ConnectionLaneOptions) {
+  constructor({ server, reader, busyPollMs = 0 }: ConnectionLaneOptions) {
     this.#server = server;
     const heads = new AnswerHeads(server.keepAliveTimeout);
+    const busyPoll = new BusyPoll({
+      windowMs: busyPollMs,
+      nowMs: () => performance.now(),
+      inNextTurn: setImmediate,
+    });
     const [serveHttp] = server.listeners('connection');
     const handOver = (socket: Socket) => must(serveHttp, 'an HTTP server').call(server, socket);
     const onLeft = (connection: LaneConnection) => this.#left(connection);
     server.removeAllListeners('connection');
     server.on('connection', (socket: Socket) => {
-      this.#connections.add(new LaneConnection({ socket, heads, reader, handOver, onLeft }));
+      this.#connections.add(
+        new LaneConnection({ socket, heads, busyPoll, reader, handOver, onLeft }),
+      );
     });
     this.#sweep = setInterval(() => this.#closeStale(), SWEEP_MS).unref();
   }

@@ -8,6 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import type { AnswerHeads } from './answer-heads.ts';
+import type { BusyPoll } from './busy-poll.ts';
 
 /** Reads the requests of one connection. */
 export interface LaneReader {
@@ -38,6 +39,7 @@ export interface LaneTurn {
 export interface LaneConnectionOptions {
   readonly socket: Socket;
   readonly heads: AnswerHeads;
+  readonly busyPoll: BusyPoll;
   readonly reader: (turn: LaneTurn) => LaneReader;
   /** Serves the socket from here on. Unread bytes have been put back. */
   readonly handOver: (socket: Socket) => void;
@@ -116,6 +118,7 @@ export class LaneConnection implements LaneTurn {
   answered(): number {
     this.#isAnswering = false;
     this.#activeAt = performance.now();
+    this.#options.busyPoll.answered(this.#activeAt);
     if (this.#isClosing || (this.#isEnded && this.#early.length === 0)) this.socket.end();
     else if (!this.socket.writableNeedDrain) this.#next();
     return this.#activeAt;
@@ -135,6 +138,7 @@ export class LaneConnection implements LaneTurn {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#activeAt = performance.now();
+    this.#options.busyPoll.received(this.#activeAt);
     if (this.#isAnswering) this.#keep(chunk);
     else this.#reader.take(chunk);
   };

@@ -14,12 +14,19 @@ export interface AppendLaneOptions {
   readonly server: Server;
   readonly route: AppendRoute;
   readonly httpMetrics: HttpMetrics;
+  readonly busyPollMs: number;
 }
 
 /** Puts the lane in front of a server that does not listen yet. */
-export function openAppendLane({ server, route, httpMetrics }: AppendLaneOptions): ConnectionLane {
+export function openAppendLane({
+  server,
+  route,
+  httpMetrics,
+  busyPollMs,
+}: AppendLaneOptions): ConnectionLane {
   return new ConnectionLane({
     server,
+    busyPollMs,
     reader: (turn) => new AppendReader({ turn, route, httpMetrics }),
   });
 }
