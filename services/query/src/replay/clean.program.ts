@@ -2,7 +2,6 @@
  * The process that removes the rows of generations that nobody reads any more, at a low priority and in short transactions with rests between, so
  * that the saves of the live projections come first. Killed at any point, the next one goes on.
  */
-import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '@allsource/shared/lang';
 import Database from 'better-sqlite3';
@@ -18,7 +17,6 @@ interface Dropped {
   readonly generation: number;
 }
 
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.once('disconnect', () => process.exit(0));
 
 const database = new Database(file, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });

@@ -1,5 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { startProgram } from './start-program.ts';
+import { constants } from 'node:os';
+import { startProgram } from '@allsource/service-kit/processes';
+
+const HEAP_MIB_MAX = 512;
 
 export interface GenerationCleanerOptions {
   /** The file of the projections. */
@@ -34,7 +37,13 @@ export class GenerationCleaner {
 
   #start(): void {
     this.#isWanted = false;
-    const child = startProgram('clean', [this.#options.file]);
+    const child = startProgram({
+      starter: import.meta,
+      name: 'clean',
+      args: [this.#options.file],
+      heapMibMax: HEAP_MIB_MAX,
+      priority: constants.priority.PRIORITY_LOW,
+    });
     this.#child = child;
     this.#ended = new Promise((resolve) => {
       child.once('error', (error) => {

@@ -1,10 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { assert, type Deferred, deferred } from '@allsource/shared/lang';
+import { startProgram } from '@allsource/service-kit/processes';
 import type { ReplayCommand, ReplayJob, ReplayReport } from './replay-protocol.ts';
-import { startProgram } from './start-program.ts';
 
 /** How long a process may take to close its files before it is killed where it is, which leaves what a crash leaves. */
 const STOP_WAIT_MS = 5_000;
+const HEAP_MIB_MAX = 512;
 
 export type ReplayAnswer = Exclude<
   ReplayReport,
@@ -27,7 +29,12 @@ export class ReplayProcess {
 
   constructor(options: ReplayProcessOptions) {
     this.#options = options;
-    this.#child = startProgram('replay');
+    this.#child = startProgram({
+      starter: import.meta,
+      name: 'replay',
+      heapMibMax: HEAP_MIB_MAX,
+      priority: constants.priority.PRIORITY_LOW,
+    });
     this.#child.on('message', (report: ReplayReport) => this.#take(report));
     this.#child.on('error', (error) => this.#fail(error));
     this.#ended = new Promise((resolve) => {

@@ -5,7 +5,6 @@
  * itself; until then it holds the lock of its file, so that a replay is never carried on by two.
  */
 import { createHash } from 'node:crypto';
-import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, must, unreachable } from '@allsource/shared/lang';
 import { createLogFollower } from '@allsource/service-kit/feed';
@@ -23,7 +22,6 @@ const DIGEST_BYTES = 32;
 /** What is wrong is reported to the service, which writes it down. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.once('disconnect', () => process.exit(0));
 
 /** Commands that come before the job is set up wait for it. */

@@ -2,10 +2,11 @@
  * The process of the pipelines as the service sees it: started, told what to do, and started again when it has ended by itself, after a tenth of a second at first and
  * five seconds at most. Requests that were under way when it ended are answered with nothing; who asks tries again or says so.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { type Deferred, deferred, unreachable } from '@allsource/shared/lang';
 import type { Logger } from '@allsource/service-kit/observability';
+import { startProgram } from '@allsource/service-kit/processes';
 import type { HostCommand, HostJob, HostReport } from './host-protocol.ts';
 
 const HEAP_MIB_MAX = 1_024;
@@ -62,7 +63,12 @@ export class PipelineProcess {
   start(): void {
     if (this.#isClosed || this.#child !== null) return;
     this.#startedAt = performance.now();
-    const child = startPipelines();
+    const child = startProgram({
+      starter: import.meta,
+      name: 'pipelines',
+      heapMibMax: HEAP_MIB_MAX,
+      priority: constants.priority.PRIORITY_BELOW_NORMAL,
+    });
     this.#child = child;
     child.on('message', (report: HostReport) => this.#take(report));
     this.#ended = new Promise((resolve) => {
@@ -147,16 +153,4 @@ export class PipelineProcess {
     this.#restartMs = Math.min(delayMs * 2, RESTART_MS_MAX);
     this.#restart = setTimeout(() => this.start(), delayMs);
   }
-}
-
-/** Starts the program. It gets nothing of the environment, where secrets may be. */
-function startPipelines(): ChildProcess {
-  // The bundle lies beside that of the service; a service that runs from its sources starts the source.
-  const isSource = import.meta.filename.endsWith('.ts');
-  return fork(join(import.meta.dirname, `pipelines.program.${isSource ? 'ts' : 'js'}`), [], {
-    execArgv: [`--max-old-space-size=${HEAP_MIB_MAX}`],
-    serialization: 'advanced',
-    env: {},
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
 }

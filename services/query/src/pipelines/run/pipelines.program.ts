@@ -3,7 +3,6 @@
  * here, not even its end, takes them with it. It does what it is told (host-protocol.ts) and goes on where the files of the pipelines stand, so it can be killed at
  * any point. When the service is gone it ends by itself.
  */
-import { constants, setPriority } from 'node:os';
 import { deferred, type Deferred, unreachable } from '@allsource/shared/lang';
 import { systemClock } from '@allsource/shared/model';
 import { SharedFeed } from '../../projections/runtime/shared-feed.ts';
@@ -29,7 +28,6 @@ const FAILED_MS = 5_000;
 /** What is wrong is in the states, which the service shows and logs. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.once('disconnect', () => process.exit(0));
 
 const pipelines = new Map<string, HostedPipeline>();

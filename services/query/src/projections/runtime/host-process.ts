@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import { startProgram } from '@allsource/service-kit/processes';
 import type { HostCommand, HostReport } from './host-protocol.ts';
 
 const HEAP_MIB_MAX = 1_024;
@@ -32,7 +33,12 @@ export class HostProcess implements Host {
   #misses = 0;
 
   constructor({ onReport, onEnded }: HostOptions) {
-    this.#child = startHost();
+    this.#child = startProgram({
+      starter: import.meta,
+      name: 'projection-host',
+      heapMibMax: HEAP_MIB_MAX,
+      priority: constants.priority.PRIORITY_BELOW_NORMAL,
+    });
     this.#child.on('message', (report: HostReport) => {
       if (report.kind === 'alive') this.#misses = 0;
       else onReport(report);
@@ -74,16 +80,4 @@ export class HostProcess implements Host {
     if (this.#misses > MISSES_MAX) this.#child.kill('SIGKILL');
     else this.send({ kind: 'ping' });
   }
-}
-
-/** It gets nothing of the environment, where secrets may be. */
-function startHost(): ChildProcess {
-  // The bundle lies beside that of the service; a service that runs from its sources starts the source.
-  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
-  return fork(join(import.meta.dirname, `projection-host.program.${extension}`), [], {
-    execArgv: [`--max-old-space-size=${HEAP_MIB_MAX}`],
-    serialization: 'advanced',
-    env: {},
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
 }

@@ -3,12 +3,10 @@
  * service only reads. It is a process and not a thread, so that nothing that goes wrong in it, not even its end, takes the reads with it. When the service is gone it saves and
  * ends by itself.
  */
-import { constants, setPriority } from 'node:os';
 import { compileProjection } from '../kinds/compile-projection.ts';
 import { ProjectionHost } from './projection-host.ts';
 import type { HostCommand } from './host-protocol.ts';
 
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 const host = new ProjectionHost({
   compile: compileProjection,
   nowMs: Date.now,

@@ -1,0 +1,1 @@
+export { type Program, startProgram } from './start-program.ts';

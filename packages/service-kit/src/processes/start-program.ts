@@ -1,0 +1,33 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { setPriority } from 'node:os';
+import { join } from 'node:path';
+
+/** A program that runs beside the service, in a process of its own. */
+export interface Program {
+  /** The `import.meta` of the module that starts it, which lies beside the program. */
+  readonly starter: Pick<ImportMeta, 'dirname' | 'filename'>;
+  /** Its file is `<name>.program.ts`. */
+  readonly name: string;
+  readonly args?: readonly string[];
+  readonly heapMibMax: number;
+  /** One of `os.constants.priority`. */
+  readonly priority: number;
+}
+
+/**
+ * Starts a program. It gets nothing of the environment, where secrets may be. Its priority holds from the start, for the start itself costs a few tenths of a second of processor time.
+ */
+export function startProgram(program: Program): ChildProcess {
+  const { starter, name, args = [], heapMibMax, priority } = program;
+  // The bundle lies beside that of the service; a service that runs from its sources starts the source.
+  const extension = starter.filename.endsWith('.ts') ? 'ts' : 'js';
+  const child = fork(join(starter.dirname, `${name}.program.${extension}`), args, {
+    execArgv: [`--max-old-space-size=${heapMibMax}`],
+    serialization: 'advanced',
+    env: {},
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  // One that could not be started has no pid; its 'error' event says why.
+  if (child.pid !== undefined) setPriority(child.pid, priority);
+  return child;
+}
