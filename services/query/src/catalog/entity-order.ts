@@ -8,10 +8,8 @@
 import { type Pace, type Slices, sortInTurns } from '../reads/sort-in-turns.ts';
 import type { EntityFacts, EntityRecords } from './entity-records.ts';
 import { inSlices, orderOfKeys } from './key-order.ts';
-import { SortedWindow, type WindowBounds } from './sorted-window.ts';
+import { PICKED_MAX, sortedWindow, type WindowBounds } from './sorted-window.ts';
 
-/** A page that ends up to here is picked out. */
-const PICKED_MAX = 1_024;
 /** Entities that are offered or sorted between two looks at the clock. */
 const ENTITIES_A_LOOK = 2_048;
 
@@ -54,12 +52,7 @@ async function picked(
   const { records, size } = entities;
   const compare = (a: number, b: number) =>
     sign * (timeOf(entities, a) - timeOf(entities, b)) || records.compareNames(a, b);
-  const window = new SortedWindow(size, compare, bounds);
-  for (let from = 0; from < size; from += ENTITIES_A_LOOK) {
-    window.offer(from, Math.min(size, from + ENTITIES_A_LOOK));
-    if (pace.isTurnOver) await pace.nextTurn();
-  }
-  return window.result();
+  return Uint32Array.from(await sortedWindow({ count: size, compare }, bounds, pace));
 }
 
 /** How far each entity's time is from the first in order. */

@@ -1,3 +1,6 @@
+import { type Pace, type Slices, sortInTurns } from '../reads/sort-in-turns.ts';
+import { inSlices } from './key-order.ts';
+
 /** Which part of a sorted list is meant. */
 export interface WindowBounds {
   readonly offset: number;
@@ -7,22 +10,38 @@ export interface WindowBounds {
 
 const KEPT_MIN = 1024;
 
+/** A window that ends up to here is picked out in one pass. */
+export const PICKED_MAX = 1_024;
+
 /**
- * The indices 0 .. count-1 in the order of `compare`, cut to a window. Where the window is small against the list, only its candidates are
- * sorted: time grows with `count`, not with its logarithm, and memory with the end of the window. `compare` must be a total order.
+ * The indices 0 .. count-1 in the order of `compare`, cut to a window, with others running in between. Where the window is near the beginning only its candidates are
+ * sorted: time grows with `count`, not with its logarithm, and memory with the end of the window. `compare` must be a total order that stays the same.
  */
-export function sortedWindow(
-  count: number,
-  compare: (a: number, b: number) => number,
-  bounds: WindowBounds,
-): Uint32Array {
-  const window = new SortedWindow(count, compare, bounds);
-  window.offer(0, count);
+export async function sortedWindow(
+  {
+    count,
+    compare,
+  }: { readonly count: number; readonly compare: (a: number, b: number) => number },
+  { offset, limit }: WindowBounds,
+  pace: Pace,
+): Promise<ArrayLike<number>> {
+  const end = limit === null ? count : Math.min(count, offset + limit);
+  if (offset >= end) return [];
+  if (end > PICKED_MAX) {
+    const all: Slices<number> = {
+      length: count,
+      slice: (from, to) =>
+        Array.from({ length: Math.min(to, count) - from }, (_, index) => from + index),
+    };
+    return (await sortInTurns(all, compare, pace)).slice(offset, end);
+  }
+  const window = new SortedWindow(count, compare, { offset, limit });
+  await inSlices(count, pace, (from, to) => window.offer(from, to));
   return window.result();
 }
 
-/** The same in steps: every index is offered once, in any order, with turns in between as the caller likes. */
-export class SortedWindow {
+/** A window that is picked out: every index is offered once, in any order. */
+class SortedWindow {
   readonly #compare: (a: number, b: number) => number;
   readonly #offset: number;
   readonly #end: number;

@@ -200,14 +200,20 @@ export class TenantCatalog {
     return this.#tallies.entities.entries((type) => this.#tallies.types.name(type));
   }
 
-  /** Types, the most used first; of equal ones, by name. */
-  types(bounds: WindowBounds): CatalogPage<TypeEntry> {
-    return { rows: this.#tallies.types.page(bounds), total: this.#tallies.types.size };
+  /** Types, the most used first; of equal ones, by name. All of the moment of the call. */
+  async types(bounds: WindowBounds, pace: Pace = defaultBudget()): Promise<CatalogPage<TypeEntry>> {
+    const total = this.#tallies.types.size;
+    return { rows: await this.#tallies.types.page(bounds, pace), total };
+  }
+
+  /** The names of all types of this moment, in the order in which they first came. */
+  typeNames(): string[] {
+    return [...this.#tallies.types.names];
   }
 
   /** How many events are of the types that are looked for. */
   eventCountOf(isWanted: (type: string) => boolean): number {
-    const every = this.#tallies.types.page({ offset: 0, limit: this.#tallies.types.size });
+    const every = this.#tallies.types.entries();
     return every.reduce((sum, { type, eventCount }) => sum + (isWanted(type) ? eventCount : 0), 0);
   }
 

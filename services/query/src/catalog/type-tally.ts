@@ -1,5 +1,7 @@
 import { type Micros, micros } from '@allsource/shared/model';
 import { Dictionary } from '../history/dictionary.ts';
+import type { Pace } from '../reads/sort-in-turns.ts';
+import { inSlices } from './key-order.ts';
 import { compareTexts } from './compare-texts.ts';
 import { sortedWindow, type WindowBounds } from './sorted-window.ts';
 
@@ -56,17 +58,29 @@ export class TypeTally {
     }
   }
 
-  /** Types by their number of events, the most used first, of equal ones by name. */
-  page(bounds: WindowBounds): TypeEntry[] {
-    const counts = this.#counts;
+  /** All type names by their numbers. */
+  get names(): readonly string[] {
+    return this.#types.names;
+  }
+
+  /** Types by their number of events, the most used first, of equal ones by name: those of the turn in which it is called, whatever is counted meanwhile. */
+  async page(bounds: WindowBounds, pace: Pace): Promise<TypeEntry[]> {
+    const counts = this.#counts.slice();
+    const lastTimestamps = this.#lastTimestamps.slice();
     const { names } = this.#types;
     const compare = (a: number, b: number) =>
       (counts[b] as number) - (counts[a] as number) ||
       compareTexts(names[a] as string, names[b] as string);
-    return Array.from(sortedWindow(this.size, compare, bounds), (number) => ({
-      type: this.name(number),
-      eventCount: counts[number] as number,
-      lastTimestamp: micros(this.#lastTimestamps[number] as number),
-    }));
+    const numbers = await sortedWindow({ count: counts.length, compare }, bounds, pace);
+    const page: TypeEntry[] = [];
+    await inSlices(numbers.length, pace, (from, to) => {
+      for (let i = from; i < to; i++) {
+        const number = numbers[i] as number;
+        const type = this.name(number);
+        const eventCount = counts[number] as number;
+        page.push({ type, eventCount, lastTimestamp: micros(lastTimestamps[number] as number) });
+      }
+    });
+    return page;
   }
 }

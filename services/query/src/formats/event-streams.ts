@@ -74,7 +74,7 @@ export class EventStreams {
     if (reading !== null && arrow !== null) throw upcastInArrow();
     // In the same turn, so that the types are those of this position.
     const applied = stampPosition(call, history.appliedPosition);
-    const { rows: types } = catalog.tenant(tenant).types({ offset: 0, limit: null });
+    const types = catalog.tenant(tenant).typeNames();
     const found = await this.#find(call, { asked, tenant, applied });
     const headers = {
       'content-type': STREAM_MEDIA_TYPES[format],
@@ -88,7 +88,7 @@ export class EventStreams {
     const encoder =
       arrow === null
         ? new NdjsonEncoder(writer)
-        : new ArrowEncoder(arrow, { writer, tenant, types: types.map(({ type }) => type) });
+        : new ArrowEncoder(arrow, { writer, tenant, types });
     await write(found.rows, { encoder, writer });
   }
 

@@ -63,8 +63,9 @@ async function answerEventTypes(call: Call, options: CatalogRoutesOptions): Prom
   const tenant = call.tenant();
   const window = windowParameters(call);
   await options.gate.admit(call);
+  const budget = budgetOf(call, options.limits);
   const position = stampPosition(call, options.history.appliedPosition);
-  const page = options.catalog.tenant(tenant).types(window);
+  const page = await options.catalog.tenant(tenant).types(window, budget);
   const rows = { name: 'event_types', rows: page.rows, write: typeText };
   await writePage(call, rows, pageEnd(window, { ...page, position }));
 }

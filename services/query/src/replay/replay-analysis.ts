@@ -42,7 +42,7 @@ export async function analyseReplay(options: AnalysisOptions): Promise<object> {
   const { matches = () => true } = projection;
   const total = known.eventCountOf(matches);
   const sample = await sampleOldest(options);
-  const every = known.types({ offset: 0, limit: TYPES_MAX }).rows;
+  const { rows: every } = await known.types({ offset: 0, limit: TYPES_MAX });
   const types = every.filter(({ type }) => matches(type));
   const newest = await known.entities('desc', { offset: 0, limit: 1 });
   const [last] = newest.rows;

@@ -26,7 +26,7 @@ async function answers(catalog: Catalog): Promise<string> {
     TENANTS.map(async (tenant) => ({
       entities: [...(await catalog.tenant(tenant).entities('desc', window)).rows],
       inOrder: [...catalog.tenant(tenant).everyEntity()],
-      types: catalog.tenant(tenant).types(window),
+      types: await catalog.tenant(tenant).types(window),
       total: catalog.tenant(tenant).eventCount,
       counts: ['o-1', 'e-3', 'nobody'].map((entity) =>
         catalog.tenant(tenant).entityEventCount(entity),

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { sortedWindow } from '../../src/catalog/sorted-window.ts';
+import { defaultBudget } from '../../src/reads/query-budget.ts';
 import { entityHash, sortedOrder, tenantSeed } from '../../src/history/entity-hash.ts';
 import { NameTable } from '../../src/history/name-table.ts';
 import { propertySeed, Random } from '../support/random.ts';
 
 describe('a window of a sorted list', () => {
-  it('is the slice of the whole list sorted, whatever its size', () => {
+  it('is the slice of the whole list sorted, whatever its size', async () => {
     const random = new Random(propertySeed('sorted window property'));
     for (let round = 0; round < 120; round++) {
       const count = random.pick([0, 1, 10, 3_000, 9_000]);
@@ -15,7 +16,8 @@ describe('a window of a sorted list', () => {
       const limit = random.pick([null, 0, 1, 20, 700, 5_000]);
       const sorted = values.map((_, i) => i).sort(compare);
       const expected = sorted.slice(offset, limit === null ? undefined : offset + limit);
-      expect([...sortedWindow(count, compare, { offset, limit })]).toEqual(expected);
+      const window = await sortedWindow({ count, compare }, { offset, limit }, defaultBudget());
+      expect(Array.from(window)).toEqual(expected);
     }
   });
 });

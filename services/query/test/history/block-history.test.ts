@@ -20,7 +20,7 @@ async function answers(history: EventHistory, catalog: Catalog) {
   const tenants = TENANTS.map(async (tenant) => ({
     events: [...history.select({ tenant })].map(plain),
     entities: [...(await catalog.tenant(tenant).entities('desc', window)).rows],
-    types: catalog.tenant(tenant).types(window),
+    types: await catalog.tenant(tenant).types(window),
     total: catalog.tenant(tenant).eventCount,
   }));
   return await Promise.all(tenants);
