@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RawConnection } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
-import { readPlainHead } from '../../src/http/append-lane/plain-head.ts';
+import { HeadReader, readPlainHead } from '../../src/http/append-lane/plain-head.ts';
 
 const KEY = 'bootstrap-key-of-the-test';
 const SINGLE = '/api/v1/events';
@@ -288,6 +288,17 @@ function headOf(...lines: string[]) {
   return readPlainHead(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'));
 }
 
+/** A request with a key, as one chunk. */
+function chunk(key: string, body: string): Buffer {
+  const head = [
+    `POST ${SINGLE} HTTP/1.1`,
+    'Host: core',
+    `Idempotency-Key: ${key}`,
+    `Content-Length: ${body.length}`,
+  ];
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
 describe('a plain head', () => {
   const LINE = `POST ${SINGLE} HTTP/1.1`;
   const HOST = 'Host: core';
@@ -337,6 +348,23 @@ describe('a plain head', () => {
     ['an escaped path', ['POST /api/v1/%65vents HTTP/1.1', HOST, LENGTH]],
   ])('is not one with %s', (_, lines) => {
     expect(headOf(...lines)).toBeNull();
+  });
+
+  it('is read once when it comes again, and anew when a byte of it differs', () => {
+    const heads = new HeadReader();
+    const chunks = [
+      chunk('a', '{}'),
+      chunk('a', '[]'),
+      chunk('b', '[]'),
+      chunk('a', '[1]'),
+      chunk('long'.repeat(500), '[1]'),
+      chunk('a', '[1]').subarray(0, 20),
+      chunk('a', '[1]'),
+    ];
+    const read = chunks.map((each) => heads.read(each));
+    expect(read).toEqual(chunks.map(readPlainHead));
+    expect(read[1]).toBe(read[0]);
+    expect(read[6]).toBe(read[3]);
   });
 
   it('does not take names of JavaScript for headers', () => {

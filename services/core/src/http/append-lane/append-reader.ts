@@ -12,7 +12,7 @@ import {
 } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import type { AdmittedAppend, AppendAnswer, AppendRoute } from '../append-route.ts';
-import { readPlainHead } from './plain-head.ts';
+import { HeadReader, type PlainHead } from './plain-head.ts';
 
 /** An answer of this size goes out as one string; a larger one as a head and its own bytes. */
 const JOINED_BYTES_MAX = 4096;
@@ -35,6 +35,7 @@ interface Reading {
 export class AppendReader implements LaneReader {
   readonly #options: AppendReaderOptions;
   readonly #turn: LaneTurn;
+  readonly #heads = new HeadReader();
   #reading: Reading | null = null;
 
   constructor(options: AppendReaderOptions) {
@@ -52,7 +53,7 @@ export class AppendReader implements LaneReader {
   }
 
   #begin(chunk: Buffer): void {
-    const head = readPlainHead(chunk);
+    const head = this.#heads.read(chunk);
     const admitted = head === null ? null : this.#admitted(head);
     if (head === null || admitted === null) {
       this.#turn.handOver(chunk);
@@ -70,7 +71,7 @@ export class AppendReader implements LaneReader {
   }
 
   /** Null: Node's server is to say what is wrong. It does so without reading the body, for which it has the means. */
-  #admitted(head: NonNullable<ReturnType<typeof readPlainHead>>): AdmittedAppend | null {
+  #admitted(head: PlainHead): AdmittedAppend | null {
     if (this.#turn.isClosing || head.bodyBytes > this.#options.route.bodyBytesMax) return null;
     try {
       return this.#options.route.admit(head);

@@ -15,6 +15,31 @@ export interface PlainHead extends AppendHead {
 const HEAD_END = '\r\n\r\n';
 const PLAIN = new RegExp(`^POST (/[!-~]*) HTTP/1\\.1(${PLAIN_LINES})$`);
 const LENGTH = /^\d{1,9}$/;
+/** A longer head is read anew each time: it is kept for each connection. */
+const KEPT_BYTES_MAX = 1024;
+
+/** Reads the heads of one connection. A client mostly sends the same one again, byte for byte, and then it says the same. */
+export class HeadReader {
+  #bytes: Buffer | null = null;
+  #head: PlainHead | null = null;
+
+  /** Reads the head that `chunk` begins with, as {@link readPlainHead} does. */
+  read(chunk: Buffer): PlainHead | null {
+    if (this.#bytes !== null && beginsWith(chunk, this.#bytes)) return this.#head;
+    const head = readPlainHead(chunk);
+    if (head !== null && head.bodyAt <= KEPT_BYTES_MAX) {
+      this.#bytes = Buffer.from(chunk.subarray(0, head.bodyAt));
+      this.#head = head;
+    }
+    return head;
+  }
+}
+
+function beginsWith(chunk: Buffer, bytes: Buffer): boolean {
+  const { length } = bytes;
+  return chunk.length >= length && chunk.compare(bytes, 0, length, 0, length) === 0;
+}
+
 /** Reads the head that `chunk` begins with. Null: it is not there as a whole, or not plain, or of another route. */
 export function readPlainHead(chunk: Buffer): PlainHead | null {
   const end = chunk.indexOf(HEAD_END);
