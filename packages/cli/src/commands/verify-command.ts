@@ -10,7 +10,7 @@ import { outputFormat } from '../terminal/output-format.ts';
 const HELP = `
 Walks every frame of the log: checksums, the chain from frame to frame, positions, versions of each entity. It names all damage by segment, bytes and
 positions, says what is intact, and changes nothing. Without --url it reads the files of DATA_FOLDER (ALLSOURCE_DATA_DIR, ./data), also while a node runs on
-it: then up to what is durable. With --url the running node verifies its own log; that needs an admin key.
+it: then up to the last whole frame. With --url the running node verifies its own log; that needs an admin key.
 
 What a crash has left of an append that nobody was told of (a torn tail) is reported and is no damage.
 Exit code: 0 intact, 7 damaged.`;

@@ -109,13 +109,13 @@ export class VerificationView {
     ];
     console.print(`Verified ${subject}: ${verdict(summary)}`);
     for (const row of formatTable(rows)) console.print(`  ${row}`);
-    for (const line of this.#ownerLines()) console.print(line);
+    for (const line of this.#ownerLines(summary.head)) console.print(line);
     this.#printFindings('Damage', 'damage', summary.damages);
     this.#printFindings('Worth knowing', 'notice', summary.notices);
     if (summary.damages > 0) for (const line of WHAT_TO_DO) console.print(line);
   }
 
-  #ownerLines(): string[] {
+  #ownerLines(head: number): string[] {
     const { owner, up_to: upTo } = this.#start ?? {};
     if (upTo === null || upTo === undefined) return [];
     const who =
@@ -123,7 +123,7 @@ export class VerificationView {
         ? 'A node'
         : `${owner.owner} (process ${owner.pid ?? 'unknown'})`;
     return [
-      `  ${who} has this log open: it was verified up to position ${formatCount(upTo)}, which was durable when this began.`,
+      `  ${who} has this log open: it was verified up to position ${formatCount(head)}. What is being written meanwhile is not looked at.`,
     ];
   }
 

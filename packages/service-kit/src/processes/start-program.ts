@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 
 /** A program that runs beside the service, in a process of its own. */
@@ -10,7 +10,7 @@ export interface Program {
   readonly name: string;
   readonly args?: readonly string[];
   readonly heapMibMax: number;
-  /** One of `os.constants.priority`. */
+  /** One of `os.constants.priority`; a service of a lower one gives its own. */
   readonly priority: number;
 }
 
@@ -28,6 +28,7 @@ export function startProgram(program: Program): ChildProcess {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   // One that could not be started has no pid; its 'error' event says why.
-  if (child.pid !== undefined) setPriority(child.pid, priority);
+  // A number larger than the own is a lower priority, and only root may give a higher one.
+  if (child.pid !== undefined) setPriority(child.pid, Math.max(priority, getPriority()));
   return child;
 }

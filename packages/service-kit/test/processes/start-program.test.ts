@@ -16,3 +16,14 @@ test('a program gets its arguments and its priority, and nothing of the environm
   delete process.env['SECRET_OF_THE_TEST'];
   expect(report).toEqual({ args: ['first', 'second'], environment: [], priority: 19 });
 });
+
+test('a program of a service of low priority gets no higher one, which only root could give', async () => {
+  const service = startProgram({
+    starter: import.meta,
+    name: 'starter',
+    heapMibMax: 64,
+    priority: 15,
+  });
+  const [report] = await once(service, 'message');
+  expect(report).toMatchObject({ priority: 15 });
+});

@@ -31,7 +31,7 @@ export interface InspectionStart {
   readonly segments: number;
   /** Bytes of all segment files. */
   readonly bytes: number;
-  /** The last position that is looked at, where the inspection ends before the end of the files; null = all of them. */
+  /** Where a node has the log open: the last position that is held to account. What follows it whole may be verified too (`head` of the summary). Null = all. */
   readonly up_to: number | null;
   /** Who has the folder open; null when nobody has. */
   readonly owner: FolderOwner | null;

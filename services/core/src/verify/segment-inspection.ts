@@ -20,8 +20,10 @@ export interface SegmentInspectionOptions {
   readonly disk: Disk;
   readonly files: LogFiles;
   readonly findings: Findings;
-  /** Positions after this one are not looked at. */
+  /** Positions after this one are not held to account. */
   readonly upTo: number;
+  /** True: whole frames behind `upTo` are verified too. */
+  readonly looksOn: boolean;
   /** Positions up to this one are known to have been durable. */
   readonly durablePosition: number;
   /** True: frames of the newest segment only. */
@@ -204,7 +206,7 @@ export class SegmentInspection {
     { next, bytes }: { readonly next: InspectedFile | null; readonly bytes: SegmentBytes },
   ): SegmentWalk {
     const sealedTo = file.sealed === null ? null : positionAfter(file.sealed.lastPosition, 1);
-    const { upTo, durablePosition, findings } = this.#options;
+    const { upTo, looksOn, durablePosition, findings } = this.#options;
     const { logId, marker } = this.#options.files;
     return new SegmentWalk(
       {
@@ -214,6 +216,7 @@ export class SegmentInspection {
         nextPosition: next?.firstPosition ?? sealedTo,
         durablePosition,
         upTo,
+        looksOn,
         findings,
         placeOf: (bad) => bytes.placeOf(bad),
         onFrame: (frame, offset) => this.#takeFrame(frame, { segment: file.name, offset }),

@@ -26,8 +26,10 @@ export interface SegmentRules {
   readonly nextPosition: Position | null;
   /** In the last segment, bad bytes at or before this position are damage, and behind it what an append under way or cut short has left. */
   readonly durablePosition: number;
-  /** Positions after this one are not looked at. */
+  /** Positions after this one are not held to account. */
   readonly upTo: number;
+  /** True: whole frames behind `upTo` that follow are verified too, up to what is in the middle of being written. */
+  readonly looksOn: boolean;
   readonly findings: Findings;
   /** Where bad bytes lie in the file; see `SegmentBytes`. */
   readonly placeOf: (bad: BadBytes) => BadBytes;
@@ -89,12 +91,17 @@ export class SegmentWalk {
 
   #takeFrame(piece: FramePiece): void {
     const { frame, offset } = piece;
+    const isBehind = this.#place.position > this.#rules.upTo;
+    if (isBehind && !this.#followsOn(frame)) {
+      this.#isOver = true;
+      return;
+    }
     const misfit = this.#misfit(frame);
     if (misfit !== null) {
       this.#widenGap({ offset, endOffset: offset + frame.bytes.length, reason: misfit });
       return;
     }
-    if (frame.lastPosition > this.#rules.upTo) {
+    if (!isBehind && frame.lastPosition > this.#rules.upTo) {
       this.#isOver = true;
       return;
     }
@@ -107,6 +114,13 @@ export class SegmentWalk {
     this.#rules.onFrame(frame, offset);
     const { nextPosition } = this.#rules;
     this.#isOver = nextPosition !== null && this.#place.position >= nextPosition;
+  }
+
+  /** Whether a frame behind `upTo` is the one that comes next, and is to be verified. */
+  #followsOn(frame: Frame): boolean {
+    const { position, checksum } = this.#place;
+    const isNext = frame.position === position && frame.previousChecksum === checksum;
+    return this.#rules.looksOn && isNext;
   }
 
   /** Why a whole frame cannot be a part of the log at this place; null when it can. */

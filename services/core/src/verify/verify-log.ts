@@ -6,8 +6,9 @@
  * find out how much is lost and what to restore. The two agree on what is damage and what is the torn tail of a crash, by the same witnesses: a later segment, the
  * durable position that a whole frame tells of, and the head marker.
  *
- * In the folder of a running node the frames up to the newest durable position that the files tell of are held to account. What lies behind may be in
- * the middle of being written, and is judged by nobody. A running core names the position itself (`upTo`).
+ * In the folder of a running node the frames up to the newest durable position that the files tell of are held to account. That lags behind what is acknowledged, so
+ * the frames behind it are verified too as long as one follows the other; where that ends, a write may be under way, and nothing is judged. A running
+ * core names the position itself (`upTo`).
  *
  * Segments are inspected one after the other (`segment-inspection.ts`): sealed ones through their blocks, and their digests are computed again.
  */
@@ -19,7 +20,7 @@ import {
 } from '@allsource/shared/protocol';
 import type { Disk } from '../storage/disk.ts';
 import { Findings } from './findings.ts';
-import { type LogFiles, readLogFiles } from './log-files.ts';
+import { type InspectedFile, type LogFiles, readLogFiles } from './log-files.ts';
 import { SegmentInspection } from './segment-inspection.ts';
 
 export interface VerifyOptions {
@@ -50,6 +51,7 @@ class LogVerification {
   readonly #segments: SegmentInspection;
   readonly #isLive: boolean;
   readonly #upTo: number;
+  readonly #looksOn: boolean;
   #bytes = 0;
 
   constructor(options: VerifyOptions, files: LogFiles) {
@@ -59,11 +61,13 @@ class LogVerification {
     this.#isLive = options.owner !== null || options.upTo !== null;
     const durable = this.#isLive ? files.durablePosition : Number.MAX_SAFE_INTEGER;
     this.#upTo = options.upTo ?? durable;
+    this.#looksOn = options.upTo === null;
     this.#segments = new SegmentInspection({
       disk: options.disk,
       files,
       findings: this.#findings,
       upTo: this.#upTo,
+      looksOn: this.#looksOn,
       durablePosition: Math.max(files.durablePosition, options.upTo ?? 0),
       onlyNewest: options.onlyNewest === true,
       onProgress: (bytes) => this.#progress(bytes),
@@ -77,12 +81,19 @@ class LogVerification {
       this.#segments.addHeaderFault(name, 'its name is not a position in 20 digits');
     for (const [ordinal, file] of files.entries()) {
       const next = files[ordinal + 1] ?? null;
-      if (file.firstPosition <= this.#upTo) await this.#segments.inspect(file, next);
+      if (file.firstPosition <= this.#upTo || this.#isNext(file))
+        await this.#segments.inspect(file, next);
       this.#bytes += file.fileBytes;
       this.#progress();
     }
     this.#verifyEnd();
     return this.#summary(startedAtMs);
+  }
+
+  /** Whether a segment that lies behind `upTo` holds what comes next. */
+  #isNext(file: InspectedFile): boolean {
+    const { position } = this.#segments.place;
+    return this.#looksOn && file.headerFault === null && file.firstPosition === position;
   }
 
   #start(): void {

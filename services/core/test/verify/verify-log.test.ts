@@ -259,6 +259,14 @@ describe('a torn tail', () => {
     ]);
   });
 
+  it('counts up to the last whole frame in the folder of a running node, whatever the files tell to be durable', async () => {
+    rmSync(inFolder('head'));
+    const owner = { owner: 'core', pid: 1 };
+    const { findings, summary } = await verifyFolder(folder.path, { owner });
+    expect(findings).toEqual([]);
+    expect(summary).toMatchObject({ head: 120, intact_events: 120 });
+  });
+
   it('is not judged in the folder of a running node', async () => {
     rmSync(inFolder('head'));
     const last = frame(-1);
