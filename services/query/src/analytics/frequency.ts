@@ -5,7 +5,7 @@ import { Dictionary } from '../history/dictionary.ts';
 import type { EventSelection } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import { HOUR_MICROS, type HourCounts, type RunDigest } from './run-digest.ts';
+import { HOUR_MICROS, type HourCounts, latestOf, type RunDigest } from './run-digest.ts';
 import type { RunSearch } from './run-search.ts';
 import { type RunTally, scan } from './scan.ts';
 import type { Turn } from './scan-turns.ts';
@@ -184,7 +184,7 @@ class RunFrequency implements RunTally {
   /** Takes it unless it has no counts by hour, or events after the present: these move the end of an open range, and only rows tell their times. */
   addDigest(digest: RunDigest): boolean {
     const { until, now } = this.#range;
-    const isOpen = until === null && (digest.timestampMaxs[this.#tenant] as number) > now;
+    const isOpen = until === null && latestOf(digest, this.#tenant) > now;
     if (digest.hours === null || isOpen) return false;
     this.#addHours(digest.hours, digest.typeCount);
     return true;

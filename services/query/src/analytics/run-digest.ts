@@ -1,6 +1,6 @@
 /**
  * What can be counted of a run once and for all, because a run never changes: events by hour and type, by type, by entity, and the earliest and
- * latest time of each tenant. A question that means a run as a whole is answered from its digest; hours fit into days, weeks and months, so their
+ * latest time of each tenant's types. A question that means a run as a whole is answered from its digest; hours fit into days, weeks and months, so their
  * counts do too. The tail grows with every append, so a digest is made only of a run that was met before with as many rows.
  */
 import type { EventRun, RunSource } from '../history/event-run.ts';
@@ -32,11 +32,30 @@ export interface RunDigest {
   readonly hours: HourCounts | null;
   /** By cell; see {@link HourCounts}. */
   readonly cellCounts: Uint32Array;
-  /** By tenant number. */
+  /** By cell; infinite where a cell has no events. */
   readonly timestampMins: Float64Array;
   readonly timestampMaxs: Float64Array;
   /** By entity number. */
   readonly entityCounts: Uint32Array;
+}
+
+/** The cells of a tenant, or the one of its types that is named: from `start` to before `end`. */
+export function cellsOf(
+  { typeCount }: RunDigest,
+  { tenant, type = null }: { readonly tenant: number; readonly type?: number | null },
+): { readonly start: number; readonly end: number } {
+  const start = tenant * typeCount;
+  return type === null
+    ? { start, end: start + typeCount }
+    : { start: start + type, end: start + type + 1 };
+}
+
+/** When the latest event of a tenant is. */
+export function latestOf(digest: RunDigest, tenant: number): number {
+  const { start, end } = cellsOf(digest, { tenant });
+  return digest.timestampMaxs
+    .subarray(start, end)
+    .reduce((latest, each) => Math.max(latest, each), Number.NEGATIVE_INFINITY);
 }
 
 export class RunDigests {
@@ -102,8 +121,8 @@ class Counting {
     const cells = tenantNames.length * typeNames.length;
     this.#cellCounts = new Uint32Array(cells);
     this.#ofHour = new Uint32Array(cells);
-    this.#mins = new Float64Array(tenantNames.length).fill(Number.POSITIVE_INFINITY);
-    this.#maxs = new Float64Array(tenantNames.length).fill(Number.NEGATIVE_INFINITY);
+    this.#mins = new Float64Array(cells).fill(Number.POSITIVE_INFINITY);
+    this.#maxs = new Float64Array(cells).fill(Number.NEGATIVE_INFINITY);
     this.#entityCounts = new Uint32Array(entityCount);
   }
 
@@ -118,8 +137,8 @@ class Counting {
       if (hour !== this.#hour && this.#byHour !== null) this.#beginHour(hour);
       this.#ofHour[cell] = (this.#ofHour[cell] as number) + 1;
       this.#entityCounts[entity] = (this.#entityCounts[entity] as number) + 1;
-      if (timestamp < (this.#mins[tenant] as number)) this.#mins[tenant] = timestamp;
-      if (timestamp > (this.#maxs[tenant] as number)) this.#maxs[tenant] = timestamp;
+      if (timestamp < (this.#mins[cell] as number)) this.#mins[cell] = timestamp;
+      if (timestamp > (this.#maxs[cell] as number)) this.#maxs[cell] = timestamp;
     }
   }
 

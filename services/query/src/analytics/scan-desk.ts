@@ -1,4 +1,5 @@
 import type { EventHistory } from '../history/event-history.ts';
+import { EntityCountLists } from './entity-counts.ts';
 import { EntityNumbers } from './entity-numbers.ts';
 import { RunDigests } from './run-digest.ts';
 import { ScanTurns, type Turn } from './scan-turns.ts';
@@ -8,6 +9,7 @@ export class ScanDesk {
   readonly history: EventHistory;
   readonly digests: RunDigests;
   readonly numbers: EntityNumbers;
+  readonly counts = new EntityCountLists();
   readonly #turns: ScanTurns;
 
   constructor(

@@ -12,7 +12,7 @@ export interface RunTally {
   /** Takes the next rows that are meant. The array is used again for the rows after them. */
   addRows(rows: Uint32Array): void;
   /** Takes the whole run at once and returns true, or leaves it to its rows. */
-  addDigest?(digest: RunDigest): boolean;
+  addDigest?(digest: RunDigest): boolean | Promise<boolean>;
   /** All rows of the run have been taken. */
   end?(): void;
 }
@@ -94,7 +94,7 @@ async function scanRun(options: Scan, run: EventRun, search: RunSearch): Promise
   const tally = await options.begin(run, search);
   const isWhole = !search.isTimed && search.rowCount === run.rowCount;
   const digest = isWhole && digests !== null ? await digests.of(run, turn) : null;
-  const isCounted = digest !== null && tally.addDigest?.(digest) === true;
+  const isCounted = digest !== null && (await tally.addDigest?.(digest)) === true;
   if (!isCounted) await scanRows({ run, search, tally, turn });
   tally.end?.();
 }

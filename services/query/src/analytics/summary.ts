@@ -2,7 +2,8 @@ import { formatTimestamp, type Micros } from '@allsource/shared/model';
 import type { EventSelection } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
 import type { TenantNumbers } from './entity-numbers.ts';
-import type { RunDigest } from './run-digest.ts';
+import type { EntityCountLists, EntityCounts } from './entity-counts.ts';
+import { cellsOf, type RunDigest } from './run-digest.ts';
 import type { RunSearch } from './run-search.ts';
 import { addTo, type RunTally, scan } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
@@ -37,7 +38,7 @@ export interface Summary {
  * as one day for `events_per_day`.
  */
 export async function eventSummary(
-  { history, digests, numbers }: ScanDesk,
+  { history, digests, numbers, counts }: ScanDesk,
   selection: EventSelection,
   turn: Turn,
 ): Promise<Summary> {
@@ -53,7 +54,7 @@ export async function eventSummary(
       const runNumbers = await entities.of(run, turn);
       const counted = { run, numbers: runNumbers, tenant: search.tenant };
       runs.push(counted);
-      return new RunSummary(tally, { ...counted, search });
+      return new RunSummary({ tally, ...counted, search, counts, turn });
     },
   });
   const { total, types, first, last } = tally;
@@ -112,6 +113,13 @@ class Tally {
   }
 }
 
+interface SummarizedRun extends CountedRun {
+  readonly tally: Tally;
+  readonly search: RunSearch;
+  readonly counts: EntityCountLists;
+  readonly turn: Turn;
+}
+
 /** Counts the rows of one run by numbers first: the name of a type is looked up once for each run, that of an entity not at all. */
 class RunSummary implements RunTally {
   readonly #tally: Tally;
@@ -119,13 +127,17 @@ class RunSummary implements RunTally {
   readonly #numbers: Uint32Array;
   readonly #search: RunSearch;
   readonly #types: Uint32Array;
+  readonly #lists: EntityCountLists;
+  readonly #turn: Turn;
 
-  constructor(tally: Tally, counted: CountedRun & { readonly search: RunSearch }) {
+  constructor({ tally, run, numbers, search, counts, turn }: SummarizedRun) {
     this.#tally = tally;
-    this.#run = counted.run;
-    this.#numbers = counted.numbers;
-    this.#search = counted.search;
-    this.#types = new Uint32Array(counted.run.source.typeNames.length);
+    this.#run = run;
+    this.#numbers = numbers;
+    this.#search = search;
+    this.#types = new Uint32Array(run.source.typeNames.length);
+    this.#lists = counts;
+    this.#turn = turn;
   }
 
   addRows(rows: Uint32Array): void {
@@ -149,28 +161,31 @@ class RunSummary implements RunTally {
     this.#tally.addTimes(first, last);
   }
 
-  /** Takes it when no type is asked for: it does not know which entity has events of which type. */
-  addDigest(digest: RunDigest): boolean {
-    const { tenant, types, isShared } = this.#search;
-    if (types !== null) return false;
-    const { entityTenants } = this.#run.source;
-    const { entityCounts, cellCounts, typeCount } = digest;
-    const numbers = this.#numbers;
-    const counts = this.#tally.entityCounts();
-    for (let entity = 0; entity < entityCounts.length; entity++) {
-      if (isShared && entityTenants[entity] !== tenant) continue;
-      const number = numbers[entity] as number;
-      counts[number] = (counts[number] as number) + (entityCounts[entity] as number);
-    }
-    for (let type = 0; type < typeCount; type++) {
-      const count = cellCounts[tenant * typeCount + type] as number;
-      this.#types[type] = count;
+  async addDigest(digest: RunDigest): Promise<boolean> {
+    const { tenant, types } = this.#search;
+    const type = types === null ? null : types.indexOf(1);
+    const counted = { run: this.#run, numbers: this.#numbers, search: this.#search, digest, type };
+    this.#addEntities(await this.#lists.of(counted, this.#turn));
+    const { start, end } = cellsOf(digest, { tenant, type });
+    for (let cell = start; cell < end; cell++) {
+      const count = digest.cellCounts[cell] as number;
+      if (count === 0) continue;
+      this.#types[cell - tenant * digest.typeCount] = count;
       this.#tally.total += count;
+      this.#tally.addTimes(
+        digest.timestampMins[cell] as number,
+        digest.timestampMaxs[cell] as number,
+      );
     }
-    const first = digest.timestampMins[tenant] as number;
-    if (first !== Number.POSITIVE_INFINITY)
-      this.#tally.addTimes(first, digest.timestampMaxs[tenant] as number);
     return true;
+  }
+
+  #addEntities({ numbers, counts }: EntityCounts): void {
+    const sums = this.#tally.entityCounts();
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] as number;
+      sums[number] = (sums[number] as number) + (counts[i] as number);
+    }
   }
 
   end(): void {

@@ -170,6 +170,7 @@ function answerCaches(call: Call, { answers }: StatisticsRoutesOptions, desk: Sc
     ['query_answers', answers?.figures],
     ['run_digests', desk.digests.figures],
     ['entity_numbers', desk.numbers.figures],
+    ['entity_counts', desk.counts.figures],
   ];
   call.json(200, {
     caches: caches.flatMap(([name, figures]) => (figures ? [cacheJson(name, figures)] : [])),

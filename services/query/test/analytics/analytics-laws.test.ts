@@ -186,6 +186,51 @@ describe('every answer', () => {
   });
 });
 
+const eventOf = (entity: number, at: number, tenant = 'acme'): PlainEvent => ({
+  tenant,
+  type: at % 2 === 0 ? 't.even' : 't.odd',
+  entity: `e-${entity}`,
+  at: START + at,
+});
+
+async function checkThrice(desk: ScanDesk, events: PlainEvent[], wanted: PlainSelection) {
+  for (let i = 0; i < 3; i++) {
+    const summary = await desk.run(stays, (turn) => eventSummary(desk, selectionOf(wanted), turn));
+    expect(summary).toEqual(naiveSummary(events, wanted));
+  }
+}
+
+describe('what earlier scans have counted of a run', () => {
+  // oxlint-disable-next-line jest/expect-expect -- checkThrice expects.
+  it('does not hold for the rows that the tail gets, even of the same entities', async () => {
+    const { history, add } = await store(4_096);
+    const desk = new ScanDesk(history);
+    const events: PlainEvent[] = [];
+    for (let stage = 0; stage < 3; stage++) {
+      const more = Array.from({ length: 90 }, (_, i) => eventOf(i % 7, stage * 90 + i));
+      events.push(...more);
+      await add(more);
+      await checkThrice(desk, events, { tenant: 'acme' });
+      await checkThrice(desk, events, { tenant: 'acme', type: 't.odd' });
+    }
+  });
+
+  // oxlint-disable-next-line jest/expect-expect -- checkThrice expects.
+  it('does not outlive the numbers that it is counted by', async () => {
+    const { history, add } = await store(40);
+    const desk = new ScanDesk(history, { numbers: new EntityNumbers({ entitiesMax: 150 }) });
+    const acme = Array.from({ length: 120 }, (_, i) => eventOf(i % 97, i));
+    const globex = Array.from({ length: 120 }, (_, i) => eventOf(i % 101, 120 + i, 'globex'));
+    const events = [...acme, ...globex];
+    await add(events);
+    await checkThrice(desk, events, { tenant: 'acme' });
+    // Both tenants together have too many entities, so numbers begin anew: with those of the third block first.
+    await checkThrice(desk, events, { tenant: 'globex' });
+    await checkThrice(desk, events, { tenant: 'acme', sinceMs: START + 80, untilMs: START + 119 });
+    await checkThrice(desk, events, { tenant: 'acme' });
+  });
+});
+
 describe('an answer', () => {
   it('is true at its position, whatever is appended while it is made', async () => {
     const random = new Random(propertySeed('analytics while appending'));

@@ -338,6 +338,7 @@ describe('statistics', () => {
       expect(body.caches.map(({ name }: { name: string }) => name)).toEqual([
         'run_digests',
         'entity_numbers',
+        'entity_counts',
       ]);
       for (const cache of body.caches) {
         expect(cache.bytes_max).toBeGreaterThan(0);
