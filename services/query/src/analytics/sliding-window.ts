@@ -40,6 +40,8 @@ export interface SlidingWindows {
 }
 
 const MICROS_A_SECOND = 1_000_000;
+/** The last window may end behind all instants that can be told. */
+const INSTANT_MAX = Number.MAX_SAFE_INTEGER;
 /** Panes laid together between two looks at the clock. */
 const PANES_A_LOOK = 8_192;
 
@@ -131,7 +133,7 @@ async function windowsOf(
     const start = since + first * slideSeconds * MICROS_A_SECOND;
     windows.push({
       start: formatTimestamp(micros(start)),
-      end: formatTimestamp(micros(start + windowSeconds * MICROS_A_SECOND)),
+      end: formatTimestamp(micros(Math.min(start + windowSeconds * MICROS_A_SECOND, INSTANT_MAX))),
       count,
       ...(field === null ? {} : numberFacts(numbers)),
     });

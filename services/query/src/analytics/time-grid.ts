@@ -21,9 +21,11 @@ const STEP_MICROS = {
 // The epoch was a Thursday; the first Monday came four days later.
 const FIRST_MONDAY_MICROS = 4 * DAY_MICROS;
 const THIRTY_DAYS_MICROS = 30 * DAY_MICROS;
+/** No bucket begins much earlier: the one that holds the earliest microseconds, of 1684, begins before them, and no event is older than 1700. */
+const SINCE_MIN = micros(Date.UTC(1685, 0, 1) * 1000);
 
 /**
- * The grid of a window, with bucket 0 around `since`. Everything is in UTC; weeks start on Monday; months are calendar months, or with
+ * The grid of a window, with bucket 0 around `since`, or around the start of 1685 when that is later. Everything is in UTC; weeks start on Monday; months are calendar months, or with
  * `monthStep` '30d' steps of 30 days from the first day of the month of `since`.
  */
 export function timeGrid(options: {
@@ -31,7 +33,8 @@ export function timeGrid(options: {
   readonly since: Micros;
   readonly monthStep?: 'calendar' | '30d';
 }): TimeGrid {
-  const { window, since } = options;
+  const { window } = options;
+  const since = micros(Math.max(options.since, SINCE_MIN));
   if (window !== 'month') return steps(STEP_MICROS[window], truncated(since, window));
   const first = monthNumber(since);
   if (options.monthStep === '30d') return steps(THIRTY_DAYS_MICROS, monthStart(first));

@@ -149,6 +149,40 @@ describe('the frequency of events', () => {
     expect((await frequency(history, foreign)).totalEvents).toBe(0);
   });
 
+  it.each(['month', '30d'] as const)(
+    'counts from the beginning of time on, by %s',
+    async (step) => {
+      const history = await historyOf(ORDERS);
+      const answer = await frequency(history, {
+        selection: { tenant: 'acme' },
+        window: 'month',
+        monthStep: step === '30d' ? '30d' : 'calendar',
+        since: at('0001-01-01T00:00:00Z'),
+        until: at('2026-12-31T00:00:00Z'),
+        now: at('2026-12-31T00:00:00Z'),
+      });
+      expect(answer.totalEvents).toBe(5);
+      expect(answer.buckets[0]?.timestamp).toBe('1685-01-01T00:00:00.000Z');
+      expect(answer.buckets.reduce((sum, { count }) => sum + count, 0)).toBe(5);
+    },
+  );
+
+  it.each(['minute', 'hour', 'day', 'week', 'month'] as const)(
+    'has nothing to count by %s where no instant can be told',
+    async (window) => {
+      const history = await historyOf(ORDERS);
+      const answer = await frequency(history, {
+        selection: { tenant: 'acme' },
+        window,
+        monthStep: 'calendar',
+        since: at('0001-01-01T00:00:00Z'),
+        until: at('0002-01-01T00:00:00Z'),
+        now: at('2026-12-31T00:00:00Z'),
+      });
+      expect(answer).toMatchObject({ totalEvents: 0, buckets: [] });
+    },
+  );
+
   it('refuses more buckets than an answer may hold, with the numbers', async () => {
     const history = await historyOf([]);
     const question = frequency(history, {

@@ -258,6 +258,19 @@ describe('statistics', () => {
     });
   });
 
+  it('of sliding windows go on to the end of time', async () => {
+    await withServed(logOf(new Random(1), 20), async (ask) => {
+      const range = 'since=2026-01-01T00:00:00Z&until=9999-12-31T00:00:00Z';
+      const answer = await ask(`sliding-window?${range}&window_seconds=3153600000`, 'acme');
+      const ends = answer.body.windows.map(({ end }: { end: string }) => end);
+      expect(ends).toEqual([
+        '2125-12-08T00:00:00.000Z',
+        '2225-11-14T00:00:00.000Z',
+        '2255-06-05T23:47:34.740991Z',
+      ]);
+    });
+  });
+
   it('of sessions end a session where the gap is longer', async () => {
     const random = new Random(propertySeed('sessions'));
     const log = logOf(random, 600);
