@@ -55,19 +55,11 @@ async function picked(
   return Uint32Array.from(await sortedWindow({ count: size, compare }, bounds, pace));
 }
 
-/** How far each entity's time is from the first in order. */
+/** Each entity's time, negative where the latest comes first. Times may be further apart than a safe integer is large, so they are not counted from the first. */
 async function timeKeys(entities: EntitiesAt, sign: number, pace: Pace): Promise<Float64Array> {
   const keys = new Float64Array(entities.size);
-  let first = Number.POSITIVE_INFINITY;
   await inSlices(keys.length, pace, (from, to) => {
-    for (let i = from; i < to; i++) {
-      const key = sign * timeOf(entities, i);
-      keys[i] = key;
-      first = Math.min(first, key);
-    }
-  });
-  await inSlices(keys.length, pace, (from, to) => {
-    for (let i = from; i < to; i++) keys[i] = (keys[i] as number) - first;
+    for (let i = from; i < to; i++) keys[i] = sign * timeOf(entities, i);
   });
   return keys;
 }

@@ -6,42 +6,52 @@ const DIGITS = 2 ** DIGIT_BITS;
 const SLICE = 16_384;
 
 /**
- * The indices of keys in ascending order of them; equal ones keep their order. Keys are whole numbers from 0 on. They are dealt out digit by digit
- * (radix sort), so time grows with their number alone, and others run in between however many they are.
+ * The indices of keys in ascending order of them; equal ones keep their order. Keys are safe integers, perhaps further apart than a safe integer is large. They are dealt
+ * out digit by digit (radix sort), so time grows with their number alone, and others run in between however many they are.
  */
 export async function orderOfKeys(keys: Float64Array, pace: Pace): Promise<Uint32Array> {
-  const last = await largest(keys, pace);
+  const [first, last] = await ends(keys, pace);
   let order = new Uint32Array(keys.length);
   for (let i = 0; i < order.length; i++) order[i] = i;
   let other = new Uint32Array(keys.length);
-  for (let unit = 1; unit <= last; unit *= DIGITS) {
-    await deal({ keys, unit, from: order, to: other }, pace);
+  let isSorted = first >= last;
+  for (let unit = 1; !isSorted; unit *= DIGITS) {
+    // What is left is one digit when it is counted from the first key.
+    const base = Math.floor(first / unit);
+    isSorted = Math.floor(last / unit) - base < DIGITS;
+    await deal({ keys, unit, base: isSorted ? base : 0, from: order, to: other }, pace);
     [order, other] = [other, order];
   }
   return order;
 }
 
-async function largest(keys: Float64Array, pace: Pace): Promise<number> {
-  let max = 0;
+async function ends(keys: Float64Array, pace: Pace): Promise<[number, number]> {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
   await inSlices(keys.length, pace, (from, to) => {
-    for (let i = from; i < to; i++) max = Math.max(max, keys[i] as number);
+    for (let i = from; i < to; i++) {
+      first = Math.min(first, keys[i] as number);
+      last = Math.max(last, keys[i] as number);
+    }
   });
-  return max;
+  return [first, last];
 }
 
 interface Deal {
   readonly keys: Float64Array;
   /** What the digit counts. */
   readonly unit: number;
+  /** From how many units on it counts them. */
+  readonly base: number;
   readonly from: Uint32Array;
   readonly to: Uint32Array;
 }
 
-async function deal({ keys, unit, from, to }: Deal, pace: Pace): Promise<void> {
+async function deal({ keys, unit, base, from, to }: Deal, pace: Pace): Promise<void> {
   const places = new Uint32Array(DIGITS + 1);
   await inSlices(from.length, pace, (start, end) => {
     for (let i = start; i < end; i++) {
-      const after = digitOf(keys[i] as number, unit) + 1;
+      const after = digitOf(keys[i] as number, unit, base) + 1;
       places[after] = (places[after] as number) + 1;
     }
   });
@@ -49,7 +59,7 @@ async function deal({ keys, unit, from, to }: Deal, pace: Pace): Promise<void> {
   await inSlices(from.length, pace, (start, end) => {
     for (let i = start; i < end; i++) {
       const index = from[i] as number;
-      const digit = digitOf(keys[index] as number, unit);
+      const digit = digitOf(keys[index] as number, unit, base);
       const place = places[digit] as number;
       places[digit] = place + 1;
       to[place] = index;
@@ -57,9 +67,10 @@ async function deal({ keys, unit, from, to }: Deal, pace: Pace): Promise<void> {
   });
 }
 
-/** Exact, for units are powers of two. */
-function digitOf(key: number, unit: number): number {
-  const units = key / unit;
+/** Exact, for units are powers of two; not negative. */
+// oxlint-disable-next-line eslint/max-params -- called for every key; an object would be made for each.
+function digitOf(key: number, unit: number, base: number): number {
+  const units = Math.floor(key / unit) - base;
   return (units - Math.floor(units / DIGITS) * DIGITS) | 0;
 }
 

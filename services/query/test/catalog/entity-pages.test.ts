@@ -124,3 +124,22 @@ it('any page of many entities is that of a list sorted by time and then by id, a
     }
   }
 });
+
+it('times of all centuries are told apart to the microsecond', async () => {
+  const random = new Random(propertySeed('entity centuries'));
+  const instants = [-8_520_336_000_000_000, -1, 1_577_836_800_000_000, Number.MAX_SAFE_INTEGER - 9];
+  const names = Array.from({ length: 3_000 }, (_, i) => `e-${i}`);
+  const times = names.map(() => random.pick(instants) + random.below(10));
+  const { catalog } = filledCatalog(
+    names.length,
+    (i) => names[i] ?? '',
+    (i) => times[i] ?? 0,
+  );
+  const byId = names.map((entity, i) => ({ entity, time: times[i] ?? 0 }));
+  byId.sort((a, b) => (a.entity < b.entity ? -1 : 1));
+  for (const order of ['desc', 'asc'] as const) {
+    const sorted = byId.toSorted((a, b) => (order === 'asc' ? 1 : -1) * (a.time - b.time));
+    const { rows } = await catalog.entities(order, { offset: 0, limit: null }, restless());
+    expect(Array.from(rows, ({ entity }) => entity)).toEqual(sorted.map(({ entity }) => entity));
+  }
+});
