@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { lockFolder } from '@allsource/service-kit/lifecycle';
@@ -127,6 +135,26 @@ describe('the doctor of a folder', () => {
     flipBit(newest, ((last?.offset ?? 0) + 90) * 8);
     flipBit(join(logFolder(), '00000000000000000001.seg'), 200);
     expect(await troubles()).toMatchObject([{ check: 'log', status: 'damage' }]);
+  });
+
+  it('misses a sealed segment that is not there, as a start does, though it reads no frames of its neighbours', async () => {
+    mkdirSync(logFolder(), { recursive: true });
+    const shape = { events: 3, payloadBytes: 700 };
+    const options = { frames: 300, shape, segmentBytes: 40 * 4096, isSealed: true };
+    await writeSampleLog(logFolder(), options);
+    expect(await troubles()).toEqual([]);
+    const [first = '', second = '', third = ''] = readdirSync(logFolder())
+      .filter((name) => name.endsWith('.sealed'))
+      .toSorted();
+    rmSync(join(logFolder(), second));
+    const missing = `positions ${Number.parseInt(second, 10)} to ${Number.parseInt(third, 10) - 1}`;
+    const [found, ...more] = await troubles();
+    expect(found).toMatchObject({ check: 'log', status: 'damage' });
+    expect(found?.evidence).toContain(`damage at ${missing} in segment ${third}`);
+    expect(more).toEqual([]);
+    rmSync(join(logFolder(), first));
+    const upTo = Number.parseInt(third, 10) - 1;
+    expect((await troubles())[0]?.evidence).toContain(`damage at positions 1 to ${upTo}`);
   });
 
   it('tells a segment of another format version from a damaged one', async () => {
