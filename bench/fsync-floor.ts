@@ -4,7 +4,7 @@
  */
 import { closeSync, fdatasyncSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { percentile } from './statistics.ts';
+import { type LatencySummary, percentile, summarize } from './statistics.ts';
 
 const BLOCK_BYTES = 4096;
 const FILE_BLOCKS = 1024;
@@ -28,11 +28,35 @@ export class FsyncFloor {
     const timesMs = new Float64Array(writes);
     for (let index = 0; index < writes; index += 1) {
       const startedAt = performance.now();
-      writeSync(this.#descriptor, this.#block, 0, BLOCK_BYTES, this.#nextOffset());
-      fdatasyncSync(this.#descriptor);
+      this.#write();
       timesMs[index] = performance.now() - startedAt;
     }
     return percentile(timesMs.sort(), 0.5);
+  }
+
+  /**
+   * The same writes at a fixed pace (open loop), each timed from when it was due: what this machine alone does to the latencies of anything durable,
+   * with one writer and nothing between.
+   */
+  measurePaced(pace: {
+    readonly writesPerSecond: number;
+    readonly durationMs: number;
+  }): LatencySummary {
+    const gapMs = 1000 / pace.writesPerSecond;
+    const writes = Math.ceil(pace.durationMs / gapMs);
+    const startAt = performance.now();
+    const latenciesMs: number[] = [];
+    for (let dueAt = startAt; latenciesMs.length < writes; dueAt += gapMs) {
+      while (performance.now() < dueAt);
+      this.#write();
+      latenciesMs.push(performance.now() - dueAt);
+    }
+    return summarize(latenciesMs);
+  }
+
+  #write(): void {
+    writeSync(this.#descriptor, this.#block, 0, BLOCK_BYTES, this.#nextOffset());
+    fdatasyncSync(this.#descriptor);
   }
 
   close(): void {

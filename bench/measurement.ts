@@ -90,6 +90,14 @@ export class Bench {
     return mkdtempSync(join(this.folder, `${name.replaceAll(/\W+/g, '-').toLowerCase()}-`));
   }
 
+  /** What the disk alone gives at a fixed pace, in words. */
+  pacedFloor(writesPerSecond: number): string {
+    const durationMs = this.options.durationMs;
+    const { p50Ms, p99Ms, maxMs } = this.#floor.measurePaced({ writesPerSecond, durationMs });
+    const figures = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
+    return `the disk alone at ${writesPerSecond} writes/s: p50 ${figures[0]}, p99 ${figures[1]}, max ${figures[2]} ms`;
+  }
+
   /** Runs one measurement between two measurements of the floor. */
   async sample(work: () => Promise<Outcome>): Promise<Sample> {
     const floorBeforeMs = this.#floor.measure(this.options.floorWrites);

@@ -4,11 +4,14 @@
  *     node bench/replay.ts [--events 500000] [--entities 50000] [--rounds 6] [--reads 300] [--quick] [--folder PATH]
  *
  * The events are about 200 bytes, each of a random entity. Core and the query service run as processes from their bundles (`npm run build` first). Reads come at a fixed
- * rate, in turns with and without a replay, and their p99 are compared within the same run. `--quick` takes a tenth of the events. The folder is removed
+ * rate, in turns with nothing, with a replay, and with a loop of the replay's priority that touches neither disk nor store beside them, and their p99 are compared within the same
+ * run: what the loop costs, the machine takes for any work beside the reads. `--quick` takes a tenth of the events. The folder is removed
  * afterwards. The first and last lines say how busy the machine was: with anything else running, the tails are those of the machine.
  */
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { must } from '@allsource/shared/lang';
 import { parseArgs } from 'node:util';
 import { machineLoad, median, quantile } from './support/figures.ts';
 import { type OrderStore, print, random, withOrders } from './support/order-store.ts';
@@ -120,6 +123,17 @@ async function readBesideReplay(store: OrderStore, durationMs: number): Promise<
   return latencies;
 }
 
+/** The same beside a program of the replay's priority that does nothing but run. */
+async function readBesideLoop(store: OrderStore, durationMs: number): Promise<number[]> {
+  const loop = spawn(process.execPath, ['-e', 'for (;;);']);
+  try {
+    setPriority(must(loop.pid, 'a process'), constants.priority.PRIORITY_LOW);
+    return await readFor(store, durationMs);
+  } finally {
+    loop.kill('SIGKILL');
+  }
+}
+
 function figures(all: readonly number[]): string {
   return `p50 ${quantile(all, 0.5).toFixed(2)}, p99 ${quantile(all, 0.99).toFixed(2)} ms`;
 }
@@ -131,17 +145,21 @@ async function measure(store: OrderStore): Promise<void> {
   await alone(store, 'a replay, two processes', { parallel: true, workers: 2 });
   await readFor(store, ROUND_MS);
   const ratios: number[] = [];
+  const loopRatios: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     const without = await readFor(store, ROUND_MS);
     const beside = await readBesideReplay(store, ROUND_MS);
+    const besideLoop = await readBesideLoop(store, ROUND_MS);
     const ratio = quantile(beside, 0.99) / quantile(without, 0.99);
+    const loopRatio = quantile(besideLoop, 0.99) / quantile(without, 0.99);
     ratios.push(ratio);
+    loopRatios.push(loopRatio);
     print(
-      `round ${round}: reads without ${figures(without)}; beside a replay ${figures(beside)}; p99 ratio ${ratio.toFixed(2)}`,
+      `round ${round}: reads without ${figures(without)}; beside a replay ${figures(beside)}, p99 ratio ${ratio.toFixed(2)}; beside a mere loop ${figures(besideLoop)}, ${loopRatio.toFixed(2)}`,
     );
   }
   print(
-    `p99 of ${READS_PER_SECOND} reads/s beside a replay: ${median(ratios).toFixed(2)} times (middle of ${ROUNDS} rounds)`,
+    `p99 of ${READS_PER_SECOND} reads/s beside a replay: ${median(ratios).toFixed(2)} times, beside a mere loop ${median(loopRatios).toFixed(2)} times (middle of ${ROUNDS} rounds)`,
   );
 }
 

@@ -12,7 +12,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position } from '@allsource/shared/model';
 import { type EventQuery, STREAM_MEDIA_TYPES, type StreamFormat } from '@allsource/shared/protocol';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import type { EventHistory, EventSelection, RowStretches } from '../history/event-history.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import { QUERY_LIMITS_DEFAULT, QueryBudget, type QueryLimits } from '../reads/query-budget.ts';
 import { readEvents } from '../reads/read-events.ts';
@@ -41,7 +41,7 @@ export interface EventStreamsOptions {
 
 /** Events found, and how many they are; null when only reading them tells. */
 interface FoundStream {
-  readonly rows: AsyncIterable<RunMatch>;
+  readonly rows: AsyncIterable<RowStretches>;
   readonly count: number | null;
 }
 
@@ -164,15 +164,15 @@ function windowOf(total: number, { offset, limit }: EventQuery): number {
 }
 
 async function write(
-  stretches: AsyncIterable<RunMatch>,
+  found: AsyncIterable<RowStretches>,
   { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
 ): Promise<void> {
-  for await (const { run, rows } of stretches) {
-    for (const row of rows) {
-      encoder.add(run, row);
-      if (writer.isFull && !(await writer.flush())) return;
-    }
-  }
+  for await (const stretches of found)
+    for (const { run, rows } of stretches)
+      for (const row of rows) {
+        encoder.add(run, row);
+        if (writer.isFull && !(await writer.flush())) return;
+      }
   encoder.end();
   writer.end();
 }

@@ -3,7 +3,12 @@
  * was cut goes on behind the last position that came through.
  */
 import type { PayloadFilter } from '@allsource/shared/protocol';
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import type {
+  EventHistory,
+  EventSelection,
+  RowStretches,
+  RunMatch,
+} from '../history/event-history.ts';
 import { payloadAt } from '../history/row-text.ts';
 import type { EventRun } from '../history/event-run.ts';
 import { countPlanned, plannedRows, planRun } from '../history/match-rows.ts';
@@ -44,11 +49,11 @@ export async function countInLogOrder(
   return count;
 }
 
-/** The rows that are meant, a stretch at a time. */
+/** The rows that are meant, one stretch at a time. */
 export async function* rowsInLogOrder(
   history: EventHistory,
   wanted: LogOrderWanted,
-): AsyncGenerator<RunMatch> {
+): AsyncGenerator<RowStretches> {
   let { offset } = wanted;
   let left = wanted.limit ?? Number.POSITIVE_INFINITY;
   for await (const { run, rows } of stretches(history, wanted)) {
@@ -57,7 +62,7 @@ export async function* rowsInLogOrder(
     offset -= passedOver;
     const taken = rows.subarray(passedOver, Math.min(rows.length, passedOver + left));
     left -= taken.length;
-    if (taken.length > 0) yield { run, rows: taken };
+    if (taken.length > 0) yield [{ run, rows: taken }];
   }
 }
 

@@ -14,6 +14,9 @@ export interface RunMatch {
   readonly rows: Uint32Array;
 }
 
+/** Stretches of rows that follow one another in an order that goes to and fro between runs. They are handed on together, for most may be of a single row. */
+export type RowStretches = readonly RunMatch[];
+
 export interface EventHistory {
   /** The position the history is true at: every event up to it is in, system events passed over. */
   readonly appliedPosition: Position;

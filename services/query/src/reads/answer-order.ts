@@ -1,13 +1,13 @@
-/** Brings rows of runs into the order of answers. Both ways give stretches of one run each, and let others run in between. */
+/** Brings rows of runs into the order of answers. Both ways give them some at a time, as stretches of one run each, and let others run in between. */
 import type { QueryOrder } from '@allsource/shared/protocol';
-import type { RunMatch } from '../history/event-history.ts';
+import type { RowStretches, RunMatch } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
 import type { QueryBudget } from './query-budget.ts';
 
 /** Rows that are sorted at once: about two milliseconds. */
 const SLICE_ROWS = 8_192;
-/** Rows of a stretch of a merge. */
-const STRETCH_ROWS = 512;
+/** Rows of a merge that are given at a time. */
+const MERGED_ROWS = 512;
 
 export interface SortedPart extends RunMatch {
   /** True when no row has an earlier timestamp than the one before it. */
@@ -89,7 +89,7 @@ function candidates(
 export async function* orderedRows(
   { run, rows }: SortedPart,
   { order, budget }: Ordering,
-): AsyncGenerator<RunMatch> {
+): AsyncGenerator<RowStretches> {
   const { timestamps } = run.source;
   const isSame = (a: number, b: number) =>
     timestamps[rows[a] as number] === timestamps[rows[b] as number];
@@ -105,7 +105,7 @@ export async function* orderedRows(
     size = SLICE_ROWS / 2;
     const piece = rows.subarray(start, end);
     if (piece.length > SLICE_ROWS) yield* mergedRows([{ run, rows: piece }], { order, budget });
-    else yield { run, rows: sortedSlice(run, piece, order) };
+    else yield [{ run, rows: sortedSlice(run, piece, order) }];
     if (budget.isTurnOver) await budget.nextTurn();
   }
 }
@@ -142,7 +142,7 @@ interface Cursor {
 export async function* mergedRows(
   parts: readonly RunMatch[],
   { order, budget }: Ordering,
-): AsyncGenerator<RunMatch> {
+): AsyncGenerator<RowStretches> {
   const heap: Cursor[] = [];
   const sign = order === 'asc' ? 1 : -1;
   const isBefore = (a: Cursor, b: Cursor) => sign * compareKeys(a.key, b.key) < 0;
@@ -154,29 +154,32 @@ export async function* mergedRows(
       if (budget.isTurnOver) await budget.nextTurn();
     }
   }
-  yield* stretches(heap, { isBefore, budget });
+  while (heap.length > 0) {
+    yield nextStretches(heap, isBefore);
+    if (budget.isTurnOver) await budget.nextTurn();
+  }
 }
 
-async function* stretches(
-  heap: Cursor[],
-  { isBefore, budget }: { isBefore: (a: Cursor, b: Cursor) => boolean; budget: QueryBudget },
-): AsyncGenerator<RunMatch> {
-  let run: EventRun | null = null;
-  let stretch: number[] = [];
-  for (let first = heap[0]; first !== undefined; first = heap[0]) {
-    if (run !== null && (first.run !== run || stretch.length === STRETCH_ROWS)) {
-      yield { run, rows: Uint32Array.from(stretch) };
-      stretch = [];
-      if (budget.isTurnOver) await budget.nextTurn();
+function nextStretches(heap: Cursor[], isBefore: (a: Cursor, b: Cursor) => boolean): RowStretches {
+  const rows = new Uint32Array(MERGED_ROWS);
+  const stretches: RunMatch[] = [];
+  let run = (heap[0] as Cursor).run;
+  let start = 0;
+  let end = 0;
+  for (let first = heap[0]; first !== undefined && end < rows.length; first = heap[0]) {
+    if (first.run !== run) {
+      stretches.push({ run, rows: rows.subarray(start, end) });
+      run = first.run;
+      start = end;
     }
-    run = first.run;
-    stretch.push(first.rows[first.at] as number);
+    rows[end++] = first.rows[first.at] as number;
     first.at++;
     if (first.at < first.rows.length) first.key = keyOf(run, first.rows[first.at] as number);
     else dropFirst(heap);
     sink(heap, isBefore);
   }
-  if (run !== null) yield { run, rows: Uint32Array.from(stretch) };
+  stretches.push({ run, rows: rows.subarray(start, end) });
+  return stretches;
 }
 
 function push(heap: Cursor[], cursor: Cursor, isBefore: (a: Cursor, b: Cursor) => boolean): void {

@@ -56,12 +56,12 @@ export async function writePage(
 ): Promise<Buffer | null> {
   const events = new EventRows(writer);
   writer.text(around.head);
-  for await (const { run, rows } of page.rows()) {
-    for (const row of rows) {
-      events.write(run, row);
-      if (writer.isFull && !(await writer.flush())) return null;
-    }
-  }
+  for await (const stretches of page.rows())
+    for (const { run, rows } of stretches)
+      for (const row of rows) {
+        events.write(run, row);
+        if (writer.isFull && !(await writer.flush())) return null;
+      }
   writer.text(around.tail());
   return writer.end();
 }

@@ -19,6 +19,8 @@ const NO_METADATA = Buffer.from('","metadata":null,"version":');
 const VERSION = Buffer.from(',"version":');
 const RECORDED_AT = Buffer.from(',"recorded_at":"');
 const POSITION = Buffer.from('","position":');
+/** Sources whose columns one answer keeps. */
+const SOURCES_MAX = 16;
 const COMMA = 0x2c;
 const CLOSE = 0x7d;
 /** What a row takes apart from its type, entity, payload and metadata. */
@@ -35,10 +37,43 @@ type RowColumns = Pick<
   'positions' | 'entities' | 'types' | 'versions' | 'timestamps' | 'recordedAts'
 >;
 
-/** What the rows of a source share: what stands between the id and the entity, for each type number. */
+/** What stands between the id and the entity, for each type number of a source. */
 const typeTexts = new WeakMap<RunSource, Buffer[]>();
-const NO_TYPES: Buffer[] = [];
 const NOTHING = Buffer.alloc(0);
+
+/** What the rows of one source share. */
+class SourceRows {
+  readonly columns: RowColumns;
+  readonly #source: RunSource;
+  readonly #types: Buffer[];
+  #entity = -1;
+  #entityText = NOTHING;
+
+  constructor(source: RunSource) {
+    const { positions, entities, types, versions, timestamps, recordedAts } = source;
+    this.columns = { positions, entities, types, versions, timestamps, recordedAts };
+    this.#source = source;
+    this.#types = typeTexts.get(source) ?? [];
+    typeTexts.set(source, this.#types);
+  }
+
+  typeText(type: number): Buffer {
+    return (this.#types[type] ??= Buffer.from(
+      `","event_type":"${must(this.#source.typeNames[type], 'a type of the run')}","entity_id":`,
+    ));
+  }
+
+  /** An entity with what stands behind it, up to the payload. */
+  entityText(entity: number): Buffer {
+    if (entity === this.#entity) return this.#entityText;
+    const { tenantNames, entityTenants } = this.#source;
+    const tenant = must(tenantNames[entityTenants[entity] as number], 'a tenant of the run');
+    const name = JSON.stringify(this.#source.entityName(entity));
+    this.#entityText = Buffer.from(`${name},"tenant_id":"${tenant}","payload":`);
+    this.#entity = entity;
+    return this.#entityText;
+  }
+}
 
 /** Writes rows of runs as clients see events, with commas in between: the same text as `writeEvent`, straight into the bytes of the answer, for pages of many. */
 export class EventRows {
@@ -47,12 +82,10 @@ export class EventRows {
   readonly #id = Buffer.alloc(EVENT_ID_BYTES);
   readonly #timestamps = new TimestampText();
   readonly #recordedAts = new TimestampText();
+  /** An answer may go to and fro between sources. */
+  readonly #sources = new Map<RunSource, SourceRows>();
   #source: RunSource | null = null;
-  #columns: RowColumns | null = null;
-  #types = NO_TYPES;
-  #entity = -1;
-  /** The entity with what stands behind it, up to the payload. */
-  #entityText = NOTHING;
+  #rows: SourceRows | null = null;
   #isFirst = true;
 
   constructor(writer: JsonWriter) {
@@ -61,12 +94,13 @@ export class EventRows {
 
   /** Writes one row. A row that cannot be read leaves nothing of itself. */
   write({ source }: EventRun, row: number): void {
-    const columns = this.#columnsOf(source);
+    const rows = this.#rowsOf(source);
+    const { columns } = rows;
     const text = this.#text;
     source.placeText(row, text);
     source.copyEventId(row, this.#id, 0);
-    const type = this.#typeText(source, columns.types[row] as number);
-    const entity = this.#textOfEntity(source, columns.entities[row] as number);
+    const type = rows.typeText(columns.types[row] as number);
+    const entity = rows.entityText(columns.entities[row] as number);
     const { bytes, start: payload, payloadBytes, metadataBytes } = text;
     const metadata = payload + payloadBytes;
     const variable = type.length + entity.length + payloadBytes + metadataBytes;
@@ -97,32 +131,18 @@ export class EventRows {
     this.#isFirst = false;
   }
 
-  #columnsOf(source: RunSource): RowColumns {
-    if (this.#source === source && this.#columns !== null) return this.#columns;
-    const { positions, entities, types, versions, timestamps, recordedAts } = source;
+  #rowsOf(source: RunSource): SourceRows {
+    if (this.#source === source && this.#rows !== null) return this.#rows;
+    const known = this.#sources.get(source);
+    const rows = known ?? new SourceRows(source);
+    if (known === undefined) {
+      // Columns that are kept cannot be dropped: those of few sources are.
+      if (this.#sources.size >= SOURCES_MAX) this.#sources.clear();
+      this.#sources.set(source, rows);
+    }
     this.#source = source;
-    this.#entity = -1;
-    this.#types = typeTexts.get(source) ?? [];
-    typeTexts.set(source, this.#types);
-    this.#columns = { positions, entities, types, versions, timestamps, recordedAts };
-    return this.#columns;
-  }
-
-  #typeText(source: RunSource, type: number): Buffer {
-    return (this.#types[type] ??= Buffer.from(
-      `","event_type":"${must(source.typeNames[type], 'a type of the run')}","entity_id":`,
-    ));
-  }
-
-  #textOfEntity(source: RunSource, entity: number): Buffer {
-    if (entity === this.#entity) return this.#entityText;
-    const tenant = source.tenantNames[source.entityTenants[entity] as number];
-    const name = JSON.stringify(source.entityName(entity));
-    this.#entityText = Buffer.from(
-      `${name},"tenant_id":"${must(tenant, 'a tenant of the run')}","payload":`,
-    );
-    this.#entity = entity;
-    return this.#entityText;
+    this.#rows = rows;
+    return rows;
   }
 }
 

@@ -11,7 +11,7 @@
 import { must } from '@allsource/shared/lang';
 import type { QueryOrder } from '@allsource/shared/protocol';
 import type { EventRun } from '../history/event-run.ts';
-import type { RunMatch } from '../history/event-history.ts';
+import type { RowStretches } from '../history/event-history.ts';
 import { plannedRows, type SearchedRun } from '../history/match-rows.ts';
 import {
   type AnswerKey,
@@ -96,8 +96,8 @@ export class Cluster {
     return this.#timestampMax;
   }
 
-  /** The rows behind the cursor in the order of answers, a stretch at a time; at least the first `wanted` of them. */
-  async *rows(asked: AskedRows): AsyncGenerator<RunMatch> {
+  /** The rows behind the cursor in the order of answers, some at a time; at least the first `wanted` of them. */
+  async *rows(asked: AskedRows): AsyncGenerator<RowStretches> {
     const { order, budget, after, wanted } = asked;
     const [only] = this.runs;
     if (only !== undefined && this.runs.length === 1) {

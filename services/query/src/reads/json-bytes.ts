@@ -12,6 +12,11 @@ const ZULU = 0x5a;
 export const INTEGER_BYTES_MAX = 16;
 export const UUID_TEXT_BYTES = 36;
 export const TIMESTAMP_BYTES_MAX = 27;
+const DAY_SECONDS = 86_400;
+const DAY_BYTES = '2026-11-21'.length;
+const HOUR_AT = '2026-11-21T'.length;
+/** Days whose texts are kept. */
+const DAYS_MAX = 1_000;
 
 /** Writes a whole number from 0 to 2^53. */
 export function writeInteger(target: Buffer, start: number, value: number): number {
@@ -39,11 +44,15 @@ export function writeUuid(target: Buffer, start: number, id: Buffer): number {
   return at;
 }
 
-/** Writes instants as `formatTimestamp` prints them. Those of a page mostly share a second: its text is kept. The years that microseconds can tell exactly, up to 2255, have four digits. */
+/**
+ * Writes instants as `formatTimestamp` prints them. Those of a page mostly share a second, and mostly come from few days: their texts are kept. The
+ * years that microseconds can tell exactly, up to 2255, have four digits.
+ */
 export class TimestampText {
   #second = Number.NaN;
   /** `2026-11-21T23:10:00.` */
-  #text = Buffer.alloc(0);
+  readonly #text = Buffer.from('0000-00-00T00:00:00.');
+  readonly #days = new Map<number, string>();
 
   write(target: Buffer, start: number, value: Micros): number {
     const second = Math.floor(value / 1_000_000);
@@ -59,10 +68,33 @@ export class TimestampText {
   }
 
   #begin(second: number): void {
-    const ofSecond = formatTimestamp((second * 1_000_000) as Micros);
-    this.#text = Buffer.from(ofSecond.slice(0, -'000Z'.length), 'latin1');
+    const day = Math.floor(second / DAY_SECONDS);
+    if (day !== Math.floor(this.#second / DAY_SECONDS))
+      this.#text.write(this.#dayText(day), 'latin1');
+    const ofDay = second - day * DAY_SECONDS;
+    const hour = Math.floor(ofDay / 3600);
+    const minute = Math.floor(ofDay / 60) - hour * 60;
+    writeTwoDigits(this.#text, HOUR_AT, hour);
+    writeTwoDigits(this.#text, HOUR_AT + 3, minute);
+    writeTwoDigits(this.#text, HOUR_AT + 6, ofDay - hour * 3600 - minute * 60);
     this.#second = second;
   }
+
+  /** `2026-11-21` */
+  #dayText(day: number): string {
+    const known = this.#days.get(day);
+    if (known !== undefined) return known;
+    const text = formatTimestamp((day * DAY_SECONDS * 1_000_000) as Micros).slice(0, DAY_BYTES);
+    if (this.#days.size >= DAYS_MAX) this.#days.clear();
+    this.#days.set(day, text);
+    return text;
+  }
+}
+
+function writeTwoDigits(target: Buffer, start: number, value: number): void {
+  const tens = Math.floor(value / 10);
+  target[start] = ZERO + tens;
+  target[start + 1] = ZERO + (value - tens * 10);
 }
 
 function writeThreeDigits(target: Buffer, start: number, value: number): number {

@@ -1,6 +1,11 @@
 import type { Position } from '@allsource/shared/model';
 import type { EventQuery } from '@allsource/shared/protocol';
-import type { EventHistory, EventSelection, RunMatch } from '../history/event-history.ts';
+import type {
+  EventHistory,
+  EventSelection,
+  RowStretches,
+  RunMatch,
+} from '../history/event-history.ts';
 import { type AnswerKey, keyOf } from './answer-order.ts';
 import { Explanation } from './explanation.ts';
 import { type Cluster, FoundEvents } from './found-events.ts';
@@ -81,29 +86,40 @@ export class EventPage {
     return this.#last;
   }
 
-  /** The rows of the page in the order of the query, a stretch at a time. */
-  async *rows(): AsyncGenerator<RunMatch> {
+  /** The rows of the page in the order of the query, some at a time. */
+  async *rows(): AsyncGenerator<RowStretches> {
     const { query, after } = this.#wanted;
     const limit = query.limit ?? Number.POSITIVE_INFINITY;
     // Behind a cursor nobody has counted: only one more event says that there is one.
     const isCounted = after === null;
     if (limit > 0 || !isCounted) {
-      for await (const { run, rows } of this.#rowsBehind()) {
-        const taken = rows.subarray(0, Math.min(rows.length, limit - this.#count));
-        this.#hasMore = taken.length < rows.length;
-        this.#count += taken.length;
-        if (taken.length > 0) {
-          this.#last = keyOf(run, taken.at(-1) as number);
-          yield { run, rows: taken };
-        }
+      for await (const stretches of this.#rowsBehind()) {
+        yield this.#takenOf(stretches, limit);
         if (this.#hasMore || (isCounted && this.#count === limit)) break;
       }
     }
     if (isCounted) this.#hasMore = query.offset + this.#count < this.totalCount;
   }
 
+  /** What the page has room for. */
+  #takenOf(stretches: RowStretches, limit: number): RowStretches {
+    const taken: RunMatch[] = [];
+    for (const { run, rows } of stretches) {
+      const room = limit - this.#count;
+      const own = rows.length <= room ? rows : rows.subarray(0, room);
+      this.#hasMore = own.length < rows.length;
+      this.#count += own.length;
+      if (own.length > 0) {
+        this.#last = keyOf(run, own.at(-1) as number);
+        taken.push({ run, rows: own });
+      }
+      if (this.#hasMore) break;
+    }
+    return taken;
+  }
+
   /** The rows behind the offset or the cursor, as many as the page needs. Never an empty stretch. */
-  async *#rowsBehind(): AsyncGenerator<RunMatch> {
+  async *#rowsBehind(): AsyncGenerator<RowStretches> {
     const { query, after, budget } = this.#wanted;
     const { order } = query;
     let { offset } = query;
@@ -115,10 +131,18 @@ export class EventPage {
       }
       // One more says whether there is more.
       const wanted = query.limit === null ? Number.POSITIVE_INFINITY : offset + query.limit + 1;
-      for await (const { run, rows } of cluster.rows({ order, budget, after, wanted })) {
-        const from = Math.min(offset, rows.length);
-        offset -= from;
-        if (from < rows.length) yield { run, rows: rows.subarray(from) };
+      for await (const stretches of cluster.rows({ order, budget, after, wanted })) {
+        if (offset === 0) {
+          yield stretches;
+          continue;
+        }
+        const behind: RunMatch[] = [];
+        for (const { run, rows } of stretches) {
+          const from = Math.min(offset, rows.length);
+          offset -= from;
+          if (from < rows.length) behind.push({ run, rows: rows.subarray(from) });
+        }
+        if (behind.length > 0) yield behind;
       }
     }
   }

@@ -53,18 +53,18 @@ export async function writeUpcastPage(
 ): Promise<void> {
   writer.text(head);
   let separator = '';
-  for await (const { run, rows } of page.rows()) {
-    for (const row of rows) {
-      const event = run.event(row);
-      const upcast = reading.of(event);
-      const done = upcast instanceof Promise ? await upcast : upcast;
-      writer.text(separator);
-      separator = ',';
-      writeUpcastEvent(writer, event, { upcast: done });
-      if (writer.isFull && !(await writer.flush())) return;
-      if (budget.isTurnOver) await budget.nextTurn();
-    }
-  }
+  for await (const stretches of page.rows())
+    for (const { run, rows } of stretches)
+      for (const row of rows) {
+        const event = run.event(row);
+        const upcast = reading.of(event);
+        const done = upcast instanceof Promise ? await upcast : upcast;
+        writer.text(separator);
+        separator = ',';
+        writeUpcastEvent(writer, event, { upcast: done });
+        if (writer.isFull && !(await writer.flush())) return;
+        if (budget.isTurnOver) await budget.nextTurn();
+      }
   writer.text(tail());
   writer.end();
 }

@@ -5,6 +5,7 @@ import {
   type Micros,
   POSITION_ZERO,
 } from '@allsource/shared/model';
+import type { EventRun } from '../../src/history/event-run.ts';
 import { Tail } from '../../src/history/tail/tail.ts';
 import { writeEvent } from '../../src/reads/event-output.ts';
 import { EventRows } from '../../src/reads/event-rows.ts';
@@ -37,14 +38,20 @@ function written(write: (writer: JsonWriter) => void): string {
   return sink.text;
 }
 
+/** A run of a generated log. */
+function runOf(seed: number, events: number): EventRun {
+  const tail = new Tail(POSITION_ZERO, { rows: 1000, frameBytes: 2 ** 20 });
+  for (const frame of randomLog({ seed, events, pastShare: 0.3 }).frames)
+    if (frame.isSystem) tail.cover(frame.lastPosition);
+    else tail.append(frame);
+  return tail.run();
+}
+
+const one = (run: EventRun, row: number) => written((writer) => writeEvent(writer, run.event(row)));
+
 describe('rows of a page', () => {
   it('are the bytes that one event alone has, with commas in between', () => {
-    const seed = propertySeed('event rows');
-    const tail = new Tail(POSITION_ZERO, { rows: 1000, frameBytes: 2 ** 20 });
-    for (const frame of randomLog({ seed, events: 600, pastShare: 0.3 }).frames)
-      if (frame.isSystem) tail.cover(frame.lastPosition);
-      else tail.append(frame);
-    const run = tail.run();
+    const run = runOf(propertySeed('event rows'), 600);
     const rows = Array.from({ length: run.rowCount }, (_, row) => row);
 
     const page = written((writer) => {
@@ -52,8 +59,23 @@ describe('rows of a page', () => {
       for (const row of rows) events.write(run, row);
     });
 
-    const one = (row: number) => written((writer) => writeEvent(writer, run.event(row)));
-    expect(page).toBe(rows.map(one).join(','));
+    expect(page).toBe(rows.map((row) => one(run, row)).join(','));
+  });
+
+  it('are so too when they go to and fro between more runs than an answer remembers', () => {
+    const seed = propertySeed('rows to and fro');
+    const runs = Array.from({ length: 40 }, (_, i) => runOf(seed + i, 20));
+    const rows = Array.from({ length: 12 }, (_, row) => row);
+    const visits = rows.flatMap((row) =>
+      runs.filter((run) => row < run.rowCount).map((run) => ({ run, row })),
+    );
+
+    const page = written((writer) => {
+      const events = new EventRows(writer);
+      for (const { run, row } of visits) events.write(run, row);
+    });
+
+    expect(page).toBe(visits.map(({ run, row }) => one(run, row)).join(','));
   });
 });
 
@@ -77,6 +99,15 @@ describe('values as bytes', () => {
         const value = (second + fraction) as Micros;
         expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
       }
+  });
+
+  it('prints instants of many days in any order', () => {
+    const printer = new TimestampText();
+    const day = 86_400_000_000;
+    for (let i = 0; i < 3_000; i++) {
+      const value = (((i * 7_919) % 2_500) * day + ((i * 104_729) % 86_400) * 1_000_000) as Micros;
+      expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
+    }
   });
 
   it('prints ids', () => {
