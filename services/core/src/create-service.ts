@@ -313,7 +313,7 @@ class Core {
         app(request, response);
       },
     );
-    allowLongRequests(server);
+    allowLongRequests(server, 'core');
     new StreamSocket({
       log: parts.journal,
       upcasts: this.#upcasts,

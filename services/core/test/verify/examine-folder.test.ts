@@ -257,6 +257,7 @@ describe('the doctor of a machine', () => {
       spaceCheck({ folder: folder.path, files: filesOf(...sizes), nowMs: Date.now() });
     expect(at(1024)).toMatchObject({ status: 'ok' });
     expect(at(1024, 1024).evidence).toContain('years at the present 0 MiB a day');
+    expect(at(1.6 * 2 ** 20, 1024).evidence).toContain('at the present 1.6 MiB a day');
     const endless = 2 ** 60;
     expect(at(endless, 1024)).toMatchObject({ status: 'warning' });
     expect(at(endless, 1024).evidence).toContain('0.0 days at the present');
