@@ -1,10 +1,12 @@
 /** The arithmetic of the report, and that a run comes to its table. Nothing here asserts on a time or a rate. */
 import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
+import { CompiledSchema } from '@allsource/schemas/json-schema';
 import { bytesUsed } from './cases/disk-per-event.ts';
 import { generatedLines, loggedEvents } from './cases/logged-events.ts';
 import { steadiness } from './cases/sustained.ts';
@@ -15,6 +17,7 @@ import { type Measurement, measurementOf, type Sample } from './measurement.ts';
 import { readOptions } from './options.ts';
 import { type BenchReport, reportText } from './report.ts';
 import { isVoid, median, percentile, range, summarize } from './statistics.ts';
+import { schemaOfEvents } from './support/strict-schemas.ts';
 
 describe('statistics', () => {
   it('takes the middle value, or the mean of the two in the middle', () => {
@@ -52,6 +55,22 @@ describe('the event', () => {
       const text = eventJson(benchEvent({ entity: 'order-17', bytes }));
       expect(text).toHaveLength(bytes);
       expect(JSON.parse(text)).toMatchObject({ entity_id: 'order-17' });
+    }
+  });
+});
+
+describe('the schema of the events', () => {
+  it('fits the payload of each, however long its entity id is and whatever room that leaves', () => {
+    for (let bytes = 150; bytes <= 260; bytes++) {
+      const schema = new CompiledSchema(schemaOfEvents(bytes));
+      for (const entity of ['e', 'order-17', `${randomUUID()}-99`]) {
+        const { payload } = benchEvent({ entity, bytes });
+        expect([bytes, entity, schema.explain(JSON.parse(payload), 10_000)]).toEqual([
+          bytes,
+          entity,
+          [],
+        ]);
+      }
     }
   });
 });

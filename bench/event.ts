@@ -8,14 +8,19 @@ export interface BenchEvent {
   readonly metadata: string;
 }
 
+/** The member of the payload that pads an event. Where a long entity id leaves no room for it, the event has none. */
+export const PADDING_MEMBER = 'note';
+
 /** An event of an entity; `bytes` is the size of its JSON text, at least about 190. */
 export function benchEvent(options: {
   readonly entity: string;
   readonly bytes: number;
 }): BenchEvent {
   const bare = orderEvent(options.entity, '');
-  const missing = options.bytes - eventJson(bare).length - ',"note":""'.length;
-  return missing < 0 ? bare : orderEvent(options.entity, `,"note":"${'n'.repeat(missing)}"`);
+  const missing = options.bytes - eventJson(bare).length - `,"${PADDING_MEMBER}":""`.length;
+  return missing < 0
+    ? bare
+    : orderEvent(options.entity, `,"${PADDING_MEMBER}":"${'n'.repeat(missing)}"`);
 }
 
 /** The event as the JSON that the API takes, with an expected version where one is given. */

@@ -68,10 +68,10 @@ function folded(line: string): string {
 function heading(report: BenchReport): string {
   const { machine, options, loadAverageBefore, loadAverageAfter } = report;
   return [
-    `AllSource benchmark of ${report.takenAt}, commit ${machine.commit}${options.isQuick ? ' (quick: figures are rough)' : ''}`,
+    `AllSource benchmark of ${report.takenAt}, commit ${machine.commit}${options.isQuick ? ' (quick: figures are rough, and not all cases)' : ''}`,
     `${machine.processors} x ${machine.processor}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, ${machine.fileSystem}, Node ${machine.node}`,
     `load average ${loadAverageBefore.toFixed(2)} before, ${loadAverageAfter.toFixed(2)} after; servers and load share the machine`,
-    `events of ${options.eventBytes} bytes; ${options.repetitions} interleaved runs of ${options.durationMs / 1000} s after ${options.warmupMs / 1000} s; medians [range]`,
+    `events of ${options.eventBytes} bytes; ${options.repetitions} interleaved runs of ${options.durationMs / 1000} s after ${options.warmupMs / 1000} s; medians [range], latencies in ms`,
     ...report.subjects.map(({ name, version, ack }) => `  ${name}: ${version}; ack ${ack}`),
     ...report.notMeasured.map(({ name, missing }) => `  ${name}: NOT MEASURED, ${missing}`),
   ].join('\n');
@@ -85,10 +85,11 @@ const COLUMNS = [
   'client',
   'median',
   'range',
-  'p50 ms',
-  'p99 ms',
-  'max ms',
-  'floor ms',
+  'p50',
+  'p99',
+  'p99.9',
+  'max',
+  'floor',
   'x floor',
   'valid',
 ];
@@ -129,6 +130,7 @@ function row(measurement: Measurement): string[] {
     `[${figure(values.min)}-${figure(values.max)}]`,
     milliseconds(p50Ms),
     milliseconds(median(counted.map(({ latency }) => latency?.p99Ms ?? Number.NaN))),
+    milliseconds(median(counted.map(({ latency }) => latency?.p999Ms ?? Number.NaN))),
     milliseconds(median(counted.map(({ latency }) => latency?.maxMs ?? Number.NaN))),
     milliseconds(floorMs),
     Number.isNaN(p50Ms) ? '' : (p50Ms / floorMs).toFixed(1),

@@ -4,7 +4,6 @@
  * little of that, is the bound of what they cost together.
  */
 import type { AskedRules, RuledAppendJob, Target } from '../load/job.ts';
-import { benchEvent } from '../event.ts';
 import { type Bench, type Entry, type Measurement, measurementOf } from '../measurement.ts';
 import { CORE, RunningCore } from '../subjects/core.ts';
 import { INGEST_PROBE, ingestProbe } from '../subjects/peers.ts';
@@ -38,7 +37,7 @@ export async function runSafetyCost(bench: Bench): Promise<Measurement[]> {
     const open = await start(RunningCore.start(bench.freshFolder('open'), { environment }));
     const strict = await RunningCore.start(bench.freshFolder('strict'));
     started.push(strict);
-    await enforceSchema(strict, benchEvent({ entity: 'e', bytes: bench.options.eventBytes }));
+    await enforceSchema(strict, bench.options);
     const keyless: Target = { ...open, apiKey: '' };
     const variants: Variant[] = [
       { subject: CORE, target: core, rules: ALL },

@@ -2,7 +2,6 @@
 import type { AppendJob } from '../load/job.ts';
 import { type Bench, type Entry, type Measurement, measurementOf } from '../measurement.ts';
 import { CORE, RunningCore } from '../subjects/core.ts';
-import { benchEvent } from '../event.ts';
 import { enforceSchema } from '../support/strict-schemas.ts';
 import { findWrk, runWrk } from '../wrk.ts';
 
@@ -18,7 +17,7 @@ export async function runSchemas(bench: Bench): Promise<Measurement[]> {
   const plain = await RunningCore.start(bench.freshFolder('plain'));
   const strict = await RunningCore.start(bench.freshFolder('strict'));
   try {
-    await enforceSchema(strict, benchEvent({ entity: 'e', bytes: bench.options.eventBytes }));
+    await enforceSchema(strict, bench.options);
     const entries = [
       entryOf(bench, { wrk, core: strict, subject: `${CORE}, strict` }),
       entryOf(bench, { wrk, core: plain, subject: `${CORE}, no schema` }),

@@ -1,23 +1,39 @@
 /** A schema that looks at every field of a payload, and a core that enforces it. */
+import { type BenchEvent, benchEvent, PADDING_MEMBER } from '../event.ts';
 import type { RunningCore } from '../subjects/core.ts';
 
-/** A schema that says something about every field of a value. */
+/** A schema that says something about every field of a value. What pads an event may be of any length and may be left out. */
 export function schemaOf(value: unknown): object {
   if (Array.isArray(value)) return { type: 'array', maxItems: 100, items: schemaOf(value[0]) };
   if (typeof value === 'string') return { type: 'string', minLength: 1, maxLength: 1000 };
   if (typeof value === 'number') return { type: 'number', minimum: 0 };
   if (typeof value !== 'object' || value === null) return {};
   const properties = Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, schemaOf(member)]),
+    Object.entries(value).map(([name, member]) => [
+      name,
+      name === PADDING_MEMBER ? { type: 'string' } : schemaOf(member),
+    ]),
   );
-  return { type: 'object', properties, required: Object.keys(value), additionalProperties: false };
+  const required = Object.keys(value).filter((name) => name !== PADDING_MEMBER);
+  return { type: 'object', properties, required, additionalProperties: false };
 }
 
-/** Registers the schema of a type at a core, makes the tenant strict, and shows that a payload that does not fit is refused. */
+/** The event from whose payload the schema of all others is made: with the shortest entity id, so that it is padded if any is. */
+function sampleEvent(bytes: number): BenchEvent {
+  return benchEvent({ entity: 'e', bytes });
+}
+
+/** The schema that the payloads of all events of this size fit. */
+export function schemaOfEvents(bytes: number): object {
+  return schemaOf(JSON.parse(sampleEvent(bytes).payload));
+}
+
+/** Registers the schema of the events of a size at a core, makes the tenant strict, and shows that a payload that does not fit is refused. */
 export async function enforceSchema(
   { target }: RunningCore,
-  { type, payload }: { readonly type: string; readonly payload: string },
+  { eventBytes }: { readonly eventBytes: number },
 ): Promise<void> {
+  const { type } = sampleEvent(eventBytes);
   const ask = async (method: string, path: string, body: object): Promise<number> => {
     const headers = {
       'content-type': 'application/json',
@@ -28,7 +44,7 @@ export async function enforceSchema(
     await response.arrayBuffer();
     return response.status;
   };
-  const schema = schemaOf(JSON.parse(payload));
+  const schema = schemaOfEvents(eventBytes);
   const answers = [
     await ask('POST', '/schemas', { subject: type, schema }),
     await ask('PUT', '/tenants/default/schema-enforcement', { schema_enforcement: 'strict' }),

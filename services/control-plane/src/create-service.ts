@@ -9,6 +9,7 @@ import { AccessSink, FreshAccess } from '@allsource/service-kit/access';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogFollower, type LogFollower } from '@allsource/service-kit/feed';
 import {
+  allowLongRequests,
   closeServer,
   createApp,
   createGuard,
@@ -115,6 +116,7 @@ class ControlPlane {
       { maxHeaderSize: LIMITS.headerBytesMax },
       freshAccessGate({ access, routes, next: app }),
     );
+    allowLongRequests(server, 'control-plane');
     const port = await listen(server, {
       host,
       port: controlPlanePort,

@@ -22,6 +22,7 @@ import {
   type ReadinessCheck,
   type Route,
   type TenantResolver,
+  BodyRoom,
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService, YoungCollector } from '@allsource/service-kit/lifecycle';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
@@ -41,6 +42,7 @@ import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
+import { StreamSlots } from './http/stream-slots.ts';
 import { StreamSocket } from './http/stream-socket.ts';
 import { type LogParts, openLogParts } from './log-parts.ts';
 import { ProjectionStateService } from './projection-state/projection-state-service.ts';
@@ -103,6 +105,8 @@ class Core {
   readonly #resolveTenant: TenantResolver;
   readonly #authenticate: Authenticate;
   readonly #youngCollector = new YoungCollector();
+  readonly #bodies = new BodyRoom();
+  readonly #streamSlots = new StreamSlots();
   readonly #consumers: ConsumerService;
   readonly #schemas: SchemaService;
   readonly #upcasters: UpcasterService;
@@ -293,6 +297,8 @@ class Core {
       clock: systemClock,
       limits: config,
       youngCollector: this.#youngCollector,
+      bodies: this.#bodies,
+      streams: this.#streamSlots,
       schemas: this.#schemaGate,
       closedFor: () => this.#closing,
     };
@@ -313,7 +319,7 @@ class Core {
         app(request, response);
       },
     );
-    allowLongRequests(server);
+    allowLongRequests(server, 'core');
     new StreamSocket({
       log: parts.journal,
       upcasts: this.#upcasts,

@@ -338,7 +338,7 @@ class Query {
       else void serveRefreshed({ access, request, response, app });
     });
     const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
-    allowLongRequests(server);
+    allowLongRequests(server, 'gateway');
     server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
     return server;
   }

@@ -121,7 +121,7 @@ function text(raw: RawMembers, member: string, index: Place): string | null {
   const value = given(raw, member);
   if (value === null) return null;
   if (value.startsWith('"')) return JSON.parse(value) as string;
-  throw fault('invalid_body', `'${member}' must be a string.`, { index });
+  throw fault('invalid_body', `'${member}' is ${quoted(value)}; it must be a string.`, { index });
 }
 
 interface NamedMember {
@@ -171,7 +171,7 @@ function timestamp(raw: RawMembers, index: Place, now: Micros): Micros | null {
   if (instant <= micros(now + LIMITS.clockSkewMs * 1000)) return instant;
   throw fault(
     'future_timestamp',
-    `'timestamp' ${formatTimestamp(instant)} is in the future; the server's clock says ${formatTimestamp(now)}.`,
+    `'timestamp' is ${quoted(value)}, which is in the future; the server's clock says ${formatTimestamp(now)}.`,
     { index },
   );
 }

@@ -1,3 +1,4 @@
+export { type BodyHold, BodyRoom } from './body-room.ts';
 export { type AppOptions, createApp, REQUEST_ID } from './create-app.ts';
 export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';

@@ -3,16 +3,10 @@
  * right for a body that is collected and wrong for one that is streamed. A route that streams exempts its request, and watches itself that
  * the client does not stand still.
  */
-import { type IncomingMessage, STATUS_CODES, type Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-
-const TIMED_OUT = 'ERR_HTTP_REQUEST_TIMEOUT';
-/** What Node answers without a listener. */
-const STATUS_BY_CODE: Readonly<Record<string, number>> = {
-  [TIMED_OUT]: 408,
-  HPE_HEADER_OVERFLOW: 431,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-};
+import type { ErrorEdge } from '@allsource/shared/errors';
+import { brokenRequestAnswer, TIMED_OUT } from './broken-request.ts';
 
 const longRequests = new WeakSet<Duplex>();
 
@@ -23,14 +17,19 @@ export function allowLongRequest(request: IncomingMessage): void {
   request.once('close', () => longRequests.delete(socket));
 }
 
-/** Lets requests of this server be exempted. Broken requests are answered as Node does by itself. */
-export function allowLongRequests(server: Server): void {
+/**
+ * Lets requests of this server be exempted. Broken requests are answered with a problem in the form of this edge, unless the answer to one on the same
+ * connection has begun, and the connection is closed.
+ */
+export function allowLongRequests(server: Server, edge: ErrorEdge): void {
+  const newest = new WeakMap<Duplex, ServerResponse>();
+  server.prependListener('request', (request, response) => newest.set(request.socket, response));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === TIMED_OUT && longRequests.has(socket)) return;
-    if (error.code !== 'ECONNRESET' && socket.writable) {
-      const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
-    }
+    const answer = newest.get(socket);
+    const hasBegun = answer !== undefined && answer.headersSent && !answer.writableFinished;
+    if (error.code !== 'ECONNRESET' && socket.writable && !hasBegun)
+      socket.write(brokenRequestAnswer(error, edge));
     socket.destroy(error);
   });
 }

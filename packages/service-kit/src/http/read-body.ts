@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { problem } from '@allsource/shared/errors';
 import { JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
+import type { BodyHold } from './body-room.ts';
 
 /**
  * Reads a request's body, at most `bytesMax`. Throws `body_too_large` as soon as the declared or received length passes the limit, without
@@ -13,13 +14,16 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
 }
 
-/** The same, in the parts that the body came in. */
+/** The same, in the parts that the body came in. `hold` has its bytes counted: at once where they are declared, else as they come. */
 export async function readBodyParts(
   request: IncomingMessage,
   bytesMax: number,
+  hold: BodyHold | null = null,
 ): Promise<readonly Buffer[]> {
-  const declared = Number(request.headers['content-length'] ?? 0);
+  const length = request.headers['content-length'];
+  const declared = Number(length ?? 0);
   if (declared > bytesMax) throw bodyTooLarge(bytesMax);
+  hold?.grow(declared);
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw problem(
@@ -27,18 +31,37 @@ export async function readBodyParts(
       `Content-Encoding '${encoding}' is not accepted; send the body as it is.`,
     );
   }
-  return collect(request, bytesMax);
+  return collect(request, bytesMax, length === undefined ? hold : null);
 }
 
 // Not `for await`: leaving such a loop early destroys the request, and with it the socket on which the refusal is to be answered.
-function collect(request: IncomingMessage, bytesMax: number): Promise<readonly Buffer[]> {
+function collect(
+  request: IncomingMessage,
+  bytesMax: number,
+  hold: BodyHold | null,
+): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
+    let isRefused = false;
+    const refuse = (error: unknown) => {
+      isRefused = true;
+      chunks.length = 0;
+      reject(error);
+    };
     request.on('data', (chunk: Buffer) => {
+      if (isRefused) return;
       bytes += chunk.length;
-      if (bytes > bytesMax) reject(bodyTooLarge(bytesMax));
-      else chunks.push(chunk);
+      if (bytes > bytesMax) {
+        refuse(bodyTooLarge(bytesMax));
+        return;
+      }
+      try {
+        hold?.grow(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        refuse(error);
+      }
     });
     request.once('end', () => resolve(chunks));
     request.once('error', reject);

@@ -1,12 +1,12 @@
-/** Node's time limit for requests on a real server: an exempted request outlives it, and no other does. */
+/** Node's time limit for requests on a real server: an exempted request outlives it, and no other does; and what a broken request is answered. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from '@jest/globals';
 import { allowLongRequest, allowLongRequests } from '../../src/http/long-requests.ts';
 
-const LIMITS = { headersTimeout: 40, requestTimeout: 80, connectionsCheckingInterval: 20 };
+const TIMES = { headersTimeout: 40, requestTimeout: 80, connectionsCheckingInterval: 20 };
 let server: Server | null = null;
 
 afterEach(async () => {
@@ -14,12 +14,14 @@ afterEach(async () => {
   await new Promise((resolve) => server?.close(resolve));
 });
 
-async function serve(onRequest: (request: IncomingMessage) => void): Promise<number> {
-  server = createServer(LIMITS, (request, response) => {
-    onRequest(request);
+async function serve(
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<number> {
+  server = createServer({ ...TIMES, maxHeaderSize: 16_384 }, (request, response) => {
+    onRequest(request, response);
     request.resume().once('end', () => response.end('all of it'));
   });
-  allowLongRequests(server);
+  allowLongRequests(server, 'core');
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
@@ -55,4 +57,42 @@ it('another request is answered 408 at the limit, and one that is no HTTP 400', 
   const port = await serve(() => {});
   expect(await sendSlowly(port, HALF)).toContain('HTTP/1.1 408 Request Timeout');
   expect(await sendSlowly(port, 'nonsense\r\n\r\n')).toContain('HTTP/1.1 400 Bad Request');
+});
+
+it.each([
+  ['that is too slow', HALF, 'request_too_slow', 'whole in time'],
+  ['that is no HTTP', 'nonsense\r\n\r\n', 'malformed_request', 'Invalid method encountered'],
+  [
+    'of negative length',
+    HALF.replace('10', '-5'),
+    'malformed_request',
+    'Invalid character in Content-Length',
+  ],
+  [
+    'with large headers',
+    HALF.replace('x', 'x'.repeat(20_000)),
+    'headers_too_large',
+    'the limit of 16384 bytes',
+  ],
+])('a request %s is answered with a problem', async (...[, request, code, text]) => {
+  const port = await serve(() => {});
+  const [head = '', body = ''] = (await sendSlowly(port, request)).split('\r\n\r\n');
+  expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+  expect(head.toLowerCase()).toContain(`content-length: ${Buffer.byteLength(body)}`);
+  const answer = JSON.parse(body);
+  expect(answer).toMatchObject({ code, status: Number(head.slice(9, 12)) });
+  expect(answer.error).toContain(text);
+});
+
+it('a request that breaks when its answer has begun gets nothing in the middle of that answer', async () => {
+  const port = await serve((request, response) => {
+    allowLongRequest(request);
+    response.write('the first line');
+  });
+  const answer = await sendSlowly(
+    port,
+    'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nzz\r\n',
+  );
+  expect(answer.match(/HTTP\/1.1/g)).toEqual(['HTTP/1.1']);
+  expect(answer).not.toContain('malformed_request');
 });

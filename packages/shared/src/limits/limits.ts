@@ -67,6 +67,12 @@ export const LIMITS = {
   bulkStatesMax: 10_000,
   /** Bytes of the URL and of all request headers. Node's own default for headers, made explicit. */
   headerBytesMax: 16 * KIB,
+  /** Bytes of bodies of appends that core holds at once, from their heads to their answers; more are refused as "overloaded". Eight full bodies. */
+  heldBodyBytesMax: 128 * MIB,
+  /** The first bytes of each body, which are not counted there: small appends do not wait for large ones. */
+  freeBodyBytes: 64 * KIB,
+  /** Streams of appends that core takes in at once; each holds two groups. More are refused as "overloaded". */
+  ingestStreamsMax: 64,
   /** Appends waiting for the disk, in bytes of frames, before core answers "overloaded". Four full groups. */
   appendQueueBytesMax: 64 * MIB,
   /** How long a linearizable read waits for its read store before it answers 503 with the lag. Setting ALLSOURCE_READ_WAIT_MS. */

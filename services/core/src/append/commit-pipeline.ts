@@ -58,7 +58,7 @@ export class CommitPipeline {
 
   /** Throws a problem when a frame would not be taken now, before it is placed. */
   admit(): void {
-    if (this.#poison !== null) throw poisonProblem(this.#poison);
+    if (this.#poison !== null) throw poisonProblem(this.#poison, NOT_STORED);
     if (this.#waitingBytes > LIMITS.appendQueueBytesMax) {
       throw problem(
         'overloaded',
@@ -133,12 +133,15 @@ export class CommitPipeline {
     group: readonly Waiting[],
     outcome: Exclude<StoreAppendOutcome, { kind: 'appended' }>,
   ): void {
-    const refused = [...group, ...this.#waiting];
+    const behind = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#options.onRefused();
     const reason = this.#reasonOf(outcome);
-    for (const { reject } of refused) reject(reason);
+    for (const { reject } of group) reject(reason);
+    // Of what waited behind the group nothing was written.
+    const ofBehind = this.#poison === null ? reason : poisonProblem(this.#poison, NOT_STORED);
+    for (const { reject } of behind) reject(ofBehind);
   }
 
   #reasonOf(outcome: Exclude<StoreAppendOutcome, { kind: 'appended' }>): Error {
@@ -166,12 +169,16 @@ export class CommitPipeline {
             'writer_poisoned',
             `Another writer has moved the head of this log to ${outcome.head}.`,
           );
-    return poisonProblem(this.#poison);
+    return poisonProblem(this.#poison, PERHAPS_STORED);
   }
 }
 
-function poisonProblem(cause: Error): Error {
-  const detail =
-    'The writer has stopped after an error of the disk and takes no appends; reads go on. It is not known whether this append was stored: after a restart, send it again with the same Idempotency-Key.';
+const PERHAPS_STORED =
+  'It is not known whether this append was stored: after a restart, send it again with the same Idempotency-Key.';
+const NOT_STORED =
+  'Nothing of this request was stored: send it again after a restart, with the same Idempotency-Key if it has one.';
+
+function poisonProblem(cause: Error, ofAppend: string): Error {
+  const detail = `The writer has stopped after an error of the disk and takes no appends; reads go on. ${ofAppend}`;
   return problem('writer_poisoned', detail, {}, cause);
 }

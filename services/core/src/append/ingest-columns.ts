@@ -137,11 +137,13 @@ class RowReader {
     if (Number.isNaN(value)) return null;
     const column = 'timestamp';
     if (!Number.isSafeInteger(value) || value < EVENT_TIMESTAMP_MIN)
-      throw this.#fault('invalid_timestamp', `'timestamp' lies before 1700 or beyond all dates.`, {
-        column,
-      });
+      throw this.#fault(
+        'invalid_timestamp',
+        `'timestamp' is ${instantText(value)}; allowed is an instant from 1700 on that is not in the future.`,
+        { column },
+      );
     if (value <= context.now + LIMITS.clockSkewMs * 1000) return micros(value);
-    const detail = `'timestamp' is in the future; the server's clock says ${formatTimestamp(context.now)}.`;
+    const detail = `'timestamp' is ${instantText(value)}, which is in the future; the server's clock says ${formatTimestamp(context.now)}.`;
     throw this.#fault('future_timestamp', detail, { column });
   }
 
@@ -153,4 +155,10 @@ class RowReader {
     const detail = `'expected_version' is ${value}; allowed is a whole number of at least 0, where 0 means that the entity has no events.`;
     throw this.#fault('invalid_body', detail, { column: 'expected_version' });
   }
+}
+
+function instantText(value: number): string {
+  return Number.isSafeInteger(value)
+    ? formatTimestamp(micros(value))
+    : `${value} microseconds from 1970 on`;
 }

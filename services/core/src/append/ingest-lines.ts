@@ -11,6 +11,7 @@ import {
   EventReader,
   type IngestContext,
   type IngestRequest,
+  otherTenantFault,
   scanElement,
 } from './ingest-request.ts';
 
@@ -32,9 +33,7 @@ export function parseLines(body: Buffer, context: IngestContext, firstLine = 1):
     const named = reader.tenant();
     if (events.length === 1) tenant = named;
     if (named !== tenant) {
-      throw reader.fault('invalid_body', 'All lines must name the same tenant_id.', {
-        member: 'tenant_id',
-      });
+      throw otherTenantFault(reader, { all: 'lines', named, tenant });
     }
   }
   return { tenant, events };

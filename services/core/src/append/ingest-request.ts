@@ -113,12 +113,27 @@ export function parseBatchRequest(body: Buffer, context: IngestContext): IngestR
 function commonTenant(readers: readonly EventReader[]): string | null {
   const tenant = readers[0]?.tenant() ?? null;
   for (const reader of readers) {
-    if (reader.tenant() !== tenant)
-      throw reader.fault('invalid_body', 'All events of a batch must name the same tenant_id.', {
-        member: 'tenant_id',
-      });
+    const named = reader.tenant();
+    if (named !== tenant)
+      throw otherTenantFault(reader, { all: 'events of a batch', named, tenant });
   }
   return tenant;
+}
+
+/** The problem of an event that names another tenant than the first one of its batch or group. */
+export function otherTenantFault(
+  reader: EventReader,
+  found: {
+    readonly all: string;
+    readonly named: string | null;
+    readonly tenant: string | null;
+  },
+): Error {
+  const [named, tenant] = [found.named, found.tenant].map((name) =>
+    name === null ? 'none' : quoted(name),
+  );
+  const detail = `All ${found.all} must name the same tenant_id; this one names ${named} and the first one ${tenant}.`;
+  return reader.fault('invalid_body', detail, { member: 'tenant_id' });
 }
 
 function scanDocument<T>(body: Buffer, scan: (scanner: JsonScanner) => T): T {
@@ -284,7 +299,7 @@ export class EventReader {
     }
     const latest = micros(this.#context.now + LIMITS.clockSkewMs * 1000);
     if (instant <= latest) return instant;
-    const detail = `'timestamp' ${formatTimestamp(instant)} is in the future; the server's clock says ${formatTimestamp(this.#context.now)}.`;
+    const detail = `'timestamp' is ${quoted(text)}, which is in the future; the server's clock says ${formatTimestamp(this.#context.now)}.`;
     throw this.fault('future_timestamp', detail, { member: 'timestamp' });
   }
 
@@ -302,7 +317,10 @@ export class EventReader {
     const span = this.#given(member);
     if (span === null) return null;
     if (this.#body[span.start] === QUOTE) return decodeJsonString(this.#body, span.start, span.end);
-    throw this.fault('invalid_body', `'${member}' must be a string.`, { member });
+    const found = this.#body.toString('utf8', span.start, span.end);
+    throw this.fault('invalid_body', `'${member}' is ${quoted(found)}; it must be a string.`, {
+      member,
+    });
   }
 
   /** Where a member lies; null when it is absent or the literal null. */

@@ -59,7 +59,8 @@ async function* faultless(messages: IpcMessages): AsyncGenerator<Uint8Array> {
 
 function asProblem(error: unknown): unknown {
   if (error instanceof Problem) return error;
-  return notArrow(error instanceof Error ? error.message : String(error));
+  const reason = error instanceof Error ? error.message : String(error);
+  return notArrow(reason.replace(/\.$/, ''));
 }
 
 function columnsOf(batch: RecordBatch, { arrow, limits }: ArrowBatchesOptions): EventColumns {

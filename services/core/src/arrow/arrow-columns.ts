@@ -60,6 +60,8 @@ export function textBytesOf({ rows, type, entity, payload, metadata }: EventColu
 
 function columnOf({ schema, data }: RecordBatch, name: string): Data | null {
   const index = schema.fields.findIndex((field) => field.name === name);
+  if (index !== schema.fields.findLastIndex((field) => field.name === name))
+    throw columnProblem(name, 'is there more than once');
   return data.children[index] ?? null;
 }
 

@@ -10,7 +10,12 @@ import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock } from '@allsource/shared/model';
-import { type Guard, requireJson, type TenantResolver } from '@allsource/service-kit/http';
+import {
+  type BodyRoom,
+  type Guard,
+  requireJson,
+  type TenantResolver,
+} from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { batchAnswer, singleAnswer } from '../append/append-answer.ts';
 import { bodyDigest } from '../append/body-digest.ts';
@@ -84,6 +89,7 @@ export interface AppendRouteOptions {
   readonly schemas: SchemaGate;
   /** A problem while the service takes no appends (it is stopping); null otherwise. */
   readonly closedFor: () => Problem | null;
+  readonly bodies: BodyRoom;
 }
 
 type Appended = Extract<AppendOutcome, { kind: 'appended' }>;
@@ -99,6 +105,11 @@ export class AppendRoute {
 
   get bodyBytesMax(): number {
     return this.#options.limits.bodyBytesMax;
+  }
+
+  /** Room for bodies: whoever reads one takes it, and releases it when the body is answered. */
+  get bodies(): BodyRoom {
+    return this.#options.bodies;
   }
 
   /** Checks what can be checked before the body is read. Throws a problem. */

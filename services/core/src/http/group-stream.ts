@@ -27,6 +27,7 @@ import type { SchemaCheck } from '../schemas/schema-check.ts';
 import type { SchemaGate } from '../schemas/schema-gate.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
 import { requireAppended } from './append-route.ts';
+import type { StreamSlots } from './stream-slots.ts';
 import type { YoungCollector } from '@allsource/service-kit/lifecycle';
 
 export const NDJSON_CONTENT_TYPE = 'application/x-ndjson';
@@ -40,6 +41,7 @@ export interface GroupStreamParts {
   readonly logger: Logger;
   readonly youngCollector: YoungCollector;
   readonly schemas: SchemaGate;
+  readonly streams: StreamSlots;
 }
 
 export interface GroupStreamOptions extends GroupStreamParts {
@@ -74,7 +76,11 @@ export class GroupStream {
   }
 
   /** Appends all groups and answers. Throws a problem for the caller to answer while nothing has been acknowledged. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#options.streams.run(() => this.#appendAndAnswer());
+  }
+
+  async #appendAndAnswer(): Promise<void> {
     const { request, response } = this.#options;
     try {
       await this.#appendAll();

@@ -36,14 +36,17 @@ export class IngestHandler {
     response: ServerResponse,
     head: AppendHead,
   ): Promise<void> {
+    const hold = this.#route.bodies.hold();
     try {
       const admitted = this.#route.admit(head);
-      const parts = await readBodyParts(request, this.#route.bodyBytesMax);
+      const parts = await readBodyParts(request, this.#route.bodyBytesMax, hold);
       send(response, await this.#route.append(admitted, parts));
     } catch (error) {
       const failure = toProblem(error);
       const traceId = this.#route.noteRefusal(failure, head.path);
       sendProblem(response, failure, { edge: 'core', context: { instance: head.path, traceId } });
+    } finally {
+      hold.release();
     }
   }
 }

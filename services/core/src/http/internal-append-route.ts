@@ -25,20 +25,25 @@ async function append(call: Call, route: AppendRoute): Promise<void> {
   const tenantId = call.query.requiredText('tenant_id');
   requireJson(call.request);
   route.requireOpen();
-  const parts = await readBodyParts(call.request, route.bodyBytesMax);
-  const query = `tenant_id=${encodeURIComponent(tenantId)}`;
-  const { body, isReplay } = await route.append(
-    {
-      head: { path: BATCH_PATH, query, headers: {}, isUnversioned: false },
-      principal: principalFor(tenantId),
-      key: idempotencyKey(headers),
-    },
-    parts,
-  );
-  const { response } = call;
-  response.setHeader('content-type', 'application/json; charset=utf-8');
-  if (isReplay) response.setHeader('idempotent-replayed', 'true');
-  response.end(body.bytes, body.release);
+  const hold = route.bodies.hold();
+  try {
+    const parts = await readBodyParts(call.request, route.bodyBytesMax, hold);
+    const query = `tenant_id=${encodeURIComponent(tenantId)}`;
+    const { body, isReplay } = await route.append(
+      {
+        head: { path: BATCH_PATH, query, headers: {}, isUnversioned: false },
+        principal: principalFor(tenantId),
+        key: idempotencyKey(headers),
+      },
+      parts,
+    );
+    const { response } = call;
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    if (isReplay) response.setHeader('idempotent-replayed', 'true');
+    response.end(body.bytes, body.release);
+  } finally {
+    hold.release();
+  }
 }
 
 function principalFor(tenantId: string): Principal {

@@ -11,6 +11,7 @@ import { adoptSegment } from './adopt-segment.ts';
 import type { NoticeListener } from './log-notice.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog } from './recovery.ts';
+import { sealRestored } from './restored-segments.ts';
 import { RollChores, type WritableSegment } from './roll-chores.ts';
 import { settleSealedLeftovers } from './sealed-leftovers.ts';
 import { Sealing, type SegmentSealer } from './sealing.ts';
@@ -88,9 +89,10 @@ class LogOpening {
 
   async open(replay: ReplayOnOpen): Promise<OpenLog> {
     const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
-    const { disk, onNotice } = this.#settings;
+    const { disk, onNotice, nowMs } = this.#settings;
     await this.#preparer.removeLeftovers();
     await settleSealedLeftovers(disk, onNotice);
+    await sealRestored({ disk, onNotice, epoch: this.#epoch.value, nowMs });
     const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });
     if (recovered === null) {
       if (after !== null) throw new MissingAnchor(after, 'the log is empty');

@@ -53,14 +53,15 @@ export async function readSegmentHeaders(disk: Disk): Promise<SegmentFile[]> {
 }
 
 /** The names of the segments' files in order. A sealed one beside its raw one is the work of a writer that was fenced meanwhile, and the next start's. */
-async function segmentNames(disk: Disk): Promise<string[]> {
+export async function segmentNames(disk: Disk): Promise<string[]> {
   const names = await disk.list('');
   const raw = new Set(names.filter((name) => name.endsWith(SEGMENT_SUFFIX)));
   const sealed = names.filter((name) => name.endsWith(SEALED_SUFFIX) && !raw.has(rawNameOf(name)));
   return [...raw, ...sealed].sort();
 }
 
-async function readSegmentFile(disk: Disk, name: string): Promise<SegmentFile> {
+/** A segment's file with its header. Throws `log_damaged` for a header that does not verify or is of another segment. */
+export async function readSegmentFile(disk: Disk, name: string): Promise<SegmentFile> {
   const firstPosition = firstPositionOf(name);
   if (firstPosition === null) throw segmentProblem(name, 'its name is not a position in 20 digits');
   const file = await disk.open(name, 'read');

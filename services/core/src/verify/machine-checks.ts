@@ -79,7 +79,10 @@ function growthPerDay(files: readonly InspectedFile[], nowMs: number): number | 
 }
 
 function mib(bytes: number): string {
-  return `${Math.round(bytes / MIB).toLocaleString('en-US')} MiB`;
+  const value = bytes / MIB;
+  // A little too little must not read as enough.
+  const digits = value < 100 ? 1 : 0;
+  return `${value.toLocaleString('en-US', { maximumFractionDigits: digits })} MiB`;
 }
 
 /** Files that the running store, or one started from here, may have open. Known on Linux only. */

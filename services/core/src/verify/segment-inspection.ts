@@ -60,16 +60,20 @@ export class SegmentInspection {
       this.addHeaderFault(file.name, headerFault, { offset: 0, endOffset: headerBytes });
     if (!this.#fits(file)) return;
     this.#beginAt(file);
-    if (this.#options.onlyNewest && next !== null && !isLost) this.#skipTo(next);
+    if (this.#options.onlyNewest && next !== null && !isLost) this.#skip(file, next);
     else if (isLost)
       this.#addLost(file, next, { offset: 0, endOffset: headerBytes, reason: headerFault });
     else await this.#walkSegment(file, next);
   }
 
-  #skipTo(next: InspectedFile): void {
-    this.place.position = next.firstPosition;
-    this.place.checksum = null;
-    this.#digests.forget();
+  /** Passes over the frames of a segment. A sealed one says where it ends and what it follows, so its neighbours are held against that all the same. */
+  #skip(file: InspectedFile, next: InspectedFile): void {
+    const { sealed } = file;
+    this.place.position =
+      sealed === null ? next.firstPosition : positionAfter(sealed.lastPosition, 1);
+    this.place.checksum = sealed?.lastChecksum ?? null;
+    this.#digests.begin(file);
+    this.#verifyDigest(file, false);
   }
 
   async #walkSegment(file: InspectedFile, next: InspectedFile | null): Promise<void> {

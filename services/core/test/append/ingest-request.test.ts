@@ -109,6 +109,17 @@ describe('a single append', () => {
     expect(refusal(() => single(body)).code).toBe(code);
   });
 
+  it.each([
+    ['event_type', '7', `'event_type' is '7'; it must be a string.`],
+    ['entity_id', '["é"]', `'entity_id' is '[\\"é\\"]'; it must be a string.`],
+    ['timestamp', '1700000000', `'timestamp' is '1700000000'; it must be a string.`],
+    ['timestamp', '"2999-01-01T00:00:00Z"', `'timestamp' is '2999-01-01T00:00:00Z', which is in`],
+    ['timestamp', '"9999-12-31T24:00:00Z"', `'timestamp' is '9999-12-31T24:00:00Z'`],
+  ])('names the value of %s that it refuses: %s', (member, value, text) => {
+    const rest = JSON.stringify({ ...GOOD, [member]: undefined }).slice(1);
+    expect(refusal(() => single(`{"${member}":${value},${rest}`)).message).toContain(text);
+  });
+
   it('refuses bytes that are not UTF-8, and takes depth 64', () => {
     expect(refusal(() => single(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).code).toBe(
       'malformed_json',
@@ -158,9 +169,11 @@ describe('a batch append', () => {
         }),
       ).tenant,
     ).toBe('a');
-    expect(
-      refusal(() => batch(JSON.stringify({ events: [{ ...GOOD, tenant_id: 'a' }, GOOD] }))).code,
-    ).toBe('invalid_body');
+    const { code, message } = refusal(() =>
+      batch(JSON.stringify({ events: [{ ...GOOD, tenant_id: 'a' }, GOOD] })),
+    );
+    expect(code).toBe('invalid_body');
+    expect(message).toContain("this one names none and the first one 'a'");
   });
 
   it('takes the last of several lists of events, as JSON.parse does', () => {

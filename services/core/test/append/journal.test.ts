@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Problem } from '@allsource/shared/errors';
 import { type Clock, formatTimestamp, micros, position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { batchAnswer, singleAnswer } from '../../src/append/append-answer.ts';
@@ -264,9 +265,20 @@ describe.each(BUILDERS)('with %s', (_name, makeBuilder) => {
       const { store, journal, append } = await world();
       await append([event('a')]);
       store.outcomes = [{ kind: 'failed', cause: new TypeError('EIO') }];
-      await expect(append([event('b')])).rejects.toMatchObject({ code: 'writer_poisoned' });
-      await expect(append([event('c')])).rejects.toMatchObject({ code: 'writer_poisoned' });
-      expect(store.groups).toEqual([1, 1]);
+      // More than goes into one group, so the last of them waits behind it.
+      const payload = Buffer.from(`{"x":"${'x'.repeat(1_000_000)}"}`);
+      const large = Array.from({ length: 9 }, (_, i) => append([event(`b${i}`, { payload })]));
+      const refused = await Promise.allSettled(large);
+      const later = await Promise.allSettled([append([event('c')])]);
+      const said = [...refused, ...later].map((each) => {
+        const { code, message } = (each as PromiseRejectedResult).reason as Problem;
+        return `${code}: ${/not known|Nothing of this request was stored/.exec(message)?.[0]}`;
+      });
+      expect(said).toEqual([
+        ...Array<string>(8).fill('writer_poisoned: not known'),
+        ...Array<string>(2).fill('writer_poisoned: Nothing of this request was stored'),
+      ]);
+      expect(store.groups).toEqual([1, 8]);
       expect(await stored(journal)).toEqual(['1 a v1 <0']);
     });
   });

@@ -228,6 +228,15 @@ describe('record batches', () => {
       expect(refusal).toMatchObject({ ...facts, status });
       expect(status).toBeGreaterThanOrEqual(400);
     }
+    const instants = [
+      [9e12, "'timestamp' is 2255-03-14T16:00:00.000Z, which is in the future"],
+      [-8.9e12, "'timestamp' is 1687-12-20T17:46:40.000Z; allowed is an instant from 1700 on"],
+      [9e15, "'timestamp' is 9000000000000000000 microseconds from 1970 on; allowed is"],
+    ] as const;
+    for (const [timestamp, text] of instants) {
+      const { refusal } = await send(stream([[{ entity: 'e', payload: '1', timestamp }]]));
+      expect(refusal.detail).toContain(text);
+    }
     const conflict = [{ entity: 'e', payload: '1', expected: 3n }];
     expect((await send(stream([conflict]))).status).toBe(409);
     expect(await world.stored()).toEqual([]);
@@ -265,6 +274,12 @@ describe('a stream that is not as it should be', () => {
     const { payload: _, ...others } = batchOf(rowsOf(1));
     const lacking = Buffer.from(arrow.tableToIPC(new arrow.Table(others), 'stream'));
     expect((await send(lacking)).refusal).toMatchObject({ column: 'payload' });
+    const twice = { ...batchOf(rowsOf(1)), entity_ix: textVector(['other'], 'utf8') };
+    const named = Buffer.from(arrow.tableToIPC(new arrow.Table(twice), 'stream'));
+    named.write('entity_id', named.indexOf('entity_ix'), 'latin1');
+    const { refusal } = await send(named);
+    expect(refusal).toMatchObject({ code: 'invalid_body', column: 'entity_id' });
+    expect(refusal.detail).toContain('more than once');
     const numbers = {
       ...batchOf(rowsOf(1)),
       payload: arrow.vectorFromArray([1], new arrow.Int32()),

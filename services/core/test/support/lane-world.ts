@@ -7,6 +7,7 @@ import { type Problem, problem } from '@allsource/shared/errors';
 import { position, systemClock } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { createApp } from '@allsource/service-kit/http';
+import { StreamSlots } from '../../src/http/stream-slots.ts';
 import { HttpMetrics } from '@allsource/service-kit/observability';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Journal } from '../../src/append/journal.ts';
@@ -75,6 +76,7 @@ export class LaneWorld {
   readonly store = new HeldStore(this.log);
   readonly logged: string[] = [];
   readonly schemas = new SchemaFold();
+  readonly streams = new StreamSlots();
   readonly options: LaneWorldOptions;
   closed: Problem | null = null;
   isKeyGood = true;
@@ -139,6 +141,7 @@ export class LaneWorld {
         counts: metrics,
       }),
       youngCollector: new YoungCollector(),
+      streams: this.streams,
       logger: { info: note, error: note } as unknown as Logger,
       guard: () => this.#principal(),
       resolveTenant: (_principal: Principal, asked: string | null) => asked ?? TENANT,

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { lockFolder } from '@allsource/service-kit/lifecycle';
@@ -129,6 +137,26 @@ describe('the doctor of a folder', () => {
     expect(await troubles()).toMatchObject([{ check: 'log', status: 'damage' }]);
   });
 
+  it('misses a sealed segment that is not there, as a start does, though it reads no frames of its neighbours', async () => {
+    mkdirSync(logFolder(), { recursive: true });
+    const shape = { events: 3, payloadBytes: 700 };
+    const options = { frames: 300, shape, segmentBytes: 40 * 4096, isSealed: true };
+    await writeSampleLog(logFolder(), options);
+    expect(await troubles()).toEqual([]);
+    const [first = '', second = '', third = ''] = readdirSync(logFolder())
+      .filter((name) => name.endsWith('.sealed'))
+      .toSorted();
+    rmSync(join(logFolder(), second));
+    const missing = `positions ${Number.parseInt(second, 10)} to ${Number.parseInt(third, 10) - 1}`;
+    const [found, ...more] = await troubles();
+    expect(found).toMatchObject({ check: 'log', status: 'damage' });
+    expect(found?.evidence).toContain(`damage at ${missing} in segment ${third}`);
+    expect(more).toEqual([]);
+    rmSync(join(logFolder(), first));
+    const upTo = Number.parseInt(third, 10) - 1;
+    expect((await troubles())[0]?.evidence).toContain(`damage at positions 1 to ${upTo}`);
+  });
+
   it('tells a segment of another format version from a damaged one', async () => {
     await withLog();
     overwrite(join(logFolder(), '00000000000000000001.seg'), 0, Buffer.from('ASG9'));
@@ -229,6 +257,7 @@ describe('the doctor of a machine', () => {
       spaceCheck({ folder: folder.path, files: filesOf(...sizes), nowMs: Date.now() });
     expect(at(1024)).toMatchObject({ status: 'ok' });
     expect(at(1024, 1024).evidence).toContain('years at the present 0 MiB a day');
+    expect(at(1.6 * 2 ** 20, 1024).evidence).toContain('at the present 1.6 MiB a day');
     const endless = 2 ** 60;
     expect(at(endless, 1024)).toMatchObject({ status: 'warning' });
     expect(at(endless, 1024).evidence).toContain('0.0 days at the present');

@@ -55,16 +55,16 @@ export class ConnectionLane {
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
-  // As Node's server does: a first request may take its time, a kept connection is closed early, and no body may come in drops for ever.
+  // As Node's server does: a first request may take its time, a kept connection is closed early, and a body has to come whole in time, in drops or not.
   #closeStale(): void {
     const { headersTimeout, keepAliveTimeout, requestTimeout } = this.#server;
     const now = performance.now();
     for (const connection of this.#connections) {
-      const silentMs = now - connection.activeAt;
       if (connection.isAnswering) continue;
-      if (!connection.isIdle) {
-        if (silentMs > requestTimeout) connection.destroy();
-      } else if (silentMs > (connection.isFresh ? headersTimeout : keepAliveTimeout))
+      const { readingSince, activeAt } = connection;
+      if (readingSince !== null) {
+        if (now - readingSince > requestTimeout) connection.destroy();
+      } else if (now - activeAt > (connection.isFresh ? headersTimeout : keepAliveTimeout))
         connection.close();
     }
   }

@@ -14,8 +14,10 @@ import type { BusyPoll } from './busy-poll.ts';
 export interface LaneReader {
   /** Takes bytes, which are never those behind a request that is being answered. */
   take(chunk: Buffer): void;
-  /** A part of a request has come, and not yet the whole of it. */
-  readonly isReading: boolean;
+  /** When the request began of which a part has come, and not yet the whole; null when there is none. On the clock of `performance.now`. */
+  readonly readingSince: number | null;
+  /** The connection has closed or is handed over: nothing more comes. */
+  left?(): void;
 }
 
 /** What a reader has of its connection. */
@@ -81,9 +83,14 @@ export class LaneConnection implements LaneTurn {
     return this.#isClosing;
   }
 
+  /** When the request began that is not whole yet; null when there is none. */
+  get readingSince(): number | null {
+    return this.#reader.readingSince;
+  }
+
   /** No request is being read or answered. */
   get isIdle(): boolean {
-    return !this.#reader.isReading && !this.#isAnswering;
+    return this.readingSince === null && !this.#isAnswering;
   }
 
   /** No request has come yet. */
@@ -174,6 +181,7 @@ export class LaneConnection implements LaneTurn {
   #leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
+    this.#reader.left?.();
     this.#options.onLeft(this);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
 import {
+  type BodyHold,
   type LaneReader,
   type LaneTurn,
   problemBody,
@@ -25,6 +26,7 @@ export interface AppendReaderOptions {
 
 /** A request whose body is being read. */
 interface Reading {
+  readonly hold: BodyHold;
   readonly admitted: AdmittedAppend;
   readonly startedAt: number;
   readonly head: Buffer;
@@ -43,8 +45,8 @@ export class AppendReader implements LaneReader {
     this.#turn = options.turn;
   }
 
-  get isReading(): boolean {
-    return this.#reading !== null;
+  get readingSince(): number | null {
+    return this.#reading?.startedAt ?? null;
   }
 
   take(chunk: Buffer): void {
@@ -52,16 +54,21 @@ export class AppendReader implements LaneReader {
     else this.#continue(this.#reading, chunk);
   }
 
+  left(): void {
+    this.#reading?.hold.release();
+    this.#reading = null;
+  }
+
   #begin(chunk: Buffer): void {
     const head = this.#heads.read(chunk);
-    const admitted = head === null ? null : this.#admitted(head);
-    if (head === null || admitted === null) {
+    const begun = head === null ? null : this.#begun(head);
+    if (head === null || begun === null) {
       this.#turn.handOver(chunk);
       return;
     }
     this.#turn.accept();
     this.#reading = {
-      admitted,
+      ...begun,
       startedAt: this.#turn.activeAt,
       head: chunk.subarray(0, head.bodyAt),
       parts: [],
@@ -71,12 +78,13 @@ export class AppendReader implements LaneReader {
   }
 
   /** Null: Node's server is to say what is wrong. It does so without reading the body, for which it has the means. */
-  #admitted(head: PlainHead): AdmittedAppend | null {
-    if (this.#turn.isClosing || head.bodyBytes > this.#options.route.bodyBytesMax) return null;
+  #begun(head: PlainHead): Pick<Reading, 'admitted' | 'hold'> | null {
+    const { route } = this.#options;
+    if (this.#turn.isClosing || head.bodyBytes > route.bodyBytesMax) return null;
     try {
-      return this.#options.route.admit(head);
+      return { admitted: route.admit(head), hold: route.bodies.holdOf(head.bodyBytes) };
     } catch {
-      // The same check refuses it there, with an answer.
+      // The same checks refuse it there, with an answer.
       return null;
     }
   }
@@ -95,7 +103,8 @@ export class AppendReader implements LaneReader {
     );
   }
 
-  #answer({ admitted, startedAt }: Reading, answer: AppendAnswer): void {
+  #answer({ hold, admitted, startedAt }: Reading, answer: AppendAnswer): void {
+    hold.release();
     const { bytes, release } = answer.body;
     const head = this.#turn.heads.head({
       status: 200,
@@ -107,7 +116,8 @@ export class AppendReader implements LaneReader {
     this.#answered({ route: admitted.head.path, status: 200, startedAt });
   }
 
-  #refuse({ admitted, startedAt }: Reading, failure: Problem): void {
+  #refuse({ hold, admitted, startedAt }: Reading, failure: Problem): void {
+    hold.release();
     const { path } = admitted.head;
     const traceId = this.#options.route.noteRefusal(failure, path);
     const { status } = failure;

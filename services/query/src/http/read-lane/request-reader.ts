@@ -44,7 +44,7 @@ interface Refused {
 
 export class RequestReader implements LaneReader {
   /** A request is one chunk. */
-  readonly isReading = false;
+  readonly readingSince = null;
   readonly #options: RequestReaderOptions;
   readonly #turn: LaneTurn;
   readonly #requests = new PlainRequests();
