@@ -81,18 +81,19 @@ it(`with ${HEAP_MIB} MiB of heap and ${CLIENTS} clients with ${BODY_MIB} MiB eac
   clearInterval(watch);
 
   const refused = answers.filter((answer) => answer !== null && answer.status !== 200);
-  for (const answer of refused) {
-    expect(answer?.status).toBe(503);
-    expect(answer?.head).toContain('\r\nretry-after: 1\r\n');
-  }
+  const isAdvised = (answer: Answer | null) =>
+    answer?.status === 503 && answer.head.includes('\r\nretry-after: 1\r\n');
+  expect(refused.filter((answer) => !isAdvised(answer))).toEqual([]);
   const taken = answers.filter((answer) => answer?.status === 200).length;
   const broken = answers.filter((answer) => answer === null).length;
   expect(largestMib).toBeLessThan(RESIDENT_MIB_MAX);
   expect(taken).toBeGreaterThan(0);
   expect(refused.length).toBeGreaterThan(0);
   // A refused body is not read to its end when that takes too long, so some clients see only that the connection broke. Under their keys they may all come again.
-  for (const [index, key] of keys.entries())
-    if (answers[index]?.status !== 200) expect((await send(key))?.status).toBe(200);
+  const again: (number | undefined)[] = [];
+  for (const key of keys.filter((_, index) => answers[index]?.status !== 200))
+    again.push((await send(key))?.status);
+  expect(again.filter((status) => status !== 200)).toEqual([]);
   expect(await core.head()).toBe(before + CLIENTS * EVENTS);
   report('R9 small heap', {
     clients: CLIENTS,

@@ -12,7 +12,11 @@ export function discardBody(request: IncomingMessage): void {
   const timer = setTimeout(() => socket.destroy(), LIMITS.discardMs);
   // A stopping process does not wait for a client that is still sending.
   timer.unref();
-  const stop = () => clearTimeout(timer);
+  // The socket may go on to other requests.
+  const stop = () => {
+    clearTimeout(timer);
+    socket.off('close', stop);
+  };
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > LIMITS.discardedBytesMax) socket.destroy();
