@@ -68,6 +68,11 @@ function residentMib(pid: number): number {
   return Number(kib) / 1024;
 }
 
+/** Refused, with the advice to come again. */
+function isAdvised(answer: Answer | null): boolean {
+  return answer?.status === 503 && answer.head.includes('\r\nretry-after: 1\r\n');
+}
+
 it(`with ${HEAP_MIB} MiB of heap and ${CLIENTS} clients with ${BODY_MIB} MiB each, core holds what it may, and refuses the rest`, async () => {
   core = new CoreProcess({ environment: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` } });
   await core.start();
@@ -81,8 +86,6 @@ it(`with ${HEAP_MIB} MiB of heap and ${CLIENTS} clients with ${BODY_MIB} MiB eac
   clearInterval(watch);
 
   const refused = answers.filter((answer) => answer !== null && answer.status !== 200);
-  const isAdvised = (answer: Answer | null) =>
-    answer?.status === 503 && answer.head.includes('\r\nretry-after: 1\r\n');
   expect(refused.filter((answer) => !isAdvised(answer))).toEqual([]);
   const taken = answers.filter((answer) => answer?.status === 200).length;
   const broken = answers.filter((answer) => answer === null).length;
