@@ -167,10 +167,19 @@ describe('the size on the disk', () => {
   });
 });
 
+function called(option: string) {
+  const program = join(import.meta.dirname, 'run.ts');
+  return spawnSync(process.execPath, [program, option], { encoding: 'utf8' });
+}
+
 describe('the options', () => {
   it('refuse a case that there is not, and say which there are', () => {
-    expect(() => readOptions(['--only=P1,P99'])).toThrow(/P99, which is no case[^]*P18 P19/);
     expect(readOptions(['--only=P18', '--sustain=600']).sustainMs).toBe(600_000);
+    const refused = called('--only=P1,P99');
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/^--only names P99, which is no case\.\nUsage: [^]*P18 P19/);
+    expect(called('--seconds=0').stderr).toMatch(/^--seconds is 0; it must be a number above 0/);
+    expect(called('--help')).toMatchObject({ status: 0, stderr: '' });
   });
 });
 

@@ -45,7 +45,7 @@ export const CASES =
 const LONG_CASES = ['schemas', 'P13', 'lag', 'P15', 'P19'];
 
 /** How to call it. */
-export const USAGE = `npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS] [--subscribed=SECONDS]
+const USAGE = `Usage: npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS] [--subscribed=SECONDS]
   [--event-bytes=N] [--events=N] [--restart-events=N] [--entities=N] [--logs=FOLDER] [--run-folder=PATH] [--results=PATH]
 Cases: ${CASES.join(' ')}; --quick leaves out ${LONG_CASES.join(' ')} unless --only names them`;
 
@@ -77,7 +77,22 @@ const QUICK = {
   entities: 20_000,
 };
 
-/** Reads the command line. Throws a TypeError that names an unknown option. */
+/** Reads the command line of a program. Where it only asks how, or asks for what there is not, the answer is printed and the process ends: with 2 for a mistake. */
+export function optionsOrExit(args: readonly string[]): BenchOptions {
+  if (args.includes('--help')) {
+    process.stdout.write(`${USAGE}\n`);
+    process.exit(0);
+  }
+  try {
+    return readOptions(args);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}\n`);
+    process.exit(2);
+  }
+}
+
+/** Reads the command line. Throws a TypeError that names what is unknown or not allowed. */
 export function readOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -135,11 +150,11 @@ function knownCases(list: string): string[] {
   const names = list.split(',');
   const unknown = names.filter((name) => !CASES.includes(name));
   if (unknown.length === 0) return names;
-  throw new TypeError(`--only names ${unknown.join(', ')}, which is no case.\n${USAGE}`);
+  throw new TypeError(`--only names ${unknown.join(', ')}, which is no case.`);
 }
 
 function positive(text: string | number, option: string): number {
   const value = Number(text);
   if (value > 0) return value;
-  throw new TypeError(`${option} is ${text}; it must be a number above 0.\n${USAGE}`);
+  throw new TypeError(`${option} is ${text}; it must be a number above 0.`);
 }

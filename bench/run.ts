@@ -16,7 +16,7 @@ import { runSustained } from './cases/sustained.ts';
 import { chartSvg } from './chart.ts';
 import { describeMachine, loadAverage } from './environment.ts';
 import { Bench } from './measurement.ts';
-import { type BenchOptions, readOptions } from './options.ts';
+import { type BenchOptions, optionsOrExit } from './options.ts';
 import { type BenchReport, reportText } from './report.ts';
 import { coreSubject } from './subjects/core.ts';
 import { findPeers } from './subjects/peers.ts';
@@ -26,7 +26,7 @@ import { findWrk } from './wrk.ts';
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-const options = readOptions(process.argv.slice(2));
+const options = optionsOrExit(process.argv.slice(2));
 const outcome = await build();
 if (outcome.kind === 'failed') process.exitCode = 1;
 else await measure(options);
