@@ -50,24 +50,32 @@ export class EntityCountLists {
     return this.#kept.figures;
   }
 
+  /** The counts of a run's entities; scans that ask at the same time keep one list between them. */
   async of(counted: CountedDigest, turn: Turn): Promise<EntityCounts> {
-    const { run, digest, numbers, search, type } = counted;
-    const { rowCount } = digest;
-    const found = this.#kept.get(run.source);
-    // Numbers that were looked up anew are in a buffer of their own, and may be others.
-    const isOfThese = found?.rowCount === rowCount && found.buffer === numbers.buffer;
-    const kept = isOfThese
-      ? found
-      : { rowCount, buffer: numbers.buffer, byCell: new Map<number, EntityCounts>(), bytes: 0 };
-    const cell = search.tenant * (digest.typeCount + 1) + (type ?? digest.typeCount);
-    const known = kept.byCell.get(cell);
+    const cell = cellOf(counted);
+    const known = this.#listsOf(counted).byCell.get(cell);
     if (known !== undefined) return known;
     const made = await countsOf(counted, turn);
-    kept.byCell.set(cell, made);
-    kept.bytes += made.numbers.byteLength + made.counts.byteLength;
-    this.#kept.set(run.source, kept, kept.bytes);
+    // While this scan waited for its turns, another may have kept lists of this run, this one among them.
+    const lists = this.#listsOf(counted);
+    const sooner = lists.byCell.get(cell);
+    if (sooner !== undefined) return sooner;
+    lists.byCell.set(cell, made);
+    lists.bytes += made.numbers.byteLength + made.counts.byteLength;
+    this.#kept.set(counted.run.source, lists, lists.bytes);
     return made;
   }
+
+  #listsOf({ run, digest: { rowCount }, numbers: { buffer } }: CountedDigest): Kept {
+    const found = this.#kept.get(run.source);
+    // Numbers that were looked up anew are in a buffer of their own, and may be others.
+    if (found?.rowCount === rowCount && found.buffer === buffer) return found;
+    return { rowCount, buffer, byCell: new Map(), bytes: 0 };
+  }
+}
+
+function cellOf({ digest: { typeCount }, search: { tenant }, type }: CountedDigest): number {
+  return tenant * (typeCount + 1) + (type ?? typeCount);
 }
 
 async function countsOf(counted: CountedDigest, turn: Turn): Promise<EntityCounts> {

@@ -1,40 +1,53 @@
-import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
-import { ScanDesk } from '../../src/analytics/scan-desk.ts';
-import { eventSummary } from '../../src/analytics/summary.ts';
+import { must } from '@allsource/shared/lang';
+import { type CountedDigest, EntityCountLists } from '../../src/analytics/entity-counts.ts';
+import { EntityNumbers } from '../../src/analytics/entity-numbers.ts';
+import { RunDigests } from '../../src/analytics/run-digest.ts';
+import { searchOf } from '../../src/analytics/run-search.ts';
+import type { EventHistory } from '../../src/history/event-history.ts';
 import { GeneratedLog } from '../support/generated-log.ts';
 import { Random } from '../support/random.ts';
 import { follow, openReadSide } from '../support/read-side.ts';
 import { withFolder } from '../support/temporary-folder.ts';
 
-/** Gives way wherever a scan may. */
-const YIELDING = { isSpent: true, next: () => nextRound() };
+const TURN = { isSpent: false, next: async () => {} };
+const TENANT = 'acme';
 const TYPES = ['order.placed', 'order.paid'];
 
-it('scans that count the same runs at the same time keep one list of each, as scans one after the other do', () =>
+/** The first run of a history, to be counted by type and as a whole. */
+async function countedOf(history: EventHistory): Promise<CountedDigest[]> {
+  const run = must(history.runs()[0], 'a run');
+  const search = must(searchOf(run, { tenant: TENANT }), 'rows of the tenant');
+  const digests = new RunDigests();
+  await digests.of(run, TURN);
+  const digest = must(await digests.of(run, TURN), 'the digest of a run that was met before');
+  const numbers = await new EntityNumbers().ofTenant(TENANT).of(run, TURN);
+  return [0, 1, null].map((type) => ({ run, digest, numbers, search, type }));
+}
+
+it('scans that count a run for the first time at the same time keep one list of each kind between them', () =>
   withFolder(async (folder) => {
     const log = new GeneratedLog(1);
     const random = new Random(1);
-    while (log.events.length < 300) {
-      const draft = () => ({ type: random.pick(TYPES), entity: `e-${random.below(40)}` });
-      log.commit('acme', [draft(), draft(), draft()]);
-    }
-    const { history } = await openReadSide(folder, 50);
+    while (log.events.length < 300)
+      log.commit(TENANT, [{ type: random.pick(TYPES), entity: `e-${random.below(40)}` }]);
+    const { history } = await openReadSide(folder, 1000);
     await follow(history, log);
-    const selections = TYPES.flatMap((type) => [{ tenant: 'acme' }, { tenant: 'acme', type }]);
-    const scanOf = (desk: ScanDesk) => (selection: (typeof selections)[number]) =>
-      eventSummary(desk, selection, YIELDING);
+    const counted = await countedOf(history);
 
-    const [together, alone] = [new ScanDesk(history), new ScanDesk(history)];
-    // A digest, and with it the lists, are made of a run that was met before.
-    await scanOf(together)({ tenant: 'acme' });
-    const answers = await Promise.all([...selections, ...selections].map(scanOf(together)));
-    await scanOf(alone)({ tenant: 'acme' });
+    const alone = new EntityCountLists();
     const expected = [];
-    for (const selection of selections) expected.push(await scanOf(alone)(selection));
+    for (const each of counted) expected.push(await alone.of(each, TURN));
+    const together = new EntityCountLists();
+    const lists = await Promise.all(
+      [...counted, ...counted].map((each) => together.of(each, TURN)),
+    );
 
-    expect(answers).toEqual([...expected, ...expected]);
-    expect(alone.counts.figures.bytes).toBeGreaterThan(0);
-    expect(together.counts.figures.bytes).toBe(alone.counts.figures.bytes);
+    expect(lists).toEqual([...expected, ...expected]);
+    expect(together.figures.bytes).toBe(alone.figures.bytes);
+    for (const [i, each] of counted.entries()) {
+      expect(lists[i]).toBe(lists[i + counted.length]);
+      expect(await together.of(each, TURN)).toBe(lists[i]);
+    }
     await history.close();
   }));
