@@ -3,7 +3,13 @@ import { expect } from '@jest/globals';
 import { must } from '@allsource/shared/lang';
 import { micros } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { SimulatedDisk } from '@allsource/testkit';
+import {
+  CHANGING_CALLS,
+  diskError,
+  isLong,
+  type SeededRandom,
+  SimulatedDisk,
+} from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import { InProcessSealer } from '../../src/log/in-process-sealer.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
@@ -13,6 +19,9 @@ import { SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
 
 /** Small enough that a test fills several, and more than one block of a sealed segment. */
 export const SEGMENT_BYTES = 20 * 4096;
+
+/** What a loss of power at one call of the disk may leave: so many samples. */
+const LOSSES_A_CALL = isLong ? 6 : 3;
 
 export interface SealingOptions {
   readonly segmentBytes?: number;
@@ -82,4 +91,28 @@ export async function rawLog(
 export function framesBehind(frames: readonly Frame[]): SampleFrames {
   const { logId, lastPosition, checksum } = must(frames.at(-1), 'a log with frames');
   return new SampleFrames({ logId, position: lastPosition, checksum });
+}
+
+export function kinds(notices: readonly LogNotice[]): string[] {
+  return notices.map(({ kind }) => kind);
+}
+
+/** Arms a disk to crash at its n-th call. Returns the disks that the crash may have left; null if it never came. */
+export function crashAtCall(
+  disk: SimulatedDisk,
+  nth: number,
+  random: SeededRandom,
+): () => readonly SimulatedDisk[] | null {
+  let seen = 0;
+  let left: SimulatedDisk[] | null = null;
+  disk.onCall = (call) => {
+    if (CHANGING_CALLS.includes(call)) seen += 1;
+    if (seen < nth) return;
+    left ??= [
+      disk.afterKill(),
+      ...Array.from({ length: LOSSES_A_CALL }, () => disk.afterPowerLoss(random)),
+    ];
+    throw diskError('EIO', call);
+  };
+  return () => left;
 }

@@ -16,19 +16,21 @@ import { SealedFile } from '../../src/log/sealed-file.ts';
 import { WorkerSealer } from '../../src/log/worker-sealer.ts';
 import { NodeDisk } from '../../src/storage/node-disk.ts';
 import { bytesOf, collect, SampleFrames } from './sample-frames.ts';
-import { framesBehind, openedStore, rawLog, sealingStore, settled } from './sealing-world.ts';
+import {
+  crashAtCall,
+  framesBehind,
+  kinds,
+  openedStore,
+  rawLog,
+  sealingStore,
+  settled,
+} from './sealing-world.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const ALL = position(1);
-/** What a loss of power at one call of the disk may leave: so many samples. */
-const LOSSES_A_CALL = isLong ? 6 : 3;
 /** The short run flips a bit of every byte outside of the blocks of events, and of every so many of those. */
 const FLIP_EVERY = isLong ? 1 : 4;
 const EDGE_BYTES = 600;
-
-function kinds(notices: readonly LogNotice[]): string[] {
-  return notices.map(({ kind }) => kind);
-}
 
 describe('a sealed segment', () => {
   it('takes the place of the raw one and changes no byte of any read', async () => {
@@ -164,26 +166,6 @@ describe('a crash while segments are sealed', () => {
     expect(Math.min(counts.drafts, counts.both)).toBeGreaterThan(0);
   });
 });
-
-/** Arms a disk to crash at its n-th call. Returns the disks that the crash may have left; null if it never came. */
-function crashAtCall(
-  disk: SimulatedDisk,
-  nth: number,
-  random: SeededRandom,
-): () => readonly SimulatedDisk[] | null {
-  let seen = 0;
-  let left: SimulatedDisk[] | null = null;
-  disk.onCall = (call) => {
-    if (CHANGING_CALLS.includes(call)) seen += 1;
-    if (seen < nth) return;
-    left ??= [
-      disk.afterKill(),
-      ...Array.from({ length: LOSSES_A_CALL }, () => disk.afterPowerLoss(random)),
-    ];
-    throw diskError('EIO', call);
-  };
-  return () => left;
-}
 
 describe('an error of the disk while segments are sealed', () => {
   it.each(['ENOSPC', 'EIO'])('%s at any call loses nothing and stops no append', async (code) => {
@@ -401,97 +383,4 @@ async function bothFiles() {
   await store.close();
   const name = disk.fileNames('.sealed')[0] as string;
   return { disk: left as unknown as SimulatedDisk, frames, name };
-}
-
-describe('a raw segment in the place of a sealed one, from a backup', () => {
-  it('is sealed at the start, and everything is there', async () => {
-    for (const restored of [[0], [1], [0, 1], [2], [0, 1, 2]]) {
-      const { disk, frames, names, backup } = await sealedWithBackup();
-      for (const n of restored) restoreRaw(disk, backup, names[n] as string);
-      const notices: LogNotice[] = [];
-      const { store, frames: seen } = await openedStore(disk, { notices, sealer: null });
-      expect(bytesOf(seen)).toBe(bytesOf(frames));
-      expect(bytesOf(await collect(store.read(ALL)))).toBe(bytesOf(frames));
-      // Those with only raw segments behind them wait for their turn.
-      const isAtEnd = restored.includes(2);
-      expect(disk.fileNames('.sealed')).toHaveLength(isAtEnd ? 3 - restored.length : 3);
-      expect(kinds(notices)).toEqual(isAtEnd ? [] : restored.map(() => 'segment_sealed'));
-      await store.close();
-      const again = await openedStore(disk);
-      await settled(again.store);
-      expect(disk.fileNames('.sealed')).toEqual(names);
-      await again.store.close();
-    }
-  });
-
-  it('is used in place of the damaged one that it was put beside', async () => {
-    const { disk, frames, names, backup } = await sealedWithBackup();
-    const name = names[0] as string;
-    disk.bytes(name).writeUInt8(disk.bytes(name).readUInt8(900) ^ 1, 900);
-    copyRaw(disk, backup, name);
-    const { store, frames: seen } = await openedStore(disk);
-    expect(bytesOf(seen)).toBe(bytesOf(frames));
-    expect(disk.names.has(`aside/${name}`)).toBe(true);
-    await store.close();
-  });
-
-  it('with a damaged byte is refused, and nothing is changed', async () => {
-    const { disk, names, backup } = await sealedWithBackup();
-    restoreRaw(disk, backup, names[1] as string);
-    const raw = (names[1] as string).replace('.sealed', '.seg');
-    disk.bytes(raw).writeUInt8(disk.bytes(raw).readUInt8(5000) ^ 1, 5000);
-    await expect(openedStore(disk)).rejects.toMatchObject({
-      code: 'log_damaged',
-      members: { segment: raw },
-    });
-    expect(disk.fileNames('.seg')).toContain(raw);
-    expect(disk.fileNames('.tmp').filter((name) => name.startsWith('sealing-'))).toEqual([]);
-  });
-
-  it('is whole at every crash of the start that seals it', async () => {
-    const { disk: start, frames, names, backup } = await sealedWithBackup();
-    for (const name of names.slice(0, 2)) restoreRaw(start, backup, name);
-    const random = new SeededRandom(8);
-    const counts = { calls: 0, disks: 0 };
-    for (let nth = 1; ; nth++) {
-      const disk = start.afterKill();
-      const left = crashAtCall(disk, nth, random);
-      const opening = await openedStore(disk, { sealer: null }).catch(() => null);
-      const disks = left();
-      if (disks === null) {
-        await opening?.store.close();
-        break;
-      }
-      counts.calls += 1;
-      for (const one of disks) {
-        counts.disks += 1;
-        const after = await openedStore(one, { sealer: null });
-        expect(bytesOf(after.frames) === bytesOf(frames)).toBe(true);
-        expect(one.fileNames('.sealed')).toEqual(names);
-        await after.store.close();
-      }
-    }
-    console.log(`crashes while restored segments are sealed, seed 8: ${JSON.stringify(counts)}`);
-    expect(counts.calls).toBeGreaterThan(10);
-  });
-});
-
-/** A log with three sealed segments, and as it was before they were sealed. */
-async function sealedWithBackup() {
-  const { disk, frames } = await rawLog(3);
-  const backup = disk.afterKill();
-  const { store } = await openedStore(disk);
-  await settled(store);
-  await store.close();
-  return { disk, frames, backup, names: disk.fileNames('.sealed') };
-}
-
-function copyRaw(disk: SimulatedDisk, backup: SimulatedDisk, sealed: string): void {
-  const raw = sealed.replace('.sealed', '.seg');
-  disk.place(raw, Buffer.from(backup.bytes(raw)));
-}
-
-function restoreRaw(disk: SimulatedDisk, backup: SimulatedDisk, sealed: string): void {
-  copyRaw(disk, backup, sealed);
-  disk.remove(sealed);
 }
