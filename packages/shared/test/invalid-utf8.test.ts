@@ -39,7 +39,11 @@ it('the first byte that is not UTF-8 is found wherever it lies, in texts of all 
 
 it('a run of bytes that go on with nothing is found at its first', () => {
   for (const before of [0, 1, 7, 40, 1000]) {
-    const text = Buffer.concat([Buffer.alloc(before, 'x'), Buffer.alloc(60, 0x80), Buffer.from('x')]);
+    const text = Buffer.concat([
+      Buffer.alloc(before, 'x'),
+      Buffer.alloc(60, 0x80),
+      Buffer.from('x'),
+    ]);
     expect(invalidUtf8At(text)).toBe(before);
     expect(invalidUtf8At(Buffer.concat([Buffer.from('é'.repeat(before)), text]))).toBe(3 * before);
   }

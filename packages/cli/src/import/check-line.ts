@@ -2,8 +2,12 @@
  * Judges a line before it is sent, by the rules that do not depend on the server: one bad line would make the server refuse its whole batch. The line is
  * only looked at; what is sent is its text as it stands in the file.
  */
-import { isUtf8 } from 'node:buffer';
-import { decodeJsonString, JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
+import {
+  decodeJsonString,
+  invalidUtf8At,
+  JsonScanner,
+  JsonSyntaxError,
+} from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
   entityIdFault,
@@ -46,7 +50,9 @@ const MEMBERS: ReadonlySet<string> = new Set([
 export function checkLine(line: Line): LineCheck {
   if (line.isTooLong)
     return refused('body_too_large', `The line is longer than ${LIMITS.bodyBytesMax} bytes.`);
-  if (!isUtf8(line.bytes)) return refused('malformed_json', 'The line is not valid UTF-8.');
+  const badAt = invalidUtf8At(line.bytes);
+  if (badAt !== null)
+    return refused('malformed_json', `The line is not valid UTF-8 at byte ${badAt}.`);
   try {
     return checkEvent(line.bytes);
   } catch (error) {

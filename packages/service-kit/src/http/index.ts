@@ -16,6 +16,7 @@ export {
   readBodyParts,
   readJsonObject,
   requireJson,
+  requireUtf8,
   requireWellFormedJson,
 } from './read-body.ts';
 export {

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { isUtf8 } from 'node:buffer';
 import { problem } from '@allsource/shared/errors';
-import { JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
+import { invalidUtf8At, JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import type { BodyHold } from './body-room.ts';
 
@@ -106,9 +105,16 @@ export function isNdjson(request: IncomingMessage): boolean {
   return NDJSON.test(request.headers['content-type'] ?? '');
 }
 
+/** Throws a problem that names the first byte that is not UTF-8. */
+export function requireUtf8(body: Uint8Array): void {
+  const offset = invalidUtf8At(body);
+  if (offset === null) return;
+  throw problem('malformed_json', `The body is not valid UTF-8 at byte ${offset}.`, { offset });
+}
+
 /** Throws a problem unless the bytes are one JSON document of allowed depth. */
 export function requireWellFormedJson(body: Uint8Array): void {
-  if (!isUtf8(body)) throw problem('malformed_json', 'The body is not valid UTF-8.');
+  requireUtf8(body);
   const scanner = new JsonScanner(body, LIMITS.jsonDepthMax);
   try {
     scanner.skipWhitespace();

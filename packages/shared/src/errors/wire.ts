@@ -18,10 +18,11 @@ export const CONFLICT_INDEX_HEADER = 'conflict-index';
 
 /** The headers that go with the body of a problem, whichever the edge; names are in lower case. */
 export function problemHeaders({ code, status, members }: Problem): Record<string, string> {
+  const comesBack = status === 503 && ERROR_CATALOGUE[code].retryable;
   const { index } = members;
   return {
     ...(status === 401 ? { 'www-authenticate': 'Bearer realm="allsource"' } : {}),
-    ...(status === 503 ? { 'retry-after': RETRY_AFTER_S } : {}),
+    ...(comesBack ? { 'retry-after': RETRY_AFTER_S } : {}),
     ...(code === 'version_conflict' && typeof index === 'number'
       ? { [CONFLICT_INDEX_HEADER]: String(index) }
       : {}),

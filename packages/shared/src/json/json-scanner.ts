@@ -1,7 +1,7 @@
 /**
  * Walks JSON text as bytes: it checks the grammar of RFC 8259 and says where each value lies, without building objects. Text that
  * passes is text that JSON.parse takes, and text that fails is text that JSON.parse refuses, except that nesting over the given depth
- * fails here. The caller makes sure that the bytes are valid UTF-8 (node:buffer `isUtf8` does it faster than any loop here).
+ * fails here. The caller makes sure that the bytes are valid UTF-8 (invalid-utf8.ts).
  */
 
 /** Why a text is not JSON, and at which byte. */

@@ -2,9 +2,8 @@
  * Reads a group of lines, one event object each, into event drafts: the path in TypeScript, which also says what is wrong with a line. Lines are
  * judged in their order, and the first bad one is the answer. A blank line counts as a line and for nothing else.
  */
-import { isUtf8 } from 'node:buffer';
 import { type Problem, problem } from '@allsource/shared/errors';
-import { JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
+import { invalidUtf8At, JsonScanner, JsonSyntaxError } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import {
   type EventDraft,
@@ -65,7 +64,8 @@ function isBlank(bytes: Buffer): boolean {
 }
 
 function readerOf({ number, bytes }: Line, context: IngestContext): EventReader {
-  if (!isUtf8(bytes)) throw notJson(number, 'it is not valid UTF-8');
+  const badAt = invalidUtf8At(bytes);
+  if (badAt !== null) throw notJson(number, `it is not valid UTF-8 at byte ${badAt}`, badAt);
   if (number === 1 && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
     throw notJson(number, 'it begins with a byte order mark (EF BB BF); send UTF-8 without one');
   const scanner = new JsonScanner(bytes, LIMITS.jsonDepthMax);

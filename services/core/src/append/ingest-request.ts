@@ -3,7 +3,6 @@
  * and notes where each member lies; the second judges the members. So a body that is not JSON is answered as such whatever its
  * shape, and payload and metadata stay the client's own bytes. As in JSON.parse, the last of several members with one name counts.
  */
-import { isUtf8 } from 'node:buffer';
 import { type ProblemMembers, problem } from '@allsource/shared/errors';
 import { decodeJsonString, JsonScanner, wholeNumberOf } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
@@ -20,7 +19,7 @@ import {
   type Version,
   version,
 } from '@allsource/shared/model';
-import { jsonProblem } from '@allsource/service-kit/http';
+import { jsonProblem, requireUtf8 } from '@allsource/service-kit/http';
 
 /** One event of a request that has passed all checks that need no state. */
 export interface EventDraft {
@@ -67,8 +66,10 @@ interface Span {
   readonly end: number;
 }
 
-/** Where the members of one event lie; null for an element that is no object. */
-export type RawEvent = Map<Member, Span> | null;
+/** Where an event and its members lie; an element that is no object has none. */
+export interface RawEvent extends Span {
+  readonly members: ReadonlyMap<Member, Span> | null;
+}
 
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
@@ -138,7 +139,7 @@ export function otherTenantFault(
 
 function scanDocument<T>(body: Buffer, scan: (scanner: JsonScanner) => T): T {
   if (body.length === 0) throw problem('malformed_json', 'The body is empty; send a JSON object.');
-  if (!isUtf8(body)) throw problem('malformed_json', 'The body is not valid UTF-8.');
+  requireUtf8(body);
   const scanner = new JsonScanner(body, LIMITS.jsonDepthMax);
   try {
     scanner.skipWhitespace();
@@ -175,13 +176,15 @@ function scanEvents(scanner: JsonScanner): RawEvent[] {
 
 /** Notes where the members of an event lie. */
 export function scanElement(scanner: JsonScanner): RawEvent {
-  if (scanner.peek() === OPEN_BRACE) return scanEvent(scanner);
+  const isObject = scanner.peek() === OPEN_BRACE;
+  const start = scanner.at;
+  if (isObject) return { members: scanMembers(scanner), start, end: scanner.at };
   scanner.skipValue();
-  return null;
+  return { members: null, start, end: scanner.at };
 }
 
 // Depth starts at 0 for each member's value, so that the limit means the same for a payload alone and in a batch.
-function scanEvent(scanner: JsonScanner): RawEvent {
+function scanMembers(scanner: JsonScanner): Map<Member, Span> {
   const members = new Map<Member, Span>();
   scanner.visitObject(0, (key) => {
     const start = scanner.at;
@@ -219,7 +222,11 @@ export class EventReader {
   }
 
   draft(): EventDraft {
-    if (this.#raw === null) throw this.fault('invalid_body', 'An event must be a JSON object.');
+    const { members, start, end } = this.#raw;
+    if (members === null) {
+      const found = quoted(this.#body.toString('utf8', start, end));
+      throw this.fault('invalid_body', `An event must be a JSON object; this one is ${found}.`);
+    }
     return {
       type: this.#name('event_type', eventTypeFault),
       entity: this.#name('entity_id', entityIdFault),
@@ -264,7 +271,7 @@ export class EventReader {
   }
 
   #payload(): Buffer {
-    const span = this.#raw?.get('payload');
+    const span = this.#raw.members?.get('payload');
     if (span === undefined)
       throw this.fault('invalid_body', `'payload' is missing.`, { member: 'payload' });
     return this.#limited('payload', span, this.#context.limits.payloadBytesMax);
@@ -325,7 +332,7 @@ export class EventReader {
 
   /** Where a member lies; null when it is absent or the literal null. */
   #given(member: Member): Span | null {
-    const span = this.#raw?.get(member);
+    const span = this.#raw.members?.get(member);
     if (span === undefined) return null;
     return this.#body.toString('latin1', span.start, span.end) === 'null' ? null : span;
   }

@@ -120,10 +120,17 @@ describe('a single append', () => {
     expect(refusal(() => single(`{"${member}":${value},${rest}`)).message).toContain(text);
   });
 
-  it('refuses bytes that are not UTF-8, and takes depth 64', () => {
-    expect(refusal(() => single(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).code).toBe(
-      'malformed_json',
-    );
+  it('shows what stands in the place of an event that is no object', () => {
+    const { message } = refusal(() => single('["a"]'));
+    expect(message).toBe(`An event must be a JSON object; this one is '[\\"a\\"]'.`);
+  });
+
+  it('refuses bytes that are not UTF-8 and names the first, and takes depth 64', () => {
+    expect(refusal(() => single(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])))).toMatchObject({
+      code: 'malformed_json',
+      message: 'The body is not valid UTF-8 at byte 2.',
+      members: { offset: 2 },
+    });
     expect(
       single(`{"event_type":"a","entity_id":"e","payload":${'['.repeat(64)}${']'.repeat(64)}}`)
         .events,

@@ -43,7 +43,8 @@ async function append(core: CoreService) {
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(EVENT),
   });
-  return await answerOf(response);
+  const retryAfter = response.headers.get('retry-after');
+  return { ...(await answerOf(response)), retryAfter };
 }
 
 async function text(core: CoreService, path: string): Promise<string> {
@@ -109,7 +110,8 @@ describe('a failed sync', () => {
     const later = await append(core);
     for (const answer of [refused, later]) {
       expect(answer.status).toBe(503);
-      expect(answer.body.code).toBe('writer_poisoned');
+      expect(answer.body).toMatchObject({ code: 'writer_poisoned', retryable: false });
+      expect(answer.retryAfter).toBeNull();
       expect(answer.body.error).toContain('the same Idempotency-Key');
     }
     expect(refused.body.error).toContain('It is not known whether this append was stored');
