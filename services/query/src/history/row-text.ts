@@ -12,8 +12,8 @@ export class RowText {
 
 /** Rows with an id and text. */
 export interface RowTexts {
-  /** Writes the 16 bytes of the id of a row. */
-  copyEventId(row: number, target: Buffer, offset: number): void;
+  /** Writes the 16 bytes of the id of a row to the start of `target`. */
+  copyEventId(row: number, target: Buffer): void;
   /** Says where the payload and the metadata of a row lie. */
   placeText(row: number, text: RowText): void;
 }
@@ -39,6 +39,6 @@ export function metadataAt(source: RowTexts, row: number): Buffer | null {
 
 /** The id of a row as text. */
 export function eventIdAt(source: RowTexts, row: number): string {
-  source.copyEventId(row, id, 0);
+  source.copyEventId(row, id);
   return formatEventId(id, 0);
 }

@@ -9,7 +9,7 @@ import type { EventRun } from '../../src/history/event-run.ts';
 import { Tail } from '../../src/history/tail/tail.ts';
 import { writeEvent } from '../../src/reads/event-output.ts';
 import { EventRows } from '../../src/reads/event-rows.ts';
-import { TimestampText, writeInteger, writeUuid } from '../../src/reads/json-bytes.ts';
+import { TimestampText, writeInteger, writeName, writeUuid } from '../../src/reads/json-bytes.ts';
 import { type AnswerSink, JsonWriter } from '../../src/reads/json-writer.ts';
 import { randomLog } from '../support/generated-log.ts';
 import { propertySeed } from '../support/random.ts';
@@ -107,6 +107,14 @@ describe('values as bytes', () => {
     for (let i = 0; i < 3_000; i++) {
       const value = (((i * 7_919) % 2_500) * day + ((i * 104_729) % 86_400) * 1_000_000) as Micros;
       expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
+    }
+  });
+
+  it('prints names as JSON strings have them', () => {
+    for (const name of ['order-1', 'a "quoted" one', 'back\\slash', '"', 'Grüße/ü €𐍈']) {
+      const bytes = Buffer.from(`before${name}behind`);
+      const end = writeName(target, 3, bytes, { from: 6, end: bytes.length - 6 });
+      expect(target.toString('utf8', 3, end)).toBe(JSON.stringify(name).slice(1, -1));
     }
   });
 

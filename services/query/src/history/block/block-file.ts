@@ -3,7 +3,7 @@
  * used and may be dropped again (see block-cache.ts), text is read in chunks.
  */
 import { must } from '@allsource/shared/lang';
-import { EVENT_ID_BYTES, type Position } from '@allsource/shared/model';
+import type { Position } from '@allsource/shared/model';
 import { hashOfEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import type { RowText } from '../row-text.ts';
@@ -16,7 +16,8 @@ import {
   uint32s,
 } from './block-format.ts';
 import { BlockReader } from './block-reader.ts';
-import { rebuildEventId } from './event-ids.ts';
+import { BlockIds } from './event-ids.ts';
+import { BlockTexts, type ChunkPlaces, chunkPlaces } from './block-texts.ts';
 
 export interface BlockFileOptions {
   readonly path: string;
@@ -40,14 +41,6 @@ const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
 
-interface ChunkPlaces {
-  /** CHUNK_ENTRY_INTEGERS a chunk; see block-format.ts. */
-  readonly table: Uint32Array;
-  /** Where a chunk begins in the file, and where its text begins in the text of the block. */
-  readonly fileOffsets: Float64Array;
-  readonly textStarts: Float64Array;
-}
-
 interface EntityRows {
   /** Entity number to the first of its rows in `rows`, and one more. */
   readonly starts: Uint32Array;
@@ -63,7 +56,8 @@ export class BlockFile implements RunSource, Evictable {
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
   readonly #nameLists = new Map<SectionName, readonly string[]>();
   readonly #firstChunkKey: number;
-  #chunkPlaces: ChunkPlaces | null = null;
+  #texts: BlockTexts | null = null;
+  #ids: BlockIds | null = null;
   #entityRows: EntityRows | null = null;
 
   /** Opens a block whose header was checked; see open-block.ts. */
@@ -178,28 +172,12 @@ export class BlockFile implements RunSource, Evictable {
     return rows.subarray(starts[entity], starts[entity + 1]);
   }
 
-  copyEventId(row: number, target: Buffer, offset: number): void {
-    if (this.header.sections.get('eventIds') !== null) {
-      const from = row * EVENT_ID_BYTES;
-      this.#bytes('eventIds').copy(target, offset, from, from + EVENT_ID_BYTES);
-      return;
-    }
-    const parts = {
-      position: this.run.positionAt(row),
-      recordedAt: this.recordedAts[row] as number,
-    };
-    const random = this.#integers('eventIdRandoms')[row] as number;
-    rebuildEventId(target, offset, { ...parts, random });
+  copyEventId(row: number, target: Buffer): void {
+    (this.#ids ??= this.#eventIds()).copy(row, target);
   }
 
   placeText(row: number, text: RowText): void {
-    const places = this.#chunks();
-    const chunk = chunkOfRow(places.table, row);
-    const start = this.#integers('textOffsets')[row] as number;
-    text.bytes = this.#cache.chunk(this.#firstChunkKey + chunk, () => this.#readChunk(chunk));
-    text.start = start - (places.textStarts[chunk] as number);
-    text.payloadBytes = this.#integers('payloadBytes')[row] as number;
-    text.metadataBytes = this.#integers('metadataBytes')[row] as number;
+    (this.#texts ??= this.#blockTexts()).place(row, text);
   }
 
   /** Drops what can be read again. */
@@ -207,11 +185,33 @@ export class BlockFile implements RunSource, Evictable {
     this.#columns.clear();
     this.#nameLists.clear();
     this.#entityRows = null;
-    this.#chunkPlaces = null;
+    this.#texts = null;
+    this.#ids = null;
   }
 
-  #readChunk(chunk: number): Buffer {
-    const { table, fileOffsets } = this.#chunks();
+  #eventIds(): BlockIds {
+    const { firstPosition, positions, recordedAts } = this;
+    const isWhole = this.header.sections.get('eventIds') !== null;
+    const ids = isWhole ? this.#bytes('eventIds') : this.#integers('eventIdRandoms');
+    return new BlockIds({ firstPosition, positions, recordedAts }, ids);
+  }
+
+  #blockTexts(): BlockTexts {
+    const places = chunkPlaces(this.#integers('chunks'), this.header.textOffset);
+    this.#cache.touch(this, places.textStarts.byteLength + places.fileOffsets.byteLength);
+    const columns = {
+      places,
+      textOffsets: this.#integers('textOffsets'),
+      payloadBytes: this.#integers('payloadBytes'),
+      metadataBytes: this.#integers('metadataBytes'),
+    };
+    const read = (chunk: number) => this.#readChunk(chunk, places);
+    return new BlockTexts(columns, (chunk) =>
+      this.#cache.chunk(this.#firstChunkKey + chunk, () => read(chunk)),
+    );
+  }
+
+  #readChunk(chunk: number, { table, fileOffsets }: ChunkPlaces): Buffer {
     const entry = chunk * CHUNK_ENTRY_INTEGERS;
     return this.#reader.chunk({
       offset: fileOffsets[chunk] as number,
@@ -219,14 +219,6 @@ export class BlockFile implements RunSource, Evictable {
       decodedBytes: table[entry + 2] as number,
       checksum: table[entry + 3] as number,
     });
-  }
-
-  #chunks(): ChunkPlaces {
-    if (this.#chunkPlaces !== null) return this.#chunkPlaces;
-    const places = chunkPlaces(this.#integers('chunks'), this.header.textOffset);
-    this.#cache.touch(this, places.textStarts.byteLength + places.fileOffsets.byteLength);
-    this.#chunkPlaces = places;
-    return places;
   }
 
   #chunkCount(): number {
@@ -279,21 +271,6 @@ export class BlockFile implements RunSource, Evictable {
   }
 }
 
-function chunkPlaces(table: Uint32Array, firstOffset: number): ChunkPlaces {
-  const count = table.length / CHUNK_ENTRY_INTEGERS;
-  const fileOffsets = new Float64Array(count);
-  const textStarts = new Float64Array(count);
-  let offset = firstOffset;
-  let text = 0;
-  for (let chunk = 0; chunk < count; chunk++) {
-    fileOffsets[chunk] = offset;
-    textStarts[chunk] = text;
-    offset += table[chunk * CHUNK_ENTRY_INTEGERS + 1] as number;
-    text += table[chunk * CHUNK_ENTRY_INTEGERS + 2] as number;
-  }
-  return { table, fileOffsets, textStarts };
-}
-
 /** The index of the first value that is not below `wanted`. */
 function firstAtLeast(sorted: Uint32Array, wanted: number): number {
   let low = 0;
@@ -301,18 +278,6 @@ function firstAtLeast(sorted: Uint32Array, wanted: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((sorted[middle] as number) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** The last chunk that begins at or before a row. */
-function chunkOfRow(chunks: Uint32Array, row: number): number {
-  let low = 0;
-  let high = chunks.length / CHUNK_ENTRY_INTEGERS;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if ((chunks[middle * CHUNK_ENTRY_INTEGERS] as number) <= row) low = middle;
     else high = middle;
   }
   return low;

@@ -2,7 +2,7 @@
  * Event ids in the history. An id that this store made says again what other columns say (its position and the milliseconds of
  * recorded_at), so only its 22 random bits are kept. When a single id of a run was made otherwise, the run keeps all ids whole.
  */
-import { position, writeEventId } from '@allsource/shared/model';
+import { EVENT_ID_BYTES, type Position, writeEventId } from '@allsource/shared/model';
 
 /** What an id is made of, apart from its random bits. */
 export interface EventIdParts {
@@ -30,12 +30,44 @@ export function eventIdRandom(source: DataView, offset: number, parts: EventIdPa
   return isOurs ? (versioned & 0xfff) | (((high >>> 4) & 0x3ff) << 12) : NOT_REBUILDABLE;
 }
 
-/** Writes an id from its random bits. */
+/** What the ids of rows are put together from, apart from their random bits. */
+export interface IdColumns {
+  readonly firstPosition: number;
+  /** Row to position, counted from `firstPosition`. */
+  readonly positions: Uint32Array;
+  /** Microseconds. */
+  readonly recordedAts: Float64Array;
+}
+
+/** Writes the id of a row to the start of `target`. */
+// oxlint-disable-next-line eslint/max-params -- a hot loop: an object for each call would cost more than the call.
 export function rebuildEventId(
+  { firstPosition, positions, recordedAts }: IdColumns,
+  row: number,
+  random: number,
   target: Buffer,
-  offset: number,
-  { position: at, recordedAt, random }: EventIdParts & { readonly random: number },
 ): void {
-  const recordedAtMs = Math.floor(recordedAt / 1000);
-  writeEventId(target, offset, { recordedAtMs, position: position(at), random });
+  writeEventId(target, 0, {
+    recordedAtMs: Math.floor((recordedAts[row] as number) / 1000),
+    position: (firstPosition + (positions[row] as number)) as Position,
+    random,
+  });
+}
+
+/** The ids of a block's rows: the random bits of each, or all of them whole. */
+export class BlockIds {
+  readonly #columns: IdColumns;
+  readonly #ids: Uint32Array | Buffer;
+
+  constructor(columns: IdColumns, ids: Uint32Array | Buffer) {
+    this.#columns = columns;
+    this.#ids = ids;
+  }
+
+  /** Writes the id of a row to the start of `target`. */
+  copy(row: number, target: Buffer): void {
+    const ids = this.#ids;
+    if (Buffer.isBuffer(ids)) ids.copy(target, 0, row * EVENT_ID_BYTES, (row + 1) * EVENT_ID_BYTES);
+    else rebuildEventId(this.#columns, row, ids[row] as number, target);
+  }
 }

@@ -1,13 +1,5 @@
 import { EVENT_ID_BYTES } from '@allsource/shared/model';
-import { eventIdRandom, rebuildEventId } from '../block/event-ids.ts';
-
-/** What the ids of rows are put together from. */
-export interface IdParts {
-  /** Row to position, counted from `firstPosition`. */
-  readonly positions: Uint32Array;
-  readonly recordedAts: Float64Array;
-  readonly firstPosition: number;
-}
+import { eventIdRandom, type IdColumns, rebuildEventId } from '../block/event-ids.ts';
 
 /** The event ids of a tail: 22 bits each, or all of them whole as soon as one was made otherwise (see event-ids.ts). */
 export class TailIds {
@@ -34,7 +26,7 @@ export class TailIds {
   add(
     row: number,
     id: { readonly view: DataView; readonly offset: number },
-    columns: IdParts,
+    columns: IdColumns,
   ): void {
     const parts = this.#parts;
     parts.position = columns.firstPosition + (columns.positions[row] as number);
@@ -45,14 +37,10 @@ export class TailIds {
     else copyId(id.view, id.offset, { to: this.#whole, row });
   }
 
-  /** Writes the id of a row. */
-  copy(
-    row: number,
-    columns: IdParts,
-    { target, offset }: { readonly target: Buffer; readonly offset: number },
-  ): void {
-    if (this.#whole === null) rebuildEventId(target, offset, this.#partsOf(row, columns));
-    else this.#whole.copy(target, offset, row * EVENT_ID_BYTES, (row + 1) * EVENT_ID_BYTES);
+  /** Writes the id of a row to the start of `target`. */
+  copy(row: number, columns: IdColumns, target: Buffer): void {
+    if (this.#whole === null) rebuildEventId(columns, row, this.#randoms[row] as number, target);
+    else this.#whole.copy(target, 0, row * EVENT_ID_BYTES, (row + 1) * EVENT_ID_BYTES);
   }
 
   /** The ids of the first rows, in the shorter form that holds all of them. */
@@ -63,19 +51,13 @@ export class TailIds {
   }
 
   /** From now on ids are kept whole; those before `rows` are put together. */
-  #keepWhole(rows: number, columns: IdParts): void {
+  #keepWhole(rows: number, columns: IdColumns): void {
     const whole = Buffer.alloc(this.#randoms.length * EVENT_ID_BYTES);
-    for (let row = 0; row < rows; row++)
-      rebuildEventId(whole, row * EVENT_ID_BYTES, this.#partsOf(row, columns));
+    for (let row = 0; row < rows; row++) {
+      const target = whole.subarray(row * EVENT_ID_BYTES);
+      rebuildEventId(columns, row, this.#randoms[row] as number, target);
+    }
     this.#whole = whole;
-  }
-
-  #partsOf(row: number, { firstPosition, positions, recordedAts }: IdParts) {
-    return {
-      position: firstPosition + (positions[row] as number),
-      recordedAt: recordedAts[row] as number,
-      random: this.#randoms[row] as number,
-    };
   }
 }
 

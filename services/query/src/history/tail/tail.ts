@@ -260,8 +260,8 @@ export class Tail implements RunSource {
     return this.#entities.rows(entity);
   }
 
-  copyEventId(row: number, target: Buffer, offset: number): void {
-    this.#ids.copy(row, this, { target, offset });
+  copyEventId(row: number, target: Buffer): void {
+    this.#ids.copy(row, this, target);
   }
 
   placeText(row: number, text: RowText): void {
