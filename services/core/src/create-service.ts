@@ -37,8 +37,9 @@ import { DefinitionService } from './definitions/definition-service.ts';
 import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { openAppendLane } from './http/append-lane/append-lane.ts';
+import { HeadQuestions } from './http/append-lane/head-questions.ts';
+import { headJson } from './http/feed-routes.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
-import { HeadHandler } from './http/head-handler.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
 import { NdjsonHandler } from './http/ndjson-handler.ts';
@@ -310,12 +311,10 @@ class Core {
     const route = this.#appendRoute();
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
-    const heads = new HeadHandler({ log: parts.journal, guard: this.#guard, httpMetrics });
     const server = createServer(
       { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
         if (lines.handle(request, response) || ingest.handle(request, response)) return;
-        if (heads.handle(request, response)) return;
         app(request, response);
       },
     );
@@ -334,6 +333,10 @@ class Core {
     const lane = openAppendLane({
       server,
       route,
+      headQuestions: new HeadQuestions({
+        guard: this.#guard,
+        answer: () => headJson(parts.journal),
+      }),
       httpMetrics,
       busyPollMs: config.busyPollMicros / 1000,
     });

@@ -4,11 +4,15 @@ import { FEED_CONTENT_TYPE, FEED_PATH, HEAD_PATH } from '@allsource/shared/proto
 import type { CommitFeed } from '../feed/commit-feed.ts';
 import type { DurableLog } from '../read/durable-log.ts';
 import { writeWithBackPressure } from './back-pressure.ts';
-import { headJson } from './head-handler.ts';
 
 export interface FeedRoutesOptions {
   readonly log: DurableLog;
   readonly feed: CommitFeed;
+}
+
+/** The text that answers a question for the head. */
+export function headJson(log: DurableLog): string {
+  return `{"head":${log.head},"log_id":"${log.logId.toString('hex')}"}`;
 }
 
 /** The routes by which the other services follow core's log; see shared/protocol/feed.ts. */

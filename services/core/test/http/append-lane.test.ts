@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HEAD_PATH, INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
 import { RawConnection } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { HeadReader, readPlainHead } from '../../src/http/append-lane/plain-head.ts';
 
 const KEY = 'bootstrap-key-of-the-test';
+/** What the services show each other. */
+const SERVICES = 'token-of-the-services-of-the-test';
 const SINGLE = '/api/v1/events';
 const BATCH = '/api/v1/events/batch';
 
@@ -23,6 +26,7 @@ beforeAll(async () => {
       CORE_PORT: '0',
       ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
       ALLSOURCE_LOG_LEVEL: 'silent',
+      ALLSOURCE_INTERNAL_TOKEN: SERVICES,
       ALLSOURCE_BODY_BYTES_MAX: String(64 * 1024),
     }),
   );
@@ -74,6 +78,11 @@ function chunked(sent: Sent): string {
   const bytes = bytesOf(sent);
   const body = `${bytes === '' ? '' : `${bytes.length.toString(16)}\r\n${bytes}\r\n`}0\r\n\r\n`;
   return `${[...headLines(sent), 'transfer-encoding: chunked'].join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** The question of a service for the head; `lines` stand behind the others. */
+function headQuestion(token: string, lines = ''): string {
+  return `GET ${HEAD_PATH} HTTP/1.1\r\nHost: core\r\n${INTERNAL_TOKEN_HEADER}: ${token}\r\n${lines}\r\n`;
 }
 
 async function withConnection<T>(work: (connection: RawConnection) => Promise<T>): Promise<T> {
@@ -209,6 +218,38 @@ describe('the append lane', () => {
       for (let n = 0; n < 3; n++) statuses.push((await connection.answer()).status);
       expect(statuses).toEqual([200, 200, 200]);
     });
+  });
+
+  it('answers a service that asks for the head again and again, beside appends', async () => {
+    const question = headQuestion(SERVICES);
+    await withConnection(async (connection) => {
+      for (let n = 0; n < 3; n++) {
+        connection.send(question);
+        const before = JSON.parse((await connection.answer()).body) as { head: number };
+        connection.send(plain({ body: event(freshEntity()) }));
+        expect((await connection.answer()).status).toBe(200);
+        connection.send(question);
+        expect(JSON.parse((await connection.answer()).body)).toMatchObject({
+          head: before.head + 1,
+        });
+      }
+    });
+    const byServer = await exchange(headQuestion(SERVICES, 'connection: close\r\n'));
+    const byLane = await exchange(question);
+    expect(byLane.body).toBe(byServer.body);
+    expect(byLane.head).toMatch(/content-type: application\/json; charset=utf-8\r\n/i);
+  });
+
+  it('gives the head to nobody else, however near a question comes to that of a service', async () => {
+    expect((await exchange(headQuestion(SERVICES))).status).toBe(200);
+    for (const text of [
+      headQuestion('guessed'),
+      headQuestion(`${SERVICES.slice(0, -1)}x`),
+      headQuestion('', `authorization: Bearer ${KEY}\r\n`),
+    ]) {
+      const { status, body } = await exchange(text);
+      expect([status, JSON.parse(body)]).toMatchObject([401, { code: 'unauthenticated' }]);
+    }
   });
 
   it('lets Node ask for the body of a request that expects to be asked', async () => {

@@ -1,5 +1,5 @@
 /**
- * The lean lane of the append routes (docs/decisions/0010-append-lane.md): plain append requests are served on the bare socket, and a connection on which anything else comes
+ * The lean lane of the append routes (docs/decisions/0010-append-lane.md): plain append requests, and the other services' questions for the head, are served on the bare socket, and a connection on which anything else comes
  * goes to Node's HTTP server (append-reader.ts).
  *
  * It has no rules of its own: authentication, limits and answers are those of append-route.ts on both ways.
@@ -9,10 +9,12 @@ import { ConnectionLane } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import type { AppendRoute } from '../append-route.ts';
 import { AppendReader } from './append-reader.ts';
+import type { HeadQuestions } from './head-questions.ts';
 
 export interface AppendLaneOptions {
   readonly server: Server;
   readonly route: AppendRoute;
+  readonly headQuestions: HeadQuestions;
   readonly httpMetrics: HttpMetrics;
   readonly busyPollMs: number;
 }
@@ -21,12 +23,13 @@ export interface AppendLaneOptions {
 export function openAppendLane({
   server,
   route,
+  headQuestions,
   httpMetrics,
   busyPollMs,
 }: AppendLaneOptions): ConnectionLane {
   return new ConnectionLane({
     server,
     busyPollMs,
-    reader: (turn) => new AppendReader({ turn, route, httpMetrics }),
+    reader: (turn) => new AppendReader({ turn, route, headQuestions, httpMetrics }),
   });
 }

@@ -1,8 +1,9 @@
 /**
- * Reads the append requests of one connection in the lane (service-kit's lane-connection.ts). What is not a plain append it leaves to Node's HTTP server: another route, another
- * form, a refusal before the body. A client that leaves loses its answer, not its append.
+ * Reads the append requests of one connection in the lane (service-kit's lane-connection.ts), and the other services' questions for the head. What is neither in its plain form it leaves to
+ * Node's HTTP server: another route, another form, a refusal before the body. A client that leaves loses its answer, not its append.
  */
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@allsource/shared/errors';
+import { HEAD_PATH } from '@allsource/shared/protocol';
 import {
   type BodyHold,
   type LaneReader,
@@ -13,6 +14,7 @@ import {
 } from '@allsource/service-kit/http';
 import type { HttpMetrics } from '@allsource/service-kit/observability';
 import type { AdmittedAppend, AppendAnswer, AppendRoute } from '../append-route.ts';
+import type { HeadQuestions } from './head-questions.ts';
 import { HeadReader, type PlainHead } from './plain-head.ts';
 
 /** An answer of this size goes out as one string; a larger one as a head and its own bytes. */
@@ -21,6 +23,7 @@ const JOINED_BYTES_MAX = 4096;
 export interface AppendReaderOptions {
   readonly turn: LaneTurn;
   readonly route: AppendRoute;
+  readonly headQuestions: HeadQuestions;
   readonly httpMetrics: HttpMetrics;
 }
 
@@ -61,6 +64,7 @@ export class AppendReader implements LaneReader {
 
   #begin(chunk: Buffer): void {
     const head = this.#heads.read(chunk);
+    if (head === null && this.#answerHead(chunk)) return;
     const begun = head === null ? null : this.#begun(head);
     if (head === null || begun === null) {
       this.#turn.handOver(chunk);
@@ -75,6 +79,24 @@ export class AppendReader implements LaneReader {
       bytesMissing: head.bodyBytes,
     };
     this.#continue(this.#reading, chunk.subarray(head.bodyAt));
+  }
+
+  #answerHead(chunk: Buffer): boolean {
+    const answer = this.#turn.isClosing ? null : this.#options.headQuestions.answerTo(chunk);
+    if (answer === null) return false;
+    const { socket, heads, activeAt } = this.#turn;
+    this.#turn.accept();
+    const head = heads.head({
+      status: 200,
+      bodyBytes: answer.length,
+      headers: 'Cache-Control: no-store\r\n',
+      isLast: false,
+    });
+    socket.write(head + answer, 'latin1');
+    const durationMs = performance.now() - activeAt;
+    const request = { method: 'GET', route: HEAD_PATH, status: 200, durationMs };
+    this.#options.httpMetrics.count(request);
+    return true;
   }
 
   /** Null: Node's server is to say what is wrong. It does so without reading the body, for which it has the means. */
