@@ -20,7 +20,7 @@ import {
   RECORDED_AT_CLOCK,
   ROW_BYTES,
   ROWS,
-  TEXTS,
+  TEXT,
   TIMESTAMP,
   TIMESTAMP_CLOCK,
   VERSION,
@@ -42,23 +42,21 @@ const POSITION_NAME_BYTES: usize = 13;
 /** Writes the first `count` rows; returns the length of their text. */
 export function render(count: usize): usize {
   let p = OUT;
-  let text = TEXTS;
   const end = ROWS + count * ROW_BYTES;
   for (let row = ROWS; row < end; row += ROW_BYTES) {
     const payloadBytes: usize = load<u32>(row, PAYLOAD_BYTES);
     const metadataBytes: usize = load<u32>(row, METADATA_BYTES);
+    const text: usize = load<u32>(row, TEXT);
     store<u8>(p++, 0x2c);
     const head = p;
     p = copyText(p, load<u32>(row, HEAD), load<u32>(row, HEAD_BYTES));
     writeUuid(head + ID_IN_HEAD, row + ID);
     p = copyText(p, text, payloadBytes);
-    text += payloadBytes;
     p = copyText(p, texts.AFTER_PAYLOAD, texts.AFTER_PAYLOAD_BYTES);
     p = writeInstant(p, <i64>load<f64>(row, TIMESTAMP), TIMESTAMP_CLOCK);
     p = copyText(p, texts.METADATA_NAME, texts.METADATA_NAME_BYTES);
     if (metadataBytes == 0) p = copyText(p, texts.NULL, texts.NULL_BYTES);
-    else p = copyText(p, text, metadataBytes);
-    text += metadataBytes;
+    else p = copyText(p, text + payloadBytes, metadataBytes);
     p = copyText(p, texts.VERSION_AFTER, texts.VERSION_AFTER_BYTES);
     p = writeInteger(p, <u64>load<f64>(row, VERSION));
     p = copyText(p, texts.RECORDED_AT_NAME, texts.RECORDED_AT_NAME_BYTES);

@@ -11,12 +11,14 @@ import {
   TIMESTAMP,
   VERSION,
 } from './page-kernel/page-kernel.ts';
-import { RowHead } from './page-kernel/row-head.ts';
+import { KeptBytes, RowHead } from './page-kernel/row-head.ts';
 
 /** Sources whose columns one answer keeps. */
 const SOURCES_MAX = 16;
 const NONE: RowStretches = [];
 const NO_ROWS = new Uint32Array(0);
+const beforeEntity = new KeptBytes();
+const behindEntity = new KeptBytes();
 
 /** The columns of a source that rows are made of; a source may have to look each of them up. */
 type RowColumns = Pick<
@@ -60,12 +62,12 @@ class SourceRows {
 
   #beforeEntity(type: number): Buffer {
     const name = must(this.source.typeNames[type], 'a type of the run');
-    return Buffer.from(`","event_type":"${name}","entity_id":"`);
+    return beforeEntity.of(name, () => `","event_type":"${name}","entity_id":"`);
   }
 
   #behindEntity(tenant: number): Buffer {
     const name = must(this.source.tenantNames[tenant], 'a tenant of the run');
-    return Buffer.from(`","tenant_id":"${name}","payload":`);
+    return behindEntity.of(name, () => `","tenant_id":"${name}","payload":`);
   }
 }
 

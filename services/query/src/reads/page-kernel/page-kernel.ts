@@ -8,6 +8,7 @@ import { assert } from '@allsource/shared/lang';
 import type { RowText } from '../../history/row-text.ts';
 import type { JsonWriter } from '../json-writer.ts';
 import type { RowHead } from './row-head.ts';
+import { TextArea } from './text-area.ts';
 
 /** What the compiled kernel exports. */
 interface KernelExports {
@@ -24,7 +25,7 @@ interface WebAssemblyInterface {
 
 // The part of the drawing in kernel/assembly/layout.ts that is written or read here.
 const ROWS = 64 * 1024;
-const ROW_BYTES = 64;
+const ROW_BYTES = 72;
 const ID = 32;
 const HEADS = 128 * 1024;
 const TEXTS = 256 * 1024;
@@ -35,11 +36,14 @@ const HEAD_WORD = 12;
 const HEAD_BYTES_WORD = 13;
 const PAYLOAD_BYTES_WORD = 14;
 const METADATA_BYTES_WORD = 15;
+const TEXT_WORD = 16;
 
 const INSTANT = '2026-11-21T23:10:00.000000Z';
 const INTEGER = '9007199254740992';
 /** What a row takes in the text of a batch apart from its head, payload and metadata. */
-const ROW_REST_BYTES_MAX = `,,"timestamp":"${INSTANT}","metadata":null,"version":${INTEGER},"recorded_at":"${INSTANT}","position":${INTEGER}}`.length;
+const ROW_REST_BYTES_MAX =
+  `,,"timestamp":"${INSTANT}","metadata":null,"version":${INTEGER},"recorded_at":"${INSTANT}","position":${INTEGER}}`
+    .length;
 /** More rows have no room, whatever is in them. */
 const ROWS_MAX = Math.ceil(OUT_BYTES / ROW_REST_BYTES_MAX);
 
@@ -58,10 +62,10 @@ export class PageKernel {
   readonly #exports: KernelExports;
   readonly #bytes: Buffer;
   readonly #words: Uint32Array;
+  readonly #texts: TextArea;
   #rowCount = 0;
   /** What the rows taken need in the text of the batch, at most. */
   #bytesMax = 0;
-  #textAt = TEXTS;
   #headAt = HEADS;
   #headBytes = 0;
 
@@ -73,6 +77,7 @@ export class PageKernel {
     assert(this.#exports.initialize() !== 0, 'there is memory for the page kernel');
     const { buffer } = this.#exports.memory;
     this.#bytes = Buffer.from(buffer);
+    this.#texts = new TextArea(this.#bytes, TEXTS);
     this.#words = new Uint32Array(buffer, ROWS, ROWS_MAX * ROW_WORDS);
     this.doubles = new Float64Array(buffer, ROWS, ROWS_MAX * ROW_DOUBLES);
     this.ids = Array.from({ length: ROWS_MAX }, (_, row) =>
@@ -88,7 +93,7 @@ export class PageKernel {
   begin(): void {
     this.#rowCount = 0;
     this.#bytesMax = 0;
-    this.#textAt = TEXTS;
+    this.#texts.begin();
     this.#headAt = HEADS;
     this.#headBytes = 0;
   }
@@ -116,19 +121,17 @@ export class PageKernel {
     words[record + HEAD_BYTES_WORD] = this.#headBytes;
     words[record + PAYLOAD_BYTES_WORD] = payloadBytes;
     words[record + METADATA_BYTES_WORD] = metadataBytes;
-    const textBytes = payloadBytes + metadataBytes;
-    bytes.copy(this.#bytes, this.#textAt, start, start + textBytes);
-    this.#textAt += textBytes;
+    words[record + TEXT_WORD] = this.#texts.add(bytes, start, payloadBytes + metadataBytes);
     return row;
   }
 
   /** Writes the rows of the batch with commas in between, and one before them unless they are the first of the answer. */
   render(writer: JsonWriter, isFirst: boolean): void {
-    if (this.#rowCount === 0) return;
     const end = OUT + this.#exports.render(this.#rowCount);
     const from = isFirst ? OUT + 1 : OUT;
     const target = writer.reserve(end - from);
     this.#bytes.copy(target, writer.length, from, end);
     writer.length += end - from;
+    this.#texts.release();
   }
 }

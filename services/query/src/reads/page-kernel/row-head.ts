@@ -3,6 +3,8 @@ const UUID_TEXT_BYTES = 36;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NONE = Buffer.alloc(0);
+/** Names whose parts are kept. */
+const KEPT_MAX = 1_000;
 
 /** What stands before the payload of a row, in parts. Filled anew for each that is looked at, so that reading many makes no objects. */
 export class RowHead {
@@ -51,4 +53,18 @@ export class RowHead {
 function put(target: Uint8Array, at: number, bytes: Uint8Array): number {
   for (let i = 0; i < bytes.length; i++) target[at + i] = bytes[i] as number;
   return at + bytes.length;
+}
+
+/** Texts as bytes, kept by name: those of a page mostly are those of the page before. */
+export class KeptBytes {
+  readonly #kept = new Map<string, Buffer>();
+
+  of(name: string, text: () => string): Buffer {
+    const known = this.#kept.get(name);
+    if (known !== undefined) return known;
+    const bytes = Buffer.from(text());
+    if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
+    this.#kept.set(name, bytes);
+    return bytes;
+  }
 }
