@@ -16,7 +16,6 @@ import { KeptBytes, RowHead } from './page-kernel/row-head.ts';
 /** Sources whose columns one answer keeps. */
 const SOURCES_MAX = 16;
 const NONE: RowStretches = [];
-const NO_ROWS = new Uint32Array(0);
 const beforeEntity = new KeptBytes();
 const behindEntity = new KeptBytes();
 
@@ -118,20 +117,19 @@ export class EventRows {
       return true;
     }
     kernel.begin();
-    while (this.#stretch < this.#stretches.length && this.#fill(kernel));
-    // The first of them alone is too large.
-    if (kernel.rowCount === 0) this.#writeRow();
-    else {
+    while (this.#fill(kernel));
+    if (kernel.rowCount > 0) {
       kernel.render(this.#writer, this.#isFirst);
       this.#isFirst = false;
-    }
+    } else if (this.#stretch < this.#stretches.length) this.#writeRow(); // It alone is too large.
     return true;
   }
 
-  /** Lays the rest of the stretch into the kernel. Returns false when it has no room for all of it. */
+  /** Lays the rest of the stretch into the kernel. Returns false when there is none, or no room for all of it. */
   #fill(kernel: PageKernel): boolean {
-    const { run, rows } = this.#stretches[this.#stretch] ?? { run: null, rows: NO_ROWS };
-    if (run === null) return false;
+    const stretch = this.#stretches[this.#stretch];
+    if (stretch === undefined) return false;
+    const { run, rows } = stretch;
     const shared = this.#rowsOf(run);
     const { source } = shared;
     const { entities, types, positions, versions, timestamps, recordedAts } = shared.columns;

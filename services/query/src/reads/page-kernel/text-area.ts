@@ -16,7 +16,7 @@ export class TextArea {
   #at: number;
   /** Where the last text came from, and all whole words of its memory. */
   #source: Buffer = NONE;
-  #sourceWords = NO_WORDS;
+  #sourceWords: Int32Array = NO_WORDS;
 
   constructor(memory: Buffer, start: number) {
     this.#target = memory;
@@ -47,10 +47,11 @@ export class TextArea {
     const end = (from + length + WORD_BYTES - 1) >>> 2;
     // The memory may end within a word.
     if (end > words.length) return this.#addLong(source, start, length);
-    const to = this.#at >>> 2;
-    for (let i = first; i < end; i++) target[to + i - first] = words[i] as number;
-    this.#at += (end - first) * WORD_BYTES;
-    return to * WORD_BYTES + (from & (WORD_BYTES - 1));
+    const at = this.#at;
+    let to = at >>> 2;
+    for (let i = first; i < end; i++) target[to++] = words[i] as number;
+    this.#at = to * WORD_BYTES;
+    return at + (from & (WORD_BYTES - 1));
   }
 
   #addLong(source: Buffer, start: number, length: number): number {
