@@ -23,7 +23,13 @@ const OPTIONS =
   '-O3 --converge --noAssert --runtime stub --enable simd --memoryBase 1024 --maximumMemory 65536'.split(
     ' ',
   );
+// Not a literal of the import: the compiler's declarations bring globals along that say other things of arrays than TypeScript does, to every program that reaches them.
+const COMPILER: string = 'assemblyscript/asc';
 const RELATIVE_IMPORT = /from '(\.{1,2}\/[^']+)'/g;
+
+interface Compiler {
+  readonly main: (options: string[]) => Promise<{ readonly error: Error | null }>;
+}
 
 export function hasKernel(folder: string): folder is KernelFolder {
   return folder in KERNELS;
@@ -71,7 +77,7 @@ async function compileTo(file: string, folder: KernelFolder): Promise<void> {
   mkdirSync(CACHE_FOLDER, { recursive: true });
   const temporary = `${file}.${process.pid}`;
   // Loading the compiler takes over a second, which a cached kernel need not pay.
-  const { main: asc } = await import('assemblyscript/asc');
+  const { main: asc } = (await import(COMPILER)) as Compiler;
   const { error } = await asc([indexOf(folder), '--outFile', temporary, ...OPTIONS]);
   if (error !== null) throw new TypeError(`${KERNELS[folder]} does not compile:\n${error.message}`);
   renameSync(temporary, file);

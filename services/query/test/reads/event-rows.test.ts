@@ -67,10 +67,10 @@ const expected = (stretches: RowStretches) =>
     .map((event) => written((writer) => writeEvent(writer, event)))
     .join(',');
 
-function expectPlain(rows: readonly HandMadeRow[]): void {
-  const stretches = whole(handMadeRun(rows));
-  expect(page(stretches)).toBe(expected(stretches));
-}
+/** JSON text of about so many bytes. */
+const text = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
+
+const made = (rows: readonly HandMadeRow[]): RowStretches => whole(handMadeRun(rows));
 
 describe('rows of a page', () => {
   it('are the bytes that one event alone has, with commas in between', () => {
@@ -109,18 +109,22 @@ describe('rows of a page', () => {
 
   it('are so for texts of any length, those too long for a batch too', () => {
     const lengths = [2, 3, 511, 512, 513, 65_000, 20, 65_536, 200_000, 40_000, 30_000, 7];
-    const text = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
-    expectPlain(lengths.map((length) => ({ payload: text(length), metadata: text(length / 2) })));
+    const stretches = made(
+      lengths.map((length) => ({ payload: text(length), metadata: text(length / 2) })),
+    );
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are so with more rows than a batch holds', () => {
-    expectPlain(Array.from({ length: 2_000 }, (_, i) => ({ payload: '1', version: i })));
+    const stretches = made(Array.from({ length: 2_000 }, (_, i) => ({ payload: '1', version: i })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('leave nothing behind when one cannot be read', () => {
     const damaged = whole(handMadeRun([{}, {}, { damage: new Error('damaged') }]));
     expect(() => page(damaged)).toThrow('damaged');
-    expectPlain([{ payload: '1' }]);
+    const stretches = made([{ payload: '1' }]);
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are none when the stretches have none', () => {
@@ -136,7 +140,8 @@ describe('values of a row', () => {
     const around = powers.flatMap((power) => [power - 1, power, power + 1]);
     const more = [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
     const values = [...around.filter(Number.isSafeInteger), ...more];
-    expectPlain(values.map((value) => ({ version: value, position: value })));
+    const stretches = made(values.map((value) => ({ version: value, position: value })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are any instants of two clocks, with microseconds only where there are some', () => {
@@ -144,7 +149,10 @@ describe('values of a row', () => {
     const seconds = [...ends, -1_000_000, 0, 1_795_302_600_000_000];
     const fractions = [0, 1, 999, 1000, 120_000, 999_999];
     const instants = seconds.flatMap((second) => fractions.map((fraction) => second + fraction));
-    expectPlain(instants.map((timestamp, i) => ({ timestamp, recordedAt: instants.at(-i) ?? 0 })));
+    const stretches = made(
+      instants.map((timestamp, i) => ({ timestamp, recordedAt: instants.at(-i) ?? 0 })),
+    );
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are instants of many days in any order', () => {
@@ -152,21 +160,25 @@ describe('values of a row', () => {
     const rows = Array.from({ length: 3_000 }, (_, i) => ({
       timestamp: ((i * 7_919) % 150_000) * day + ((i * 104_729) % 86_400) * 1_000_000 - 2 ** 52,
     }));
-    expectPlain(rows);
+    const stretches = made(rows);
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are names as JSON strings have them', () => {
     const long = '"\\ü'.repeat(300);
     const names = ['order-1', 'a "quoted" one', 'back\\slash', '"', 'Grüße/ü €𐍈', 'x', long];
-    expectPlain(names.map((entity) => ({ entity })));
+    const stretches = made(names.map((entity) => ({ entity })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are ids', () => {
     const ids = ['00ff10a5c3d47e8f9b1122334455667f', '0123456789abcdeffedcba9876543210'];
-    expectPlain(ids.map((id) => ({ id: Buffer.from(id, 'hex') })));
+    const stretches = made(ids.map((id) => ({ id: Buffer.from(id, 'hex') })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
   it('are metadata, or null', () => {
-    expectPlain([{ metadata: '{"a":1}' }, {}, { metadata: '{}' }, { payload: 'null' }]);
+    const stretches = made([{ metadata: '{"a":1}' }, {}, { metadata: '{}' }, { payload: 'null' }]);
+    expect(page(stretches)).toBe(expected(stretches));
   });
 });
