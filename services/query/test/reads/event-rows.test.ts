@@ -68,7 +68,7 @@ const expected = (stretches: RowStretches) =>
     .join(',');
 
 /** JSON text of about so many bytes. */
-const text = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
+const textOf = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
 
 const made = (rows: readonly HandMadeRow[]): RowStretches => whole(handMadeRun(rows));
 
@@ -110,7 +110,7 @@ describe('rows of a page', () => {
   it('are so for texts of any length, those too long for a batch too', () => {
     const lengths = [2, 3, 511, 512, 513, 65_000, 20, 65_536, 200_000, 40_000, 30_000, 7];
     const stretches = made(
-      lengths.map((length) => ({ payload: text(length), metadata: text(length / 2) })),
+      lengths.map((length) => ({ payload: textOf(length), metadata: textOf(length / 2) })),
     );
     expect(page(stretches)).toBe(expected(stretches));
   });
