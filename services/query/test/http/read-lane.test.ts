@@ -67,6 +67,12 @@ const count = async () => {
   );
 };
 
+/** How often a kept answer was sent so far. */
+const hits = async () => {
+  const { text } = await world.ask('/api/v1/analytics/cache/stats', { key: ADMIN });
+  return Number(/"query_answers"[^}]*"hits":(\d+)/.exec(text)?.[1]);
+};
+
 describe('a read in the lane', () => {
   it.each([
     [QUERY],
@@ -233,16 +239,12 @@ describe('a kept answer', () => {
   });
 
   it('is one that was asked for a second time', async () => {
-    const hits = async () => {
-      const { text } = await world.ask('/api/v1/analytics/cache/stats', { key: ADMIN });
-      return /"query_answers"[^}]*"hits":(\d+)/.exec(text)?.[1];
-    };
-    const before = Number(await hits());
+    const before = await hits();
     const target = plain(`${QUERY}?entity_id=order-3&limit=7`);
     const seen = [];
     for (let time = 1; time <= 4; time++) {
       await withConnection((connection) => connection.ask(target));
-      seen.push(Number(await hits()) - before);
+      seen.push((await hits()) - before);
     }
     expect(seen).toEqual([0, 0, 1, 2]);
   });
