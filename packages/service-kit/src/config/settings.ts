@@ -236,7 +236,7 @@ export const SETTINGS = {
   answerCacheBytes: integerSetting({
     name: 'ALLSOURCE_ANSWER_CACHE_BYTES',
     description:
-      'Memory for answers about single entities, which are sent again until the entity has another event. 0 keeps none.',
+      'Memory for answers about single entities that are asked for again, which are sent until the entity has another event. 0 keeps none.',
     defaultValue: 64 * MIB,
     min: 0,
     max: 16_384 * MIB,

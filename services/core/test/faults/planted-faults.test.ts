@@ -41,8 +41,8 @@ describe('R23: without a planted fault', () => {
   it(
     'the same tests pass in the same harness',
     async () => {
-      // In the short run they run beside this one.
-      const tests = isLong ? [...named.values()] : [];
+      const all = [...named.values()];
+      const tests = isLong ? all : all.slice(0, 1);
       const results: [string, string][] = [];
       for (const mutant of tests)
         results.push([mutant.caughtBy.title, (await runMutant(mutant, false)).kind]);

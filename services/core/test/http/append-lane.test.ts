@@ -1,41 +1,26 @@
 /** The lean lane of the append routes, over real sockets: it answers as Node's HTTP server would, and leaves to that whatever is not plain. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HEAD_PATH, INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
 import { RawConnection } from '@allsource/testkit';
-import { readCoreConfig } from '../../src/config/core-config.ts';
-import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { HeadReader, readPlainHead } from '../../src/http/append-lane/plain-head.ts';
+import { CoreWorld, KEY } from '../support/core-world.ts';
 
-const KEY = 'bootstrap-key-of-the-test';
 /** What the services show each other. */
 const SERVICES = 'token-of-the-services-of-the-test';
 const SINGLE = '/api/v1/events';
 const BATCH = '/api/v1/events/batch';
 
-const folder = mkdtempSync(join(tmpdir(), 'allsource-lane-'));
-let core: CoreService;
+let core: CoreWorld;
 let entities = 0;
 
 beforeAll(async () => {
-  core = await createCoreService(
-    readCoreConfig({
-      ALLSOURCE_DATA_DIR: folder,
-      CORE_PORT: '0',
-      ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
-      ALLSOURCE_LOG_LEVEL: 'silent',
-      ALLSOURCE_INTERNAL_TOKEN: SERVICES,
-      ALLSOURCE_BODY_BYTES_MAX: String(64 * 1024),
-    }),
-  );
+  core = await CoreWorld.start({
+    ALLSOURCE_INTERNAL_TOKEN: SERVICES,
+    ALLSOURCE_BODY_BYTES_MAX: String(64 * 1024),
+  });
 });
 
-afterAll(async () => {
-  await core.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => core.remove());
 
 interface Sent {
   readonly path?: string;
@@ -309,18 +294,11 @@ describe('the append lane', () => {
   });
 
   it('lets a stopping core close the connections of the lane', async () => {
-    const other = await createCoreService(
-      readCoreConfig({
-        ALLSOURCE_DATA_DIR: join(folder, 'other'),
-        CORE_PORT: '0',
-        ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
-        ALLSOURCE_LOG_LEVEL: 'silent',
-      }),
-    );
+    const other = await CoreWorld.start();
     const connection = await RawConnection.open(other.url);
     connection.send(plain({ body: event('stopping') }));
     expect((await connection.answer()).status).toBe(200);
-    await other.close();
+    await other.remove();
     await connection.closed;
   });
 });

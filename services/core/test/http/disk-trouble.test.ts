@@ -6,11 +6,10 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Logger } from '@allsource/service-kit/observability';
 import { answerOf } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
-import { type CoreService, createCoreService } from '../../src/create-service.ts';
 import { openLogStore } from '../../src/open-log-store.ts';
 import { SampleFrames } from '../log/sample-frames.ts';
+import { CoreWorld, KEY } from '../support/core-world.ts';
 
-const KEY = 'bootstrap-key-of-the-test';
 const EVENT = { event_type: 'order.placed', entity_id: 'order-1', payload: { total: 42 } };
 const cleanups: (() => unknown)[] = [];
 
@@ -31,13 +30,13 @@ function config() {
   });
 }
 
-async function startedCore(): Promise<CoreService> {
-  const core = await createCoreService(config());
-  cleanups.push(() => core.close());
+async function startedCore(): Promise<CoreWorld> {
+  const core = await CoreWorld.start();
+  cleanups.push(() => core.remove());
   return core;
 }
 
-async function append(core: CoreService) {
+async function append(core: CoreWorld) {
   const response = await fetch(`${core.url}/api/v1/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
@@ -47,12 +46,12 @@ async function append(core: CoreService) {
   return { ...(await answerOf(response)), retryAfter };
 }
 
-async function text(core: CoreService, path: string): Promise<string> {
+async function text(core: CoreWorld, path: string): Promise<string> {
   const response = await fetch(core.url + path, { headers: { authorization: `Bearer ${KEY}` } });
   return response.text();
 }
 
-async function history(core: CoreService): Promise<number> {
+async function history(core: CoreWorld): Promise<number> {
   const page = await text(core, '/api/v1/events/query?entity_id=order-1');
   return (JSON.parse(page) as { events: unknown[] }).events.length;
 }

@@ -1,17 +1,11 @@
 /** Core in front of a stand-in for the query service: which reads it hands on, how, and what its clients see of it. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { problem, problemToWire } from '@allsource/shared/errors';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
 import { type Answer, answerOf } from '@allsource/testkit';
-import { readCoreConfig } from '../../src/config/core-config.ts';
-import { createCoreService } from '../../src/create-service.ts';
-
-const KEY = 'bootstrap-key-of-the-test';
+import { CoreWorld, KEY } from '../support/core-world.ts';
 
 /** What core hands on: one request for each route, with everything that has to survive in the path. */
 const HANDED_ON = [
@@ -66,18 +60,8 @@ async function startCore(
   over: Record<string, string> = {},
   onUrl: (url: string) => void = () => {},
 ) {
-  const folder = mkdtempSync(join(tmpdir(), 'allsource-core-'));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  const config = readCoreConfig({
-    ALLSOURCE_DATA_DIR: folder,
-    CORE_PORT: '0',
-    ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
-    ALLSOURCE_LOG_LEVEL: 'silent',
-    ALLSOURCE_SEGMENT_BYTES: String(1024 * 1024),
-    ...over,
-  });
-  const core = await createCoreService(config);
-  cleanups.push(() => core.close());
+  const core = await CoreWorld.start(over);
+  cleanups.push(() => core.remove());
   onUrl(core.url);
   return async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const response = await fetch(core.url + path, {

@@ -1,34 +1,20 @@
 /** Clients that send the heads of large appends and not their bodies: they fill the room for bodies, and nobody else's memory or small appends. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { RawConnection } from '@allsource/testkit';
 import { LIMITS } from '@allsource/shared/limits';
-import { readCoreConfig } from '../../src/config/core-config.ts';
-import { type CoreService, createCoreService } from '../../src/create-service.ts';
+import { CoreWorld, KEY } from '../support/core-world.ts';
 
-const KEY = 'bootstrap-key-of-the-test';
 const MIB = 1024 * 1024;
-const folder = mkdtempSync(join(tmpdir(), 'allsource-held-'));
 const connections: RawConnection[] = [];
-let core: CoreService;
+let core: CoreWorld;
 
 beforeAll(async () => {
-  core = await createCoreService(
-    readCoreConfig({
-      ALLSOURCE_DATA_DIR: folder,
-      CORE_PORT: '0',
-      ALLSOURCE_BOOTSTRAP_API_KEY: KEY,
-      ALLSOURCE_LOG_LEVEL: 'silent',
-    }),
-  );
+  core = await CoreWorld.start();
 });
 
 afterAll(async () => {
   for (const connection of connections) connection.destroy();
-  await core.close();
-  rmSync(folder, { recursive: true, force: true });
+  await core.remove();
 });
 
 function head(framing: string): string {

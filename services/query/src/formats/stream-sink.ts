@@ -16,19 +16,19 @@ export class StreamSink implements AnswerSink {
     return !this.#response.destroyed;
   }
 
-  write(part: Buffer): boolean {
+  write(part: Buffer, onSent: () => void): boolean {
     this.#begin();
-    return this.#response.write(part);
+    return this.#response.write(part, onSent);
   }
 
   drained(): Promise<void> {
     return untilDrained(this.#response);
   }
 
-  end(part: Buffer, isWhole: boolean): void {
+  end(part: Buffer, isWhole: boolean, onSent: () => void): void {
     if (isWhole) this.#response.setHeader('content-length', part.length);
     this.#begin();
-    this.#response.end(part);
+    this.#response.end(part, onSent);
   }
 
   #begin(): void {

@@ -138,8 +138,9 @@ export class EventPages {
       await writeUpcastPage(writer, page, { ...around, reading, budget });
       return;
     }
-    const answer = await writePage(writer, page, around);
-    if (answer === null || query.entity === null || asked.isExplained) return;
+    const isKept = query.entity !== null && !asked.isExplained && this.#answers.wants(key);
+    const answer = await writePage(writer, page, { ...around, isKept });
+    if (answer === null) return;
     const body = answer.subarray(0, answer.length - Buffer.byteLength(behind));
     this.#answers.keep(key, { asked, entityVersion, body }, generation);
   }

@@ -38,6 +38,26 @@ describe('the cache of answers', () => {
     expect(none.bytes).toBe(0);
   });
 
+  it('wants an answer when it is asked for again, and those that it has', () => {
+    const cache = new AnswerCache<null>(40_000);
+    expect([cache.wants('key'), cache.wants('other'), cache.wants('key')]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    cache.keep('kept', answer(10), cache.generation);
+    expect(cache.wants('kept')).toBe(true);
+    const none = new AnswerCache<null>(0);
+    expect([none.wants('key'), none.wants('key')]).toEqual([false, false]);
+  });
+
+  it('forgets who asked once when very many others have asked since', () => {
+    const cache = new AnswerCache<null>(40_000);
+    cache.wants('first');
+    for (let i = 0; i < 200_000; i++) cache.wants(`one of many ${i}`);
+    expect(cache.wants('first')).toBe(false);
+  });
+
   it('is empty when the history is, and refuses answers that were begun before', () => {
     const cache = new AnswerCache<null>(40_000);
     const before = cache.generation;

@@ -3,10 +3,13 @@
  * depends on nothing but the entity's version: an answer is right as long as the entity is at the version it was made at. Whoever uses one has passed the gate first,
  * and compares versions in the turn in which it reads the position.
  *
+ * An answer is taken in when it is asked for a second time, so that reading many entities once each pushes nothing out, and costs no memory.
+ *
  * Bounded in bytes; what was not used for longest goes first. When the history is emptied, so is the cache, and an answer that was being made meanwhile is not taken in:
  * another log may bring the same entity to the same version.
  */
 import type { RunListener } from '../history/run-listener.ts';
+import { AskedLately } from './asked-lately.ts';
 
 /** What one entry costs beside its bytes. */
 const ENTRY_BYTES = 512;
@@ -23,6 +26,7 @@ export class AnswerCache<Asked> implements RunListener {
   readonly #bytesMax: number;
   /** By key, the least recently used first. */
   readonly #answers = new Map<string, CachedAnswer<Asked>>();
+  readonly #askedLately = new AskedLately();
   #bytes = 0;
   #generation = 0;
   #hits = 0;
@@ -65,6 +69,12 @@ export class AnswerCache<Asked> implements RunListener {
     this.#answers.delete(key);
     this.#answers.set(key, answer);
     return answer;
+  }
+
+  /** True when an answer that has to be made is worth keeping: one to this key is kept already, or was asked for lately. */
+  wants(key: string): boolean {
+    if (this.#bytesMax === 0) return false;
+    return this.#askedLately.add(key) || this.#answers.has(key);
   }
 
   /** Takes an answer in that was begun in `generation`, in place of an older one. */

@@ -47,13 +47,13 @@ export interface Around {
 }
 
 /**
- * Writes a page of events between `head` and what `tail` says when they are all written, and ends the answer. Returns the answer when it went out whole, null
- * when it was sent in parts or nobody reads it any more.
+ * Writes a page of events between `head` and what `tail` says when they are all written, and ends the answer. Returns the answer when it is to be kept and went out
+ * whole.
  */
 export async function writePage(
   writer: JsonWriter,
   page: EventPage,
-  around: Around,
+  { isKept, ...around }: Around & { readonly isKept: boolean },
 ): Promise<Buffer | null> {
   const events = new EventRows(writer, { kernel: pageKernel(), writeEvent });
   writer.text(around.head);
@@ -62,5 +62,7 @@ export async function writePage(
     while (events.writeBatch()) if (writer.isFull && !(await writer.flush())) return null;
   }
   writer.text(around.tail());
-  return writer.end();
+  if (isKept) return writer.endKept();
+  writer.end();
+  return null;
 }

@@ -1,6 +1,6 @@
 /**
  * Writes a JSON answer of any size with bounded memory. Text and raw bytes are collected in one buffer; a full buffer is sent, and the
- * writer waits while the reader is slower than the store. An answer that fits the first buffer goes out whole, with its length, and leaves the buffer to the next.
+ * writer waits while the reader is slower than the store. An answer that ends before the first part is sent goes out whole, with its length. Buffers go from answer to answer.
  *
  * When the reader goes away, `flush` says so and the rest of the answer need not be made. An error after the first bytes were
  * sent cannot become an error answer any more: the socket is closed, which the reader sees as a cut answer, never as a whole one.
@@ -9,14 +9,20 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { untilDrained } from './until-drained.ts';
 
+/** Most answers fit. */
+const FIRST_BYTES = 64 * 1024;
 const BUFFER_BYTES = 256 * 1024;
 /** With so much collected it is time to send: the next event or two still fit. */
 const FULL_BYTES = 192 * 1024;
 /** UTF-8 needs at most three bytes for a UTF-16 code unit. */
 const BYTES_A_UNIT_MAX = 3;
-/** Buffers that wait for their next answer. Fresh ones of this size cost more than filling them. */
-const SPARE_MAX = 16;
+/** An answer that fills less of its buffer than one part of so many does not hold it until it is sent, which may be long. */
+const WASTE_MAX = 4;
+/** Buffers that wait for their next answer. Fresh ones of these sizes cost more than filling them. */
+const spareFirst: Buffer[] = [];
 const spare: Buffer[] = [];
+const SPARE_FIRST_MAX = 64;
+const SPARE_MAX = 16;
 
 /** Where an answer goes, when it is no response of Node's server. */
 export interface AnswerSink {
@@ -26,13 +32,13 @@ export interface AnswerSink {
   write(part: Buffer, onSent: () => void): boolean;
   /** Resolves when the sink takes more, or is closed. */
   drained(): Promise<void>;
-  /** Sends the last part. `isWhole`: it is the only one. */
-  end(part: Buffer, isWhole: boolean): void;
+  /** Sends the last part, and calls `onSent` when its bytes are of no more use. `isWhole`: it is the only one. */
+  end(part: Buffer, isWhole: boolean, onSent: () => void): void;
 }
 
 export class JsonWriter {
   readonly #sink: AnswerSink;
-  #buffer: Buffer = takeBuffer();
+  #buffer: Buffer = takeFirst();
   #length = 0;
   #isWhole = true;
 
@@ -71,8 +77,12 @@ export class JsonWriter {
   reserve(bytes: number): Buffer {
     const wanted = this.#length + bytes;
     if (wanted <= this.#buffer.length) return this.#buffer;
-    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
+    const larger =
+      wanted <= BUFFER_BYTES
+        ? takeBuffer()
+        : Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#length);
+    giveBack(this.#buffer);
     this.#buffer = larger;
     return larger;
   }
@@ -92,14 +102,34 @@ export class JsonWriter {
     return sink.isOpen;
   }
 
-  /** Ends the answer. Returns it when it went out whole; null when it was sent in parts. */
-  end(): Buffer | null {
-    const bytes = Buffer.allocUnsafeSlow(this.#length);
-    this.#buffer.copy(bytes, 0, 0, this.#length);
-    giveBack(this.#buffer);
-    this.#sink.end(bytes, this.#isWhole);
-    return this.#isWhole ? bytes : null;
+  /** Ends the answer. */
+  end(): void {
+    const full = this.#buffer;
+    const filled = full.subarray(0, this.#length);
+    if (filled.length * WASTE_MAX > full.length)
+      this.#sink.end(filled, this.#isWhole, () => giveBack(full));
+    else {
+      this.#sink.end(copyOf(filled), this.#isWhole, () => undefined);
+      giveBack(full);
+    }
   }
+
+  /** Ends the answer. Returns its bytes, to keep, when it went out whole; null when it was sent in parts. */
+  endKept(): Buffer | null {
+    const bytes = this.#isWhole ? copyOf(this.#buffer.subarray(0, this.#length)) : null;
+    this.end();
+    return bytes;
+  }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+}
+
+function takeFirst(): Buffer {
+  return spareFirst.pop() ?? Buffer.allocUnsafeSlow(FIRST_BYTES);
 }
 
 function takeBuffer(): Buffer {
@@ -107,7 +137,9 @@ function takeBuffer(): Buffer {
 }
 
 function giveBack(buffer: Buffer): void {
-  if (buffer.length === BUFFER_BYTES && spare.length < SPARE_MAX) spare.push(buffer);
+  const { length } = buffer;
+  if (length === FIRST_BYTES && spareFirst.length < SPARE_FIRST_MAX) spareFirst.push(buffer);
+  else if (length === BUFFER_BYTES && spare.length < SPARE_MAX) spare.push(buffer);
 }
 
 class ResponseSink implements AnswerSink {
@@ -130,9 +162,9 @@ class ResponseSink implements AnswerSink {
     return untilDrained(this.#response);
   }
 
-  end(part: Buffer, isWhole: boolean): void {
+  end(part: Buffer, isWhole: boolean, onSent: () => void): void {
     if (isWhole) this.#writeHead(part.length);
-    this.#response.end(part);
+    this.#response.end(part, onSent);
   }
 
   #writeHead(length?: number): void {

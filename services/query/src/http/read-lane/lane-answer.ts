@@ -75,18 +75,19 @@ export class SocketAnswer implements LaneAnswer {
     });
   }
 
-  end(part: Buffer, isWhole: boolean): void {
+  end(part: Buffer, isWhole: boolean, onSent: () => void): void {
     const { socket } = this.#options;
     this.#isEnded = true;
     if (isWhole) {
       this.#isBegun = true;
       socket.cork();
       socket.write(this.#head(part.length), 'latin1');
-      socket.write(part);
+      socket.write(part, onSent);
       socket.uncork();
       return;
     }
-    if (part.length > 0) this.write(part, () => undefined);
+    if (part.length > 0) this.write(part, onSent);
+    else onSent();
     socket.write(LAST_CHUNK, 'latin1');
   }
 
