@@ -9,8 +9,10 @@ import {
 } from '../../../core/kernel/assembly/timestamps';
 import { writeUuid } from '../../../core/kernel/assembly/uuids';
 import {
-  HEAD,
-  HEAD_BYTES,
+  BEFORE_ENTITY,
+  BEHIND_ENTITY,
+  ENTITY,
+  HEADS,
   ID,
   METADATA_BYTES,
   OUT,
@@ -49,8 +51,10 @@ export function render(count: usize): usize {
     const text: usize = load<u32>(row, TEXT);
     store<u8>(p++, 0x2c);
     const head = p;
-    p = copyText(p, load<u32>(row, HEAD), load<u32>(row, HEAD_BYTES));
+    p = copyPart(p, load<u32>(row, BEFORE_ENTITY));
     writeUuid(head + ID_IN_HEAD, row + ID);
+    p = copyPart(p, load<u32>(row, ENTITY));
+    p = copyPart(p, load<u32>(row, BEHIND_ENTITY));
     p = copyText(p, text, payloadBytes);
     p = copyText(p, texts.AFTER_PAYLOAD, texts.AFTER_PAYLOAD_BYTES);
     p = writeInstant(p, <i64>load<f64>(row, TIMESTAMP), TIMESTAMP_CLOCK);
@@ -66,6 +70,11 @@ export function render(count: usize): usize {
     store<u8>(p++, 0x7d);
   }
   return p - OUT;
+}
+
+/** Copies a part of a head. */
+function copyPart(p: usize, part: u32): usize {
+  return copyText(p, HEADS + (part & 0xffff), part >> 16);
 }
 
 /** Writes an instant of a clock. Those of a page mostly share a second, whose text is kept. */

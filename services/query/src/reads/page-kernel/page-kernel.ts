@@ -7,6 +7,7 @@
 import { assert } from '@allsource/shared/lang';
 import type { RowText } from '../../history/row-text.ts';
 import type { JsonWriter } from '../json-writer.ts';
+import { HeadArea } from './head-area.ts';
 import type { RowHead } from './row-head.ts';
 import { TextArea } from './text-area.ts';
 
@@ -32,11 +33,12 @@ const TEXTS = 256 * 1024;
 const OUT = 384 * 1024;
 const OUT_BYTES = 64 * 1024;
 const ROW_WORDS = ROW_BYTES / 4;
-const HEAD_WORD = 12;
-const HEAD_BYTES_WORD = 13;
+const BEFORE_ENTITY_WORD = 12;
+const ENTITY_WORD = 13;
 const PAYLOAD_BYTES_WORD = 14;
 const METADATA_BYTES_WORD = 15;
 const TEXT_WORD = 16;
+const BEHIND_ENTITY_WORD = 17;
 
 const INSTANT = '2026-11-21T23:10:00.000000Z';
 const INTEGER = '9007199254740992';
@@ -66,8 +68,7 @@ export class PageKernel {
   #rowCount = 0;
   /** What the rows taken need in the text of the batch, at most. */
   #bytesMax = 0;
-  #headAt = HEADS;
-  #headBytes = 0;
+  readonly #heads: HeadArea;
 
   /** Makes an instance of the compiled kernel. */
   constructor(wasm: Uint8Array) {
@@ -77,6 +78,7 @@ export class PageKernel {
     assert(this.#exports.initialize() !== 0, 'there is memory for the page kernel');
     const { buffer } = this.#exports.memory;
     this.#bytes = Buffer.from(buffer);
+    this.#heads = new HeadArea(this.#bytes.subarray(HEADS, TEXTS));
     this.#texts = new TextArea(this.#bytes, TEXTS);
     this.#words = new Uint32Array(buffer, ROWS, ROWS_MAX * ROW_WORDS);
     this.doubles = new Float64Array(buffer, ROWS, ROWS_MAX * ROW_DOUBLES);
@@ -94,8 +96,7 @@ export class PageKernel {
     this.#rowCount = 0;
     this.#bytesMax = 0;
     this.#texts.begin();
-    this.#headAt = HEADS;
-    this.#headBytes = 0;
+    this.#heads.begin();
   }
 
   /** Takes what a row needs of a batch, if the batch has so much left. */
@@ -108,17 +109,18 @@ export class PageKernel {
 
   /** Takes the head of the rows from here on. There is room, for one of them has taken it. */
   takeHead(head: RowHead): void {
-    this.#headAt += this.#headBytes;
-    this.#headBytes = head.write(this.#bytes, this.#headAt) - this.#headAt;
+    this.#heads.add(head);
   }
 
   /** Takes the text of a row that has room. Returns the number of its record, whose id and numbers are left to the caller. */
   takeRow({ bytes, start, payloadBytes, metadataBytes }: RowText): number {
     const row = this.#rowCount++;
     const words = this.#words;
+    const heads = this.#heads;
     const record = row * ROW_WORDS;
-    words[record + HEAD_WORD] = this.#headAt;
-    words[record + HEAD_BYTES_WORD] = this.#headBytes;
+    words[record + BEFORE_ENTITY_WORD] = heads.beforeEntity;
+    words[record + ENTITY_WORD] = heads.entity;
+    words[record + BEHIND_ENTITY_WORD] = heads.behindEntity;
     words[record + PAYLOAD_BYTES_WORD] = payloadBytes;
     words[record + METADATA_BYTES_WORD] = metadataBytes;
     words[record + TEXT_WORD] = this.#texts.add(bytes, start, payloadBytes + metadataBytes);

@@ -1,7 +1,5 @@
-const OPEN = Buffer.from('{"id":"');
-const UUID_TEXT_BYTES = 36;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+/** Stands before every head; the kernel writes the id into it. */
+export const OPEN = Buffer.from('{"id":"00000000-0000-0000-0000-000000000000');
 const NONE = Buffer.alloc(0);
 /** Names whose parts are kept. */
 const KEPT_MAX = 1_000;
@@ -19,40 +17,8 @@ export class RowHead {
 
   get bytesMax(): number {
     const entityBytesMax = 2 * (this.end - this.from);
-    return (
-      OPEN.length +
-      UUID_TEXT_BYTES +
-      this.beforeEntity.length +
-      entityBytesMax +
-      this.behindEntity.length
-    );
+    return OPEN.length + this.beforeEntity.length + entityBytesMax + this.behindEntity.length;
   }
-
-  /** Writes the parts with room for the id. Returns the end. */
-  write(target: Uint8Array, start: number): number {
-    let at = put(target, start, OPEN);
-    at = put(target, at + UUID_TEXT_BYTES, this.beforeEntity);
-    at = this.#writeEntity(target, at);
-    return put(target, at, this.behindEntity);
-  }
-
-  /** As JSON text has it. Names have no control characters. */
-  #writeEntity(target: Uint8Array, start: number): number {
-    const { names, from, end } = this;
-    let at = start;
-    for (let i = from; i < end; i++) {
-      const byte = names[i] as number;
-      if (byte === QUOTE || byte === BACKSLASH) target[at++] = BACKSLASH;
-      target[at++] = byte;
-    }
-    return at;
-  }
-}
-
-/** For so few bytes a loop takes less time than a call. */
-function put(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i++) target[at + i] = bytes[i] as number;
-  return at + bytes.length;
 }
 
 /** Texts as bytes, kept by name: those of a page mostly are those of the page before. */
