@@ -194,7 +194,7 @@ const config = {
     combinedDependencies: true,
     doNotFollow: { path: 'node_modules' },
     exclude: {
-      path: '(^|/)dist/|^services/core/kernel/assembly/|^bench/subjects/ingest-probe/assembly/',
+      path: '(^|/)dist/|^services/[^/]+/kernel/assembly/|^bench/subjects/ingest-probe/assembly/',
     },
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -19,7 +19,7 @@ import { parseBatchRequest } from '../services/core/src/append/ingest-request.ts
 import { SequencingBuilder } from '../services/core/src/append/sequencing-builder.ts';
 import { IngestKernel } from '../services/core/src/ingest-kernel/ingest-kernel.ts';
 import { KernelBuilder } from '../services/core/src/ingest-kernel/kernel-builder.ts';
-import { compileKernel } from '../services/core/kernel/compile-kernel.ts';
+import { compileKernel } from '../scripts/compile-kernel.ts';
 import { batchBody, RenumberedBatch } from './support/batch-bodies.ts';
 import { machineLoad, type Measured, measure, median, quantile } from './support/figures.ts';
 
@@ -29,7 +29,7 @@ const ROUNDS = isQuick ? 5 : 15;
 const ROUND_MS = 300;
 const SINGLE_COMMITS = 1_000_000;
 
-const wasm = await compileKernel();
+const wasm = await compileKernel('services/core');
 const limits = { payloadBytesMax: 1024 * 1024, batchEventsMax: 10_000 };
 const clock = { nowMicros: (): Micros => micros(Date.now() * 1000) };
 const random = () => randomInt(2 ** 22);

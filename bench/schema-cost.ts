@@ -9,7 +9,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Micros, micros, position } from '@allsource/shared/model';
 import { encodeFrame } from '@allsource/shared/protocol';
-import { compileKernel } from '../services/core/kernel/compile-kernel.ts';
+import { compileKernel } from '../scripts/compile-kernel.ts';
 import { IngestKernel } from '../services/core/src/ingest-kernel/ingest-kernel.ts';
 import { KernelBuilder } from '../services/core/src/ingest-kernel/kernel-builder.ts';
 import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
@@ -25,7 +25,7 @@ const ROUNDS = isQuick ? 5 : 15;
 const ROUND_MS = 300;
 const WARMUP_MS = 1000;
 
-const wasm = await compileKernel();
+const wasm = await compileKernel('services/core');
 const limits = { payloadBytesMax: 1024 * 1024, batchEventsMax: 10_000 };
 const clock = { nowMicros: (): Micros => micros(Date.now() * 1000) };
 const head = { position: position(0), checksum: 0, logId: randomBytes(8), partitionCount: 256 };

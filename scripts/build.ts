@@ -1,7 +1,7 @@
 /**
  * Bundles each runnable's `src/main.ts` into `dist/main.js`, and each `src/**\/*.worker.ts` (a thread) and `src/**\/*.program.ts` (a process of its own), its own and
  * those of the workspace packages it depends on, into `dist/<name>.worker.js` or `dist/<name>.program.js` beside it. Workspace packages are bundled in; third-party
- * packages stay imports, found in node_modules at run time. Core's ingest kernel is compiled to WebAssembly beside its bundle.
+ * packages stay imports, found in node_modules at run time. The kernels of core and query are compiled to WebAssembly beside their bundles.
  *
  * `npm start` and `npm test` build first, so an unchanged tree must cost almost nothing: dist/.sources holds the hash of
  * every file that esbuild read for that bundle, and a bundle whose hash still fits is left alone.
@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
+import { compileKernel, hasKernel, kernelFile, kernelSources } from './compile-kernel.ts';
 
 export const repositoryRoot = resolve(import.meta.dirname, '..');
 
@@ -77,22 +78,14 @@ async function bundle(folder: string): Promise<void> {
 
 type OutputFile = { path: string; contents: string | Uint8Array };
 
-/** A folder with kernel/compile-kernel.ts has a kernel to compile. */
 async function compiledKernel(folder: string): Promise<{ sources: string[]; files: OutputFile[] }> {
-  const compiler = absolute(`${folder}/kernel/compile-kernel.ts`);
-  if (!existsSync(compiler)) return { sources: [], files: [] };
-  const { compileKernel, kernelSources } = (await import(compiler)) as KernelCompiler;
-  const path = absolute(`${folder}/dist/ingest-kernel.wasm`);
+  if (!hasKernel(folder)) return { sources: [], files: [] };
+  const path = absolute(`${folder}/dist/${kernelFile(folder)}`);
   return {
-    sources: kernelSources().map((file) => relative(repositoryRoot, file)),
-    files: [{ path, contents: await compileKernel() }],
+    sources: kernelSources(folder).map((file) => relative(repositoryRoot, file)),
+    files: [{ path, contents: await compileKernel(folder) }],
   };
 }
-
-type KernelCompiler = {
-  compileKernel: () => Promise<Uint8Array>;
-  kernelSources: () => string[];
-};
 
 /** Each file is replaced in one step, for a service may be starting from the old ones at this moment. */
 function replaceDist(dist: string, files: OutputFile[]): void {

@@ -58,6 +58,7 @@ import { timeBehindMs } from './projections/time-behind.ts';
 import { createPipelines, type KeptPipelines } from './pipelines/create-pipelines.ts';
 import { queryRoutes, type QueryRoutesOptions, readLaneRoutes } from './query-routes.ts';
 import { ReadStores } from './read-stores.ts';
+import { pageKernel } from './reads/page-kernel/load-page-kernel.ts';
 import { ReadGate } from './reads/read-gate.ts';
 import { Upcasting } from './schemas/upcasting.ts';
 
@@ -89,6 +90,8 @@ export async function createQueryService(
   const lock = await lockFolder(config.folder, 'query');
   try {
     const logger = createLogger('query', config.logLevel);
+    if (pageKernel() === null)
+      logger.warn('the page kernel is not built (npm run build); pages of events take longer');
     const httpMetrics = new HttpMetrics('allsource_query');
     const metrics = new QueryMetrics(httpMetrics.registry);
     const ingestRates = new TenantRates();

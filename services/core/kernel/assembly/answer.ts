@@ -5,9 +5,11 @@
  * The single answer can only be written when the entity id needs no escapes in JSON, which holds for whatever the scan accepts.
  */
 import { copyText } from './copy';
-import { answerAt, CONTEXT_RECORDED_AT, CONTEXT_TENANT, frameAt, HEX_DIGITS } from './layout';
+import { answerAt, CONTEXT_RECORDED_AT, CONTEXT_TENANT, frameAt } from './layout';
 import * as texts from './answer-texts';
+import { writeInteger } from './integers';
 import { writeTimestamp } from './timestamps';
+import { writeUuid } from './uuids';
 
 const SPAN_BYTES: usize = 64;
 
@@ -30,26 +32,11 @@ function writeByte(c: u8): void {
 }
 
 function writeNumber(value: u64): void {
-  let digits: usize = 1;
-  for (let rest = value / 10; rest > 0; rest /= 10) digits++;
-  let rest = value;
-  for (let p = target + digits; p > target; rest /= 10) store<u8>(--p, 0x30 + <u8>(rest % 10));
-  target += digits;
+  target = writeInteger(target, value);
 }
 
-function writeHexPair(at: usize, byte: usize): void {
-  store<u16>(at, load<u16>(HEX_DIGITS + byte * 2));
-}
-
-/** 16 bytes as a UUID. */
 function writeId(id: usize): void {
-  let p = target;
-  for (let i: usize = 0; i < 16; i++) {
-    writeHexPair(p, load<u8>(id + i));
-    p += 2;
-    if (i == 3 || i == 5 || i == 7 || i == 9) store<u8>(p++, 0x2d);
-  }
-  target = p;
+  target = writeUuid(target, id);
 }
 
 function writeInstant(micros: i64): void {

@@ -1,7 +1,7 @@
 /** The doors of the kernel. src/ingest-kernel/ is their only caller and says in which order they are called. */
 import { makeTable } from './entity-table';
 import { seedIds } from './frame-build';
-import { HEX_DIGITS, PAGE_BYTES, segmentsAt, setLimits } from './layout';
+import { PAGE_BYTES, segmentsAt, setLimits } from './layout';
 import { setHashKey } from './sip-hash';
 
 export { writeBatchAnswer, writeSingleAnswer } from './answer';
@@ -48,15 +48,7 @@ export function initialize(
   setLimits(inputBytesMax, eventsMax);
   const pages = <i32>(segmentsAt() / PAGE_BYTES) - memory.size();
   if (pages > 0 && memory.grow(pages) == -1) return false;
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    store<u8>(HEX_DIGITS + byte * 2, hexDigit(byte >> 4));
-    store<u8>(HEX_DIGITS + byte * 2, hexDigit(byte & 15), 1);
-  }
   setHashKey(keyA, keyB);
   seedIds(seed);
   return makeTable();
-}
-
-function hexDigit(value: u32): u8 {
-  return <u8>(value < 10 ? 0x30 + value : 0x57 + value);
 }

@@ -4,7 +4,7 @@
  *
  *     1 KiB     constants of the compiler
  *     64 KiB    context, what belongs to one commit and is not in the request (see CONTEXT_...)
- *     68 KiB    hex digits, lanes, hashes of a fold
+ *     68 KiB    lanes, hashes of a fold
  *     128 KiB   type counts of the last frame (see type-counts.ts)
  *     4 MiB     directory of the entity table, 4 MiB
  *     8 MiB     input: the request body, then INPUT_SLACK zero bytes, which end every loop over it
@@ -37,8 +37,7 @@ export const CONTEXT_DIGEST: usize = CONTEXT_TENANT + 512; // 16
 export const CONTEXT_LOG_ID: usize = CONTEXT_TENANT + 528; // 8
 export const CONTEXT_RECORDED_AT: usize = CONTEXT_TENANT + 544; // 32, written by the kernel
 export const CONTEXT_HASH: usize = CONTEXT_TENANT + 576; // 16, for look-ups beside a request
-export const HEX_DIGITS: usize = 68 * KIB; // 512: two digits for each byte
-export const LANES: usize = HEX_DIGITS + 512; // 256
+export const LANES: usize = 68 * KIB; // 256
 export const FOLD_HASHES: usize = 72 * KIB; // 1 KiB: hashes of the entities that are folded next
 export const SPLIT_SCRATCH: usize = 3 * MIB; // one segment
 export const TYPE_SLOTS: usize = 128 * KIB;

@@ -87,8 +87,7 @@ function writeThreeDigits(p: usize, value: u32): void {
 
 /** Prints an instant: three digits of fraction, or six when it is not a whole millisecond. Returns the address behind it. */
 export function writeTimestamp(p: usize, micros: i64): usize {
-  // Counted from the year 0 there is nothing negative.
-  const sinceYearZero = <u64>(micros + EPOCH_DAY * <i64>DAY_MICROS);
+  const sinceYearZero = microsSinceYearZero(micros);
   writeDate(p, <u32>(sinceYearZero / DAY_MICROS));
   const microsOfDay = sinceYearZero % DAY_MICROS;
   const secondOfDay = <u32>(microsOfDay / 1_000_000);
@@ -100,14 +99,24 @@ export function writeTimestamp(p: usize, micros: i64): usize {
   store<u8>(p, 0x3a, 16);
   writeTwoDigits(p + 17, secondOfDay % 60);
   store<u8>(p, 0x2e, 19);
-  writeThreeDigits(p + 20, fraction / 1000);
-  let end = p + 23;
-  if (fraction % 1000 != 0) {
-    writeThreeDigits(end, fraction % 1000);
+  return writeFraction(p + 20, fraction);
+}
+
+/** What stands behind the point, with the Z. Returns the address behind it. */
+export function writeFraction(p: usize, micros: u32): usize {
+  writeThreeDigits(p, micros / 1000);
+  let end = p + 3;
+  if (micros % 1000 != 0) {
+    writeThreeDigits(end, micros % 1000);
     end += 3;
   }
   store<u8>(end, 0x5a);
   return end + 1;
+}
+
+/** An instant counted from where there is nothing negative; a second of it begins where one of the clock does. */
+export function microsSinceYearZero(micros: i64): u64 {
+  return <u64>(micros + EPOCH_DAY * <i64>DAY_MICROS);
 }
 
 /** YYYY-MM-DD of a day since March 1 of the year 0. */

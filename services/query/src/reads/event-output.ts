@@ -2,6 +2,7 @@ import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import { EventRows } from './event-rows.ts';
 import type { JsonWriter } from './json-writer.ts';
+import { pageKernel } from './page-kernel/load-page-kernel.ts';
 import type { EventPage } from './read-events.ts';
 
 const NULL = Buffer.from('null');
@@ -54,14 +55,12 @@ export async function writePage(
   page: EventPage,
   { isKept, ...around }: Around & { readonly isKept: boolean },
 ): Promise<Buffer | null> {
-  const events = new EventRows(writer);
+  const events = new EventRows(writer, { kernel: pageKernel(), writeEvent });
   writer.text(around.head);
-  for await (const stretches of page.rows())
-    for (const { run, rows } of stretches)
-      for (const row of rows) {
-        events.write(run, row);
-        if (writer.isFull && !(await writer.flush())) return null;
-      }
+  for await (const stretches of page.rows()) {
+    events.begin(stretches);
+    while (events.writeBatch()) if (writer.isFull && !(await writer.flush())) return null;
+  }
   writer.text(around.tail());
   if (isKept) return writer.endKept();
   writer.end();

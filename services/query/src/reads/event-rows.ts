@@ -1,36 +1,23 @@
 import { must } from '@allsource/shared/lang';
-import { EVENT_ID_BYTES, type Micros } from '@allsource/shared/model';
 import type { EventRun, RunSource } from '../history/event-run.ts';
+import type { RowStretches, StoredEvent } from '../history/event-history.ts';
 import { RowText } from '../history/row-text.ts';
-import {
-  INTEGER_BYTES_MAX,
-  TIMESTAMP_BYTES_MAX,
-  TimestampText,
-  UUID_TEXT_BYTES,
-  writeInteger,
-  writeName,
-  writeUuid,
-} from './json-bytes.ts';
 import type { JsonWriter } from './json-writer.ts';
+import {
+  type PageKernel,
+  POSITION,
+  RECORDED_AT,
+  ROW_DOUBLES,
+  TIMESTAMP,
+  VERSION,
+} from './page-kernel/page-kernel.ts';
+import { KeptBytes, RowHead } from './page-kernel/row-head.ts';
 
-const ID = Buffer.from('{"id":"');
-const TIMESTAMP = ',"timestamp":"';
-const METADATA = Buffer.from('","metadata":');
-const NO_METADATA = Buffer.from('","metadata":null,"version":');
-const VERSION = Buffer.from(',"version":');
-const RECORDED_AT = ',"recorded_at":"';
-const POSITION = Buffer.from('","position":');
 /** Sources whose columns one answer keeps. */
 const SOURCES_MAX = 16;
-const COMMA = 0x2c;
-const CLOSE = 0x7d;
-/** What a row takes apart from its type, tenant, entity, payload and metadata. */
-const FIXED_BYTES_MAX =
-  2 +
-  [ID, TIMESTAMP, NO_METADATA, RECORDED_AT, POSITION].reduce((sum, { length }) => sum + length, 0) +
-  UUID_TEXT_BYTES +
-  2 * TIMESTAMP_BYTES_MAX +
-  2 * INTEGER_BYTES_MAX;
+const NONE: RowStretches = [];
+const beforeEntity = new KeptBytes();
+const behindEntity = new KeptBytes();
 
 /** The columns of a source that rows are made of; a source may have to look each of them up. */
 type RowColumns = Pick<
@@ -48,8 +35,8 @@ type RowColumns = Pick<
 
 /** What the rows of one source share. */
 class SourceRows {
+  readonly source: RunSource;
   readonly columns: RowColumns;
-  readonly #source: RunSource;
   readonly #types: Buffer[] = [];
   readonly #tenants: Buffer[] = [];
 
@@ -58,104 +45,152 @@ class SourceRows {
     const { entityNames, entityNameEnds, entityTenants } = source;
     const ofEntities = { entities, entityNames, entityNameEnds, entityTenants };
     this.columns = { ...ofEntities, positions, types, versions, timestamps, recordedAts };
-    this.#source = source;
+    this.source = source;
   }
 
-  /** What stands between the id and the entity. */
-  beforeEntity(type: number): Buffer {
-    return (this.#types[type] ??= Buffer.from(
-      `","event_type":"${must(this.#source.typeNames[type], 'a type of the run')}","entity_id":"`,
-    ));
+  /** Says what stands before the payload of the rows of an entity that have a type. */
+  placeHead(entity: number, type: number, head: RowHead): void {
+    const { entityNames, entityNameEnds, entityTenants } = this.columns;
+    const tenant = entityTenants[entity] as number;
+    head.beforeEntity = this.#types[type] ??= this.#beforeEntity(type);
+    head.names = entityNames;
+    head.from = entity === 0 ? 0 : (entityNameEnds[entity - 1] as number);
+    head.end = entityNameEnds[entity] as number;
+    head.behindEntity = this.#tenants[tenant] ??= this.#behindEntity(tenant);
   }
 
-  /** What stands between the entity and the payload. */
-  behindEntity(tenant: number): Buffer {
-    return (this.#tenants[tenant] ??= Buffer.from(
-      `","tenant_id":"${must(this.#source.tenantNames[tenant], 'a tenant of the run')}","payload":`,
-    ));
+  #beforeEntity(type: number): Buffer {
+    const name = must(this.source.typeNames[type], 'a type of the run');
+    return beforeEntity.of(name, () => `","event_type":"${name}","entity_id":"`);
+  }
+
+  #behindEntity(tenant: number): Buffer {
+    const name = must(this.source.tenantNames[tenant], 'a tenant of the run');
+    return behindEntity.of(name, () => `","tenant_id":"${name}","payload":`);
   }
 }
 
-/** Writes rows of runs as clients see events, with commas in between: the same text as `writeEvent`, straight into the bytes of the answer, for pages of many. */
+export interface EventRowsOptions {
+  /** Null: there is none, and every row is written by `writeEvent`. */
+  readonly kernel: PageKernel | null;
+  /** Writes a row that is too large for the kernel. */
+  readonly writeEvent: (writer: JsonWriter, event: StoredEvent) => void;
+}
+
+/**
+ * Writes rows of runs as clients see events, with commas in between: the same text as `writeEvent`, for pages of many. The rows of some stretches are written in batches, and
+ * nothing of a batch stays in the kernel when `writeBatch` returns: several answers are made in turns.
+ */
 export class EventRows {
   readonly #writer: JsonWriter;
+  readonly #kernel: PageKernel | null;
+  readonly #writeEvent: EventRowsOptions['writeEvent'];
   readonly #text = new RowText();
-  readonly #id = Buffer.alloc(EVENT_ID_BYTES);
-  readonly #timestamps = new TimestampText(TIMESTAMP);
-  readonly #recordedAts = new TimestampText(RECORDED_AT);
+  readonly #head = new RowHead();
   /** An answer may go to and fro between sources. */
   readonly #sources = new Map<RunSource, SourceRows>();
-  #source: RunSource | null = null;
-  #rows: SourceRows | null = null;
+  #stretches = NONE;
+  /** The stretch and the row in it that come next. */
+  #stretch = 0;
+  #next = 0;
   #isFirst = true;
 
-  constructor(writer: JsonWriter) {
+  constructor(writer: JsonWriter, { kernel, writeEvent }: EventRowsOptions) {
     this.#writer = writer;
+    this.#kernel = kernel;
+    this.#writeEvent = writeEvent;
   }
 
-  /** Writes one row. A row that cannot be read leaves nothing of itself. */
-  write({ source }: EventRun, row: number): void {
-    const rows = this.#rowsOf(source);
-    const { columns } = rows;
+  /** Says which rows come next. Those before have been written. */
+  begin(stretches: RowStretches): void {
+    this.#stretches = stretches;
+    this.#stretch = 0;
+    this.#next = 0;
+  }
+
+  /** Writes the next rows, as many as a batch has room for. Returns false when there are none left. */
+  writeBatch(): boolean {
+    if (this.#stretch === this.#stretches.length) return false;
+    const kernel = this.#kernel;
+    if (kernel === null) {
+      this.#writeRow();
+      return true;
+    }
+    kernel.begin();
+    while (this.#fill(kernel));
+    if (kernel.rowCount > 0) {
+      kernel.render(this.#writer, this.#isFirst);
+      this.#isFirst = false;
+    } else if (this.#stretch < this.#stretches.length) this.#writeRow(); // It alone is too large.
+    return true;
+  }
+
+  /** Lays the rest of the stretch into the kernel. Returns false when there is none, or no room for all of it. */
+  #fill(kernel: PageKernel): boolean {
+    const stretch = this.#stretches[this.#stretch];
+    if (stretch === undefined) return false;
+    const { run, rows } = stretch;
+    const shared = this.#rowsOf(run);
+    const { source } = shared;
+    const { entities, types, positions, versions, timestamps, recordedAts } = shared.columns;
+    const { doubles, ids } = kernel;
     const text = this.#text;
-    source.placeText(row, text);
-    source.copyEventId(row, this.#id);
-    const { bytes, start: payload, payloadBytes, metadataBytes } = text;
-    const metadata = payload + payloadBytes;
-    const entity = columns.entities[row] as number;
-    const end = columns.entityNameEnds[entity] as number;
-    const from = entity === 0 ? 0 : (columns.entityNameEnds[entity - 1] as number);
-    const before = rows.beforeEntity(columns.types[row] as number);
-    const behind = rows.behindEntity(columns.entityTenants[entity] as number);
-    const names = before.length + 2 * (end - from) + behind.length;
-    const out = this.#writer.reserve(FIXED_BYTES_MAX + names + payloadBytes + metadataBytes);
-
-    let at = this.#writer.length;
-    if (!this.#isFirst) out[at++] = COMMA;
-    at = putShort(out, at, ID);
-    at = writeUuid(out, at, this.#id);
-    at = put(out, at, before);
-    at = writeName(out, at, columns.entityNames, { from, end });
-    at = put(out, at, behind);
-    at += bytes.copy(out, at, payload, metadata);
-    at = this.#timestamps.write(out, at, columns.timestamps[row] as Micros);
-    if (metadataBytes === 0) at = put(out, at, NO_METADATA);
-    else {
-      at = put(out, at, METADATA);
-      at += bytes.copy(out, at, metadata, metadata + metadataBytes);
-      at = put(out, at, VERSION);
+    const head = this.#head;
+    let headBytesMax = 0;
+    let entityOfHead = -1;
+    let typeOfHead = -1;
+    for (let i = this.#next; i < rows.length; i++) {
+      const row = rows[i] as number;
+      const entity = entities[row] as number;
+      const type = types[row] as number;
+      const isHeadSame = entity === entityOfHead && type === typeOfHead;
+      if (!isHeadSame) {
+        shared.placeHead(entity, type, head);
+        headBytesMax = head.bytesMax;
+        entityOfHead = entity;
+        typeOfHead = type;
+      }
+      source.placeText(row, text);
+      if (!kernel.takeRoom(headBytesMax, text)) {
+        this.#next = i;
+        return false;
+      }
+      if (!isHeadSame) kernel.takeHead(head);
+      const record = kernel.takeRow(text);
+      source.copyEventId(row, ids[record] as Buffer);
+      const numbers = record * ROW_DOUBLES;
+      doubles[numbers + TIMESTAMP] = timestamps[row] as number;
+      doubles[numbers + RECORDED_AT] = recordedAts[row] as number;
+      doubles[numbers + VERSION] = versions[row] as number;
+      doubles[numbers + POSITION] = source.firstPosition + (positions[row] as number);
     }
-    at = writeInteger(out, at, columns.versions[row] as number);
-    at = this.#recordedAts.write(out, at, columns.recordedAts[row] as Micros);
-    at = putShort(out, at, POSITION);
-    at = writeInteger(out, at, source.firstPosition + (columns.positions[row] as number));
-    out[at++] = CLOSE;
-    this.#writer.length = at;
-    this.#isFirst = false;
+    this.#stretch += 1;
+    this.#next = 0;
+    return true;
   }
 
-  #rowsOf(source: RunSource): SourceRows {
-    if (this.#source === source && this.#rows !== null) return this.#rows;
-    const known = this.#sources.get(source);
-    const rows = known ?? new SourceRows(source);
-    if (known === undefined) {
-      // Columns that are kept cannot be dropped: those of few sources are.
-      if (this.#sources.size >= SOURCES_MAX) this.#sources.clear();
-      this.#sources.set(source, rows);
+  /** Writes the next row without the kernel. */
+  #writeRow(): void {
+    const { run, rows } = must(this.#stretches[this.#stretch], 'a stretch that is not written');
+    const row = rows[this.#next];
+    if (row !== undefined) {
+      if (!this.#isFirst) this.#writer.text(',');
+      this.#writeEvent(this.#writer, run.event(row));
+      this.#isFirst = false;
+      this.#next += 1;
     }
-    this.#source = source;
-    this.#rows = rows;
+    if (this.#next < rows.length) return;
+    this.#stretch += 1;
+    this.#next = 0;
+  }
+
+  #rowsOf({ source }: EventRun): SourceRows {
+    const known = this.#sources.get(source);
+    if (known !== undefined) return known;
+    const rows = new SourceRows(source);
+    // Columns that are kept cannot be dropped: those of few sources are.
+    if (this.#sources.size >= SOURCES_MAX) this.#sources.clear();
+    this.#sources.set(source, rows);
     return rows;
   }
-}
-
-function put(target: Buffer, at: number, bytes: Buffer): number {
-  target.set(bytes, at);
-  return at + bytes.length;
-}
-
-/** The same for a few bytes: a loop takes less time than a call. */
-function putShort(target: Buffer, at: number, bytes: Buffer): number {
-  for (let i = 0; i < bytes.length; i++) target[at + i] = bytes[i] as number;
-  return at + bytes.length;
 }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  formatEventId,
-  formatTimestamp,
-  type Micros,
-  POSITION_ZERO,
-} from '@allsource/shared/model';
+import { POSITION_ZERO } from '@allsource/shared/model';
+import type { RowStretches } from '../../src/history/event-history.ts';
 import type { EventRun } from '../../src/history/event-run.ts';
 import { Tail } from '../../src/history/tail/tail.ts';
 import { writeEvent } from '../../src/reads/event-output.ts';
 import { EventRows } from '../../src/reads/event-rows.ts';
-import { TimestampText, writeInteger, writeName, writeUuid } from '../../src/reads/json-bytes.ts';
 import { type AnswerSink, JsonWriter } from '../../src/reads/json-writer.ts';
 import { randomLog } from '../support/generated-log.ts';
+import { type HandMadeRow, handMadeRun } from '../support/hand-made-run.ts';
 import { propertySeed } from '../support/random.ts';
+import { testPageKernel } from '../support/test-page-kernel.ts';
 
 /** Takes an answer as text. */
 class TextSink implements AnswerSink {
@@ -47,79 +44,141 @@ function runOf(seed: number, events: number): EventRun {
   return tail.run();
 }
 
-const one = (run: EventRun, row: number) => written((writer) => writeEvent(writer, run.event(row)));
+const whole = (run: EventRun): RowStretches => [
+  { run, rows: Uint32Array.from({ length: run.rowCount }, (_, row) => row) },
+];
+
+const withKernel = { kernel: testPageKernel, writeEvent };
+
+function writeAll(events: EventRows, stretches: RowStretches): void {
+  events.begin(stretches);
+  while (events.writeBatch());
+}
+
+const page = (
+  stretches: RowStretches,
+  options: typeof withKernel | { kernel: null } = withKernel,
+) => written((writer) => writeAll(new EventRows(writer, { writeEvent, ...options }), stretches));
+
+/** The law: what each event alone has, with commas in between. */
+const expected = (stretches: RowStretches) =>
+  stretches
+    .flatMap(({ run, rows }) => [...rows].map((row) => run.event(row)))
+    .map((event) => written((writer) => writeEvent(writer, event)))
+    .join(',');
+
+/** JSON text of about so many bytes. */
+const textOf = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
+
+const made = (rows: readonly HandMadeRow[]): RowStretches => whole(handMadeRun(rows));
 
 describe('rows of a page', () => {
   it('are the bytes that one event alone has, with commas in between', () => {
-    const run = runOf(propertySeed('event rows'), 600);
-    const rows = Array.from({ length: run.rowCount }, (_, row) => row);
-
-    const page = written((writer) => {
-      const events = new EventRows(writer);
-      for (const row of rows) events.write(run, row);
-    });
-
-    expect(page).toBe(rows.map((row) => one(run, row)).join(','));
+    const stretches = whole(runOf(propertySeed('event rows'), 600));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('are so too when they go to and fro between more runs than an answer remembers', () => {
+  it('are so without a kernel', () => {
+    const stretches = whole(runOf(propertySeed('rows without a kernel'), 60));
+    expect(page(stretches, { kernel: null })).toBe(expected(stretches));
+  });
+
+  it('are so when they go to and fro between more runs than an answer remembers', () => {
     const seed = propertySeed('rows to and fro');
     const runs = Array.from({ length: 40 }, (_, i) => runOf(seed + i, 20));
-    const rows = Array.from({ length: 12 }, (_, row) => row);
-    const visits = rows.flatMap((row) =>
-      runs.filter((run) => row < run.rowCount).map((run) => ({ run, row })),
+    const stretches = Array.from({ length: 12 }, (_, row) =>
+      runs.filter((run) => row < run.rowCount).map((run) => ({ run, rows: Uint32Array.of(row) })),
+    ).flat();
+
+    expect(page(stretches)).toBe(expected(stretches));
+  });
+
+  it('are so when several answers are made in turns', () => {
+    const seed = propertySeed('rows in turns');
+    const pages = [0, 1, 2].map((i) => whole(runOf(seed + i, 400)));
+    const sinks = pages.map(() => new TextSink());
+    const writers = sinks.map((sink) => new JsonWriter(sink));
+    const answers = writers.map((writer) => new EventRows(writer, withKernel));
+    for (const [i, answer] of answers.entries()) answer.begin(pages[i] as RowStretches);
+    let more = true;
+    while (more) more = answers.map((answer) => answer.writeBatch()).some(Boolean);
+    for (const writer of writers) writer.end();
+
+    expect(sinks.map(({ text }) => text)).toEqual(pages.map(expected));
+  });
+
+  it('are so for texts of any length, those too long for a batch too', () => {
+    const lengths = [2, 3, 511, 512, 513, 65_000, 20, 65_536, 200_000, 40_000, 30_000, 7];
+    const stretches = made(
+      lengths.map((length) => ({ payload: textOf(length), metadata: textOf(length / 2) })),
     );
+    expect(page(stretches)).toBe(expected(stretches));
+  });
 
-    const page = written((writer) => {
-      const events = new EventRows(writer);
-      for (const { run, row } of visits) events.write(run, row);
-    });
+  it('are so with more rows than a batch holds', () => {
+    const stretches = made(Array.from({ length: 2_000 }, (_, i) => ({ payload: '1', version: i })));
+    expect(page(stretches)).toBe(expected(stretches));
+  });
 
-    expect(page).toBe(visits.map(({ run, row }) => one(run, row)).join(','));
+  it('leave nothing behind when one cannot be read', () => {
+    const damaged = whole(handMadeRun([{}, {}, { damage: new Error('damaged') }]));
+    expect(() => page(damaged)).toThrow('damaged');
+    const stretches = made([{ payload: '1' }]);
+    expect(page(stretches)).toBe(expected(stretches));
+  });
+
+  it('are none when the stretches have none', () => {
+    expect(page([])).toBe('');
+    expect(page(whole(handMadeRun([])))).toBe('');
+    expect(page(whole(handMadeRun([])), { kernel: null })).toBe('');
   });
 });
 
-describe('values as bytes', () => {
-  const target = Buffer.alloc(64);
-  const text = (end: number) => target.toString('latin1', 3, end);
-
-  it('prints whole numbers', () => {
+describe('values of a row', () => {
+  it('are whole numbers up to the largest', () => {
     const powers = Array.from({ length: 16 }, (_, i) => 10 ** i);
     const around = powers.flatMap((power) => [power - 1, power, power + 1]);
-    for (const value of [...around.filter(Number.isSafeInteger), Number.MAX_SAFE_INTEGER])
-      expect(text(writeInteger(target, 3, value))).toBe(String(value));
+    const more = [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
+    const values = [...around.filter(Number.isSafeInteger), ...more];
+    const stretches = made(values.map((value) => ({ version: value, position: value })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('prints any instant, with microseconds only where there are some', () => {
+  it('are any instants of two clocks, with microseconds only where there are some', () => {
     const ends = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 999_999];
     const seconds = [...ends, -1_000_000, 0, 1_795_302_600_000_000];
-    const printer = new TimestampText();
-    for (const second of seconds)
-      for (const fraction of [0, 1, 999, 1000, 120_000, 999_999]) {
-        const value = (second + fraction) as Micros;
-        expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
-      }
+    const fractions = [0, 1, 999, 1000, 120_000, 999_999];
+    const instants = seconds.flatMap((second) => fractions.map((fraction) => second + fraction));
+    const stretches = made(
+      instants.map((timestamp, i) => ({ timestamp, recordedAt: instants.at(-i) ?? 0 })),
+    );
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('prints instants of many days in any order', () => {
-    const printer = new TimestampText();
+  it('are instants of many days in any order', () => {
     const day = 86_400_000_000;
-    for (let i = 0; i < 3_000; i++) {
-      const value = (((i * 7_919) % 2_500) * day + ((i * 104_729) % 86_400) * 1_000_000) as Micros;
-      expect(text(printer.write(target, 3, value))).toBe(formatTimestamp(value));
-    }
+    const rows = Array.from({ length: 3_000 }, (_, i) => ({
+      timestamp: ((i * 7_919) % 150_000) * day + ((i * 104_729) % 86_400) * 1_000_000 - 2 ** 52,
+    }));
+    const stretches = made(rows);
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('prints names as JSON strings have them', () => {
-    for (const name of ['order-1', 'a "quoted" one', 'back\\slash', '"', 'Grüße/ü €𐍈']) {
-      const bytes = Buffer.from(`before${name}behind`);
-      const end = writeName(target, 3, bytes, { from: 6, end: bytes.length - 6 });
-      expect(target.toString('utf8', 3, end)).toBe(JSON.stringify(name).slice(1, -1));
-    }
+  it('are names as JSON strings have them', () => {
+    const long = '"\\ü'.repeat(300);
+    const names = ['order-1', 'a "quoted" one', 'back\\slash', '"', 'Grüße/ü €𐍈', 'x', long];
+    const stretches = made(names.map((entity) => ({ entity })));
+    expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('prints ids', () => {
-    const id = Buffer.from('00ff10a5c3d47e8f9b1122334455667f', 'hex');
-    expect(text(writeUuid(target, 3, id))).toBe(formatEventId(id, 0));
+  it('are ids', () => {
+    const ids = ['00ff10a5c3d47e8f9b1122334455667f', '0123456789abcdeffedcba9876543210'];
+    const stretches = made(ids.map((id) => ({ id: Buffer.from(id, 'hex') })));
+    expect(page(stretches)).toBe(expected(stretches));
+  });
+
+  it('are metadata, or null', () => {
+    const stretches = made([{ metadata: '{"a":1}' }, {}, { metadata: '{}' }, { payload: 'null' }]);
+    expect(page(stretches)).toBe(expected(stretches));
   });
 });

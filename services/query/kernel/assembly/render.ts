@@ -1,0 +1,90 @@
+/** Puts rows together as clients see events: the same bytes as `writeEvent` of src/reads/event-output.ts, with a comma before each. */
+import { copyText } from '../../../core/kernel/assembly/copy';
+import { writeInteger } from '../../../core/kernel/assembly/integers';
+import * as texts from '../../../core/kernel/assembly/answer-texts';
+import {
+  microsSinceYearZero,
+  writeFraction,
+  writeTimestamp,
+} from '../../../core/kernel/assembly/timestamps';
+import { writeUuid } from '../../../core/kernel/assembly/uuids';
+import {
+  BEFORE_ENTITY,
+  BEHIND_ENTITY,
+  ENTITY,
+  HEADS,
+  ID,
+  METADATA_BYTES,
+  OUT,
+  PAYLOAD_BYTES,
+  POSITION,
+  RECORDED_AT,
+  RECORDED_AT_CLOCK,
+  ROW_BYTES,
+  ROWS,
+  TEXT,
+  TIMESTAMP,
+  TIMESTAMP_CLOCK,
+  VERSION,
+} from './layout';
+
+/** Where the id stands in a head: behind `{"id":"`. */
+const ID_IN_HEAD: usize = 7;
+/** `2026-11-21T23:10:00.` */
+const SECOND_BYTES: usize = 20;
+/** Where the text of a clock's second stands, behind the second. */
+const CLOCK_TEXT: usize = 8;
+
+/** `","position":` */
+const POSITION_NAME: usize = memory.data<u8>([
+  34, 44, 34, 112, 111, 115, 105, 116, 105, 111, 110, 34, 58, 0, 0, 0,
+]);
+const POSITION_NAME_BYTES: usize = 13;
+
+/** Writes the first `count` rows; returns the length of their text. */
+export function render(count: usize): usize {
+  let p = OUT;
+  const end = ROWS + count * ROW_BYTES;
+  for (let row = ROWS; row < end; row += ROW_BYTES) {
+    const payloadBytes: usize = load<u32>(row, PAYLOAD_BYTES);
+    const metadataBytes: usize = load<u32>(row, METADATA_BYTES);
+    const text: usize = load<u32>(row, TEXT);
+    store<u8>(p++, 0x2c);
+    const head = p;
+    p = copyPart(p, load<u32>(row, BEFORE_ENTITY));
+    writeUuid(head + ID_IN_HEAD, row + ID);
+    p = copyPart(p, load<u32>(row, ENTITY));
+    p = copyPart(p, load<u32>(row, BEHIND_ENTITY));
+    p = copyText(p, text, payloadBytes);
+    p = copyText(p, texts.AFTER_PAYLOAD, texts.AFTER_PAYLOAD_BYTES);
+    p = writeInstant(p, <i64>load<f64>(row, TIMESTAMP), TIMESTAMP_CLOCK);
+    p = copyText(p, texts.METADATA_NAME, texts.METADATA_NAME_BYTES);
+    if (metadataBytes == 0) p = copyText(p, texts.NULL, texts.NULL_BYTES);
+    else p = copyText(p, text + payloadBytes, metadataBytes);
+    p = copyText(p, texts.VERSION_AFTER, texts.VERSION_AFTER_BYTES);
+    p = writeInteger(p, <u64>load<f64>(row, VERSION));
+    p = copyText(p, texts.RECORDED_AT_NAME, texts.RECORDED_AT_NAME_BYTES);
+    p = writeInstant(p, <i64>load<f64>(row, RECORDED_AT), RECORDED_AT_CLOCK);
+    p = copyText(p, POSITION_NAME, POSITION_NAME_BYTES);
+    p = writeInteger(p, <u64>load<f64>(row, POSITION));
+    store<u8>(p++, 0x7d);
+  }
+  return p - OUT;
+}
+
+/** Copies a part of a head. */
+function copyPart(p: usize, part: u32): usize {
+  return copyText(p, HEADS + (part & 0xffff), part >> 16);
+}
+
+/** Writes an instant of a clock. Those of a page mostly share a second, whose text is kept. */
+function writeInstant(p: usize, micros: i64, clock: usize): usize {
+  const sinceYearZero = microsSinceYearZero(micros);
+  const second = sinceYearZero / 1_000_000;
+  if (second != load<u64>(clock)) {
+    writeTimestamp(clock + CLOCK_TEXT, micros);
+    store<u64>(clock, second);
+  }
+  copyText(p, clock + CLOCK_TEXT, SECOND_BYTES);
+  return writeFraction(p + SECOND_BYTES, <u32>(sinceYearZero - second * 1_000_000));
+}
