@@ -10,6 +10,7 @@ import {
   partitionOf,
   position,
   positionOfEventId,
+  quoted,
   tenantIdFault,
   writeEventId,
 } from '../src/model/index.ts';
@@ -52,6 +53,15 @@ describe('timestamps', () => {
 });
 
 describe('names', () => {
+  it('are shown in sentences quoted and escaped, and cut between characters', () => {
+    expect(quoted('a "b"\n')).toBe(`'a \\"b\\"\\n'`);
+    for (const before of ['', 'x']) {
+      const shown = quoted(before + '😀'.repeat(60));
+      expect(shown).toMatch(/^'x?(😀)+…'$/u);
+      expect(shown.length).toBeLessThan(90);
+    }
+  });
+
   it.each(['order.placed', 'a', 'sdk.test.order.item_added', '_x', 'v2.0', 'a'.repeat(128)])(
     '%s is an event type',
     (type) => {

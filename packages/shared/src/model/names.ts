@@ -26,9 +26,14 @@ const TENANT_ID = /* @__PURE__ */ new RegExp(TENANT_ID_PATTERN);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what this refuses.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
+/** How much of a value is shown, in code units. */
+const SHOWN_MAX = 80;
+/** The first half of a character, without the second. */
+const HALF = /[\ud800-\udbff]$/;
+
 /** Shows a value inside an error sentence: quoted, escaped and cut, so that input cannot flood or forge a log line. */
 export function quoted(value: string): string {
-  const cut = value.length > 80 ? `${value.slice(0, 80)}…` : value;
+  const cut = value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX).replace(HALF, '')}…` : value;
   return `'${JSON.stringify(cut).slice(1, -1)}'`;
 }
 
