@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { getPriority, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
+import { leftoverTimePrefix } from './leftover-time.ts';
 
 /** A program that runs beside the service, in a process of its own. */
 export interface Program {
@@ -10,7 +11,7 @@ export interface Program {
   readonly name: string;
   readonly args?: readonly string[];
   readonly heapMibMax: number;
-  /** One of `os.constants.priority`; a service of a lower one gives its own. */
+  /** One of `os.constants.priority`; a service of a lower one gives its own. The lowest is leftover time (leftover-time.ts). */
   readonly priority: number;
 }
 
@@ -21,8 +22,11 @@ export function startProgram(program: Program): ChildProcess {
   const { starter, name, args = [], heapMibMax, priority } = program;
   // The bundle lies beside that of the service; a service that runs from its sources starts the source.
   const extension = starter.filename.endsWith('.ts') ? 'ts' : 'js';
+  const isLow = priority === constants.priority.PRIORITY_LOW;
+  const [command, ...before] = [...(isLow ? leftoverTimePrefix() : []), process.execPath];
   const child = fork(join(starter.dirname, `${name}.program.${extension}`), args, {
-    execArgv: [`--max-old-space-size=${heapMibMax}`],
+    execPath: command,
+    execArgv: [...before, `--max-old-space-size=${heapMibMax}`],
     serialization: 'advanced',
     env: {},
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { platform } from 'node:process';
 import { expect, test } from '@jest/globals';
 import { startProgram } from '../../src/processes/start-program.ts';
 
-test('a program gets its arguments and its priority, and nothing of the environment', async () => {
+test('a program gets its arguments and its priority, the lowest in leftover time, and nothing of the environment', async () => {
   process.env['SECRET_OF_THE_TEST'] = 'not for programs';
   const program = startProgram({
     starter: import.meta,
@@ -14,7 +16,8 @@ test('a program gets its arguments and its priority, and nothing of the environm
   });
   const [report] = await once(program, 'message');
   delete process.env['SECRET_OF_THE_TEST'];
-  expect(report).toEqual({ args: ['first', 'second'], environment: [], priority: 19 });
+  const scheduling = platform !== 'linux' ? null : existsSync('/usr/bin/chrt') ? 5 : 0;
+  expect(report).toEqual({ args: ['first', 'second'], environment: [], priority: 19, scheduling });
 });
 
 test('a program of a service of low priority gets no higher one, which only root could give', async () => {

@@ -95,10 +95,14 @@ export class SimulatedFile {
     }
   }
 
-  async fillWithZeros(bytes: number): Promise<void> {
+  async fillWithZeros(
+    bytes: number,
+    turn: (bytes: number) => Promise<boolean> | boolean,
+  ): Promise<boolean> {
     const from = this.#inode.content.length;
     const zeros = Buffer.alloc(Math.max(0, bytes - from));
     let fault: DiskFault | undefined;
+    if (!(await turn(from))) return false;
     try {
       fault = this.#meet('fill');
     } catch (thrown) {
@@ -109,6 +113,7 @@ export class SimulatedFile {
     this.#inode.write(this.#disk.nextOperation(), zeros, from);
     await stall(fault);
     await this.datasync();
+    return true;
   }
 
   async close(): Promise<void> {

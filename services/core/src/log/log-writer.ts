@@ -166,7 +166,7 @@ export class LogWriter {
     this.#left = [];
     const isGrowing =
       this.#parts.segments.count > 1 || segment.end >= segment.capacity * PREPARE_AT;
-    if (isGrowing) this.#parts.preparer.prepareNext();
+    if (isGrowing) this.#parts.preparer.prepareNext(segment.end / segment.capacity);
   }
 
   async #failure(thrown: unknown, placed: readonly PlacedRun[]): Promise<WriteOutcome> {

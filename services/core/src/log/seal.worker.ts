@@ -1,11 +1,10 @@
 /**
- * The thread that makes sealed drafts (`seal-segment.ts`), so that compression and hashing never hold up an append. One job at a time, at the lowest priority of
- * the system and at a set pace, because the processor and the disk belong to the appends first.
+ * The thread that makes sealed drafts (`seal-segment.ts`), so that compression and hashing never hold up an append. One job at a time, in leftover time
+ * and at a set pace, because the processor and the disk belong to the appends first.
  */
-import { constants, setPriority } from 'node:os';
-import { platform } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { takeLeftoverTimeOnly } from '@allsource/service-kit/processes';
 import { must } from '@allsource/shared/lang';
 import { asError, diskErrorCode } from '../storage/disk.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
@@ -19,8 +18,7 @@ const { folder, bytesPerSecond } = workerData as SealWorkerOptions;
 const port = must(parentPort, 'a worker has a parent');
 const disk = new NodeDisk(folder);
 
-// On Linux a priority belongs to a thread; elsewhere this would slow the whole process down.
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
+takeLeftoverTimeOnly();
 
 /** A stretch of work may take the time that its bytes have at the set rate; what is left of it is slept. */
 class Pace {

@@ -29,9 +29,13 @@ export interface DiskFile {
   datasyncNow(): void;
   /**
    * Grows the file to `bytes` with written zeros (no holes), beside other work, so that a later write inside needs no space and its
-   * datasync touches no metadata. Durable when it resolves.
+   * datasync touches no metadata. Durable when it resolves with true. Asks `turn` before each step, with the bytes so far; when that says
+   * false, it stops there and resolves with false.
    */
-  fillWithZeros(bytes: number): Promise<void>;
+  fillWithZeros(
+    bytes: number,
+    turn: (bytes: number) => Promise<boolean> | boolean,
+  ): Promise<boolean>;
   /** Releases the handle. May be called twice. */
   close(): Promise<void>;
 }

@@ -1,12 +1,11 @@
 /**
- * The thread that writes and merges Parquet files, so that encoding and compression never hold up a read. One job at a time, in the order they came, at the lowest priority
- * of the system: the processor belongs to the reads first.
+ * The thread that writes and merges Parquet files, so that encoding and compression never hold up a read. One job at a time, in the order they came, in leftover
+ * time: the processor belongs to the reads first.
  */
 import { mkdirSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
-import { platform } from 'node:process';
 import { workerData } from 'node:worker_threads';
 import { awaitInternalToken } from '@allsource/service-kit/config';
+import { takeLeftoverTimeOnly } from '@allsource/service-kit/processes';
 import { createLogger } from '@allsource/service-kit/observability';
 import { FolderDisk } from './disk/folder-disk.ts';
 import { serveJobs } from '@allsource/service-kit/threads';
@@ -17,8 +16,7 @@ const TOKEN_WAIT_MS = 5_000;
 
 const options = workerData as ParquetThreadOptions;
 
-// On Linux a priority belongs to a thread; elsewhere this would slow the whole process down.
-if (platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
+takeLeftoverTimeOnly();
 
 mkdirSync(options.folder, { recursive: true });
 const disk = new FolderDisk(options.folder);
