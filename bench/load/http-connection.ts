@@ -39,9 +39,13 @@ export class HttpConnection {
     return new HttpConnection(socket);
   }
 
-  /** Sends the bytes of a request (see {@link requestBytes}) and waits for its answer. */
+  /** Sends the bytes of a request (see {@link requestBytes}) and waits for its answer. Rejects when the server closes the connection, or has closed it. */
   send(request: Buffer): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) {
+        reject(new Error('The server had closed the connection.'));
+        return;
+      }
       this.#waiting = { resolve, reject };
       this.#socket.write(request);
     });

@@ -93,10 +93,11 @@ class Sender {
 
   #pump(): void {
     for (;;) {
-      const connection = this.#free.at(-1);
+      // In turn: one that is left aside for seconds is closed by the server.
+      const connection = this.#free[0];
       const dueAt = this.#queue[0];
       if (connection === undefined || dueAt === undefined) return;
-      this.#free.pop();
+      this.#free.shift();
       this.#queue.shift();
       this.#running += 1;
       void this.#append(connection, dueAt);
