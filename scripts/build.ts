@@ -66,11 +66,18 @@ async function bundle(folder: string): Promise<void> {
   });
   const kernel = await compiledKernel(folder);
   const sources = [...Object.keys(result.metafile.inputs), ...kernel.sources].toSorted();
-  const record: SourceRecord = { sources, hash: hashOf(folder, sources) };
-  // The record goes last: what a stop half-way leaves is not taken for a finished build.
-  const files = [
+  const made = [
     ...result.outputFiles.map(({ path, contents }) => ({ path, contents })),
     ...kernel.files,
+  ];
+  const record: SourceRecord = {
+    sources,
+    hash: hashOf(folder, sources),
+    outputs: made.map(({ path }) => basename(path)),
+  };
+  // The record goes last: what a stop half-way leaves is not taken for a finished build.
+  const files = [
+    ...made,
     { path: recordFile(folder), contents: JSON.stringify(record, undefined, 2) },
   ];
   replaceDist(absolute(`${folder}/dist`), files);
@@ -100,14 +107,15 @@ function replaceDist(dist: string, files: OutputFile[]): void {
     if (!kept.has(name)) rmSync(join(dist, name), { force: true });
 }
 
-type SourceRecord = { sources: string[]; hash: string };
+type SourceRecord = { sources: string[]; hash: string; outputs: string[] };
 
 function isFresh(folder: string): boolean {
   if (!existsSync(recordFile(folder))) return false;
   const record = JSON.parse(readFileSync(recordFile(folder), 'utf8')) as SourceRecord;
   return (
     record.sources.every((file) => existsSync(absolute(file))) &&
-    record.hash === hashOf(folder, record.sources)
+    record.hash === hashOf(folder, record.sources) &&
+    record.outputs.every((name) => existsSync(absolute(`${folder}/dist/${name}`)))
   );
 }
 
