@@ -17,6 +17,9 @@ import type { Disk, DiskFile, OpenMode } from './disk.ts';
  * next segment is late at 300 MB/s of appends.
  */
 const FILL_BYTES = 1024 * 1024;
+/** Write and sync are one call of the thread pool. Where the system has no such writes (Windows), the sync at the end has more to do. */
+const FILL_FLAGS =
+  fs.constants.O_WRONLY | ((fs.constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0);
 /** What is written over and over; small enough to stay in a processor's cache. */
 const ZEROS = new Uint8Array(256 * 1024);
 const READ_ONLY = 0o444;
@@ -164,9 +167,7 @@ class NodeDiskFile implements DiskFile {
   ): Promise<boolean> {
     const from = await this.size();
     this.#requireSpace(bytes - from);
-    // Write and sync in one call of the thread pool. Where the system has no such writes, the sync at the end has more to do.
-    const { O_WRONLY, O_DSYNC = 0 } = fs.constants as Partial<typeof fs.constants>;
-    const descriptor = fs.openSync(this.#path, (O_WRONLY ?? 1) | O_DSYNC);
+    const descriptor = fs.openSync(this.#path, FILL_FLAGS);
     try {
       for (let at = from; at < bytes; ) {
         if (!(await turn(at))) return false;
