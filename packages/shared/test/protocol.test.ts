@@ -4,7 +4,9 @@ import { micros, position, version } from '../src/model/index.ts';
 import {
   decodeFrame,
   encodeFrame,
+  decodeHeadPost,
   encodeHeadNotice,
+  encodeHeadPost,
   eventJson,
   FeedDamagedError,
   FeedDecoder,
@@ -159,3 +161,20 @@ describe('type filters', () => {
 });
 
 const PINNED_FRAME_SHA256 = '5cec69f20b61bc8fb9c264abb016a98980fda1354443d20cbd59bc6ad3b8e84c';
+
+describe('the head post', () => {
+  it('has its bytes, and is none with any other bit', () => {
+    const record = { writer: Buffer.alloc(16, 0xab), head: position(258), writtenMs: 1.5 };
+    const bytes = Buffer.alloc(40);
+    encodeHeadPost(record, bytes);
+    expect(bytes.toString('hex')).toBe(
+      `415350315c1be918${'ab'.repeat(16)}0201000000000000000000000000f83f`,
+    );
+    expect(decodeHeadPost(bytes)).toEqual(record);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const harmed = Buffer.from(bytes);
+      harmed.writeUInt8(harmed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      expect(decodeHeadPost(harmed)).toBeNull();
+    }
+  });
+});

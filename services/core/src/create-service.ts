@@ -38,7 +38,7 @@ import { coreRoutes } from './core-routes.ts';
 import { forwardToQuery, type QueryForward } from './http/forwarded-routes.ts';
 import { openAppendLane } from './http/append-lane/append-lane.ts';
 import { HeadQuestions } from './http/append-lane/head-questions.ts';
-import { headJson } from './http/feed-routes.ts';
+import { HeadAnswer } from './http/feed-routes.ts';
 import { AppendRoute, INGEST_ROUTES } from './http/append-route.ts';
 import { IngestHandler } from './http/ingest-handler.ts';
 import type { Authenticate } from './http/live-right.ts';
@@ -115,6 +115,7 @@ class Core {
   readonly #upcasts: Upcasts;
   readonly #schemaGate: SchemaGate;
   readonly #verifications: VerificationRuns;
+  readonly #head: HeadAnswer;
   /** The query service; null where core does not know one. */
   readonly #query: Upstream | null;
   /** Set when core begins to stop: readiness fails first, and appends are refused. */
@@ -136,6 +137,7 @@ class Core {
       internalToken: obtainInternalToken(config),
     });
     this.#authenticate = (request): Principal => must(this.#guard(request, 'read'), 'a principal');
+    this.#head = new HeadAnswer(journal, parts.headPost);
     this.#verifications = new VerificationRuns({
       folder: config.storage === 'file' ? config.folder : null,
       head: () => journal.head,
@@ -218,7 +220,7 @@ class Core {
         admin: new AccessAdmin({ directory, appender: journal, clock: systemClock }),
         enforcementOf: (tenantId) => this.#schemas.enforcement(tenantId),
       },
-      feed: { log: journal, feed },
+      feed: { feed, head: this.#head },
       arrow: { ...this.#appends(), hasTenant: (tenantId) => directory.hasTenant(tenantId) },
       appends: this.#appendRoute(),
       consumers: this.#consumers,
@@ -335,7 +337,7 @@ class Core {
       route,
       headQuestions: new HeadQuestions({
         guard: this.#guard,
-        answer: () => headJson(parts.journal),
+        answer: () => this.#head.text,
       }),
       httpMetrics,
       busyPollMs: config.busyPollMicros / 1000,
@@ -371,6 +373,7 @@ class Core {
       'Core is shutting down and takes no appends. Try again in a moment.',
     );
     this.#verifications.close();
+    parts.headPost?.close();
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);

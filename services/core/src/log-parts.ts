@@ -5,6 +5,7 @@ import type { CoreConfig } from './config/core-config.ts';
 import { NatsFanOut } from './fan-out/nats-fan-out.ts';
 import { registerFanOutMetrics } from './fan-out/fan-out-metrics.ts';
 import { CommitFeed } from './feed/commit-feed.ts';
+import { HeadPost } from './feed/head-post.ts';
 import { LiveConnections } from './http/live-connections.ts';
 import { CoreMetrics } from './observability/core-metrics.ts';
 import { type OpenedJournal, openJournal } from './open-journal.ts';
@@ -12,6 +13,8 @@ import { type OpenedJournal, openJournal } from './open-journal.ts';
 const NOTHING_SEALED = { segments: 0, rawBytes: 0, sealedBytes: 0, failures: 0, waiting: 0 };
 export interface LogParts extends OpenedJournal {
   readonly feed: CommitFeed;
+  /** Null where the head is not posted. */
+  readonly headPost: HeadPost | null;
   readonly connections: LiveConnections;
   readonly metrics: CoreMetrics;
   /** Null without NATS. */
@@ -40,11 +43,13 @@ export async function openLogParts(
     logger,
     httpMetrics,
     onGroup: (group) => metrics.observeGroup(group),
+    onWatermark: (watermark) => headPost?.post(watermark),
   });
   const { journal } = opened;
+  const headPost = config.postHead ? HeadPost.open({ log: journal, logger }) : null;
   const feed = new CommitFeed(journal);
   const fanOut = startFanOut({ config, logger, httpMetrics, journal });
-  return { ...opened, feed, connections, metrics, fanOut };
+  return { ...opened, feed, headPost, connections, metrics, fanOut };
 }
 
 interface FanOutParts {

@@ -49,6 +49,7 @@ export interface OpenJournalOptions {
   readonly logger: Logger;
   readonly httpMetrics: HttpMetrics;
   readonly onGroup: NonNullable<JournalOptions['onGroup']>;
+  readonly onWatermark: NonNullable<JournalOptions['onWatermark']>;
 }
 
 /** Opens the journal. Throws a problem `log_damaged` when acknowledged data is damaged. */
@@ -90,7 +91,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
 }
 
 async function attempt(
-  { config, logger, onGroup }: OpenJournalOptions,
+  { config, logger, onGroup, onWatermark }: OpenJournalOptions,
   saved: StoredCheckpoint | null,
 ): Promise<Omit<OpenedJournal, 'checkpointer'>> {
   const directory = new AccessDirectory();
@@ -107,6 +108,7 @@ async function attempt(
     folds: [directory, consumers, states, schemas, definitions],
     saved,
     onGroup,
+    onWatermark,
   });
   return { journal, directory, consumers, states, schemas, definitions, storageBytes, sealing };
 }

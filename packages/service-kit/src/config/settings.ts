@@ -142,6 +142,12 @@ export const SETTINGS = {
     min: 0,
     max: 10_000,
   }),
+  postHead: flagSetting({
+    name: 'ALLSOURCE_POST_HEAD',
+    description:
+      'Whether core writes how far its log reaches into a file in memory (/dev/shm), where services on the same machine look instead of asking.',
+    defaultValue: true,
+  }),
   replayEventsPerSecond: integerSetting({
     name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
     description:

@@ -24,6 +24,7 @@ import type { FollowerStatus, LogFollower } from './log-follower.ts';
 import type { LogReader } from './log-reader.ts';
 import { NatsReader } from './nats-reader.ts';
 import { PositionWaiters } from './position-waiters.ts';
+import { PostedHead } from './posted-head.ts';
 import { SharedHead } from './shared-head.ts';
 import { SinkWriter } from './sink-writer.ts';
 import { WakeUp } from './wake-up.ts';
@@ -50,6 +51,7 @@ class Follower implements LogFollower {
   readonly #logger: Logger;
   readonly #endpoint: CoreEndpoint;
   readonly #line: HeadLine | null;
+  readonly #posted = new PostedHead();
   readonly #heads: SharedHead;
   readonly #writer: SinkWriter;
   readonly #reader: LogReader;
@@ -72,6 +74,7 @@ class Follower implements LogFollower {
     this.#heads = new SharedHead({
       endpoint: this.#endpoint,
       line: this.#line,
+      posted: this.#posted,
       timers,
       appliedPosition,
     });
@@ -105,7 +108,7 @@ class Follower implements LogFollower {
   }
 
   async coreHead(): Promise<Position> {
-    const core = await this.#heads.ask();
+    const core = await this.#heads.latest();
     const reason = disagreement(core, this.#writer);
     if (reason !== null) {
       this.#reader.recheck();
@@ -129,6 +132,7 @@ class Follower implements LogFollower {
     this.#isClosed = true;
     this.#wakeUp.notify();
     this.#line?.close();
+    this.#posted.close();
     this.#endpoint.close();
     this.#waiters.close();
     await this.#reader.close();

@@ -14,6 +14,9 @@ import { type CoreEndpoint, coreUnreachable, readAnswer } from './core-endpoint.
 import { FOLLOWER_LIMITS } from './follower-limits.ts';
 import type { FollowerTimers } from './follower-timers.ts';
 import type { HeadLine } from './head-line.ts';
+import type { PostedHead } from './posted-head.ts';
+
+const LOG_ID = /^[0-9a-f]{16}$/;
 
 /** What core said of its log. */
 export interface CoreHead {
@@ -28,12 +31,15 @@ export interface SharedHeadOptions {
   readonly endpoint: CoreEndpoint;
   /** The short way to core; null where there is none. */
   readonly line: HeadLine | null;
+  readonly posted: PostedHead;
   readonly timers: FollowerTimers;
   readonly appliedPosition: () => Position;
 }
 
 export class SharedHead {
   readonly #options: SharedHeadOptions;
+  /** The log that core has last named. */
+  #logId: string | null = null;
   /** The question that is under way. */
   #running: Promise<CoreHead> | null = null;
   /** The question that has not been sent yet, and may still be joined. */
@@ -43,7 +49,16 @@ export class SharedHead {
     this.#options = options;
   }
 
-  /** Core's head at a moment after this call. Throws `upstream_unavailable`. */
+  /** Core's head at a moment after this call, as core has posted it or says when asked. Throws `upstream_unavailable`. */
+  async latest(): Promise<CoreHead> {
+    const appliedWhenAsked = this.#options.appliedPosition();
+    const head = this.#options.posted.read();
+    // A head behind what was applied is for core to explain.
+    if (head === null || this.#logId === null || head < appliedWhenAsked) return await this.ask();
+    return { head, logId: this.#logId, appliedWhenAsked };
+  }
+
+  /** What core itself says of its log at a moment after this call. Throws `upstream_unavailable`. */
   ask(): Promise<CoreHead> {
     this.#due ??= this.#askDue();
     return this.#due;
@@ -66,7 +81,10 @@ export class SharedHead {
   async #request(): Promise<CoreHead> {
     const appliedWhenAsked = this.#options.appliedPosition();
     const text = (await this.#askLine()) ?? (await this.#exchange(true));
-    return { ...parseHead(text), appliedWhenAsked };
+    const { head, logId, writer } = parseHead(text);
+    this.#logId = logId;
+    this.#options.posted.follow(logId, writer);
+    return { head, logId, appliedWhenAsked };
   }
 
   /** Null: ask in the usual way. */
@@ -118,21 +136,22 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new TypeError(String(error));
 }
 
-function parseHead(text: string): { head: Position; logId: string } {
+function parseHead(text: string): { head: Position; logId: string; writer: string | null } {
   const answer = parseObject(text);
-  const { head, log_id: logId } = answer;
+  const { head, log_id: logId, writer } = answer;
   if (
     typeof head !== 'number' ||
     !Number.isSafeInteger(head) ||
     head < 0 ||
-    typeof logId !== 'string'
+    typeof logId !== 'string' ||
+    !LOG_ID.test(logId)
   ) {
     throw problem(
       'upstream_unavailable',
       `Core's answer to GET ${HEAD_PATH} is no head: ${text.slice(0, 100)}. Do the services have the same version?`,
     );
   }
-  return { head: position(head), logId };
+  return { head: position(head), logId, writer: typeof writer === 'string' ? writer : null };
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -14,7 +14,8 @@
  *
  * Routes of core, for callers with the internal token:
  *     GET /internal/v1/feed?from=P[&to=Q][&only=system]   messages from position P on; without `to` it stays open and follows
- *     GET /internal/v1/head                               {"head": P, "log_id": hex}
+ *     GET /internal/v1/head                               {"head": P, "log_id": hex, "writer": hex}
+ * `writer` is there when core posts its head in memory (head-post.ts).
  * `from` may lie inside a frame: the first frame sent is the one that holds it.
  */
 import { crc32 } from 'node:zlib';

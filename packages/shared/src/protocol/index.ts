@@ -32,6 +32,14 @@ export {
   HEAD_PATH,
   INTERNAL_TOKEN_HEADER,
 } from './feed.ts';
+export {
+  decodeHeadPost,
+  encodeHeadPost,
+  HEAD_POST,
+  type HeadPostRecord,
+  headPostName,
+  machineMs,
+} from './head-post.ts';
 export { type FrameExtent, frameExtent, readExcerpt } from './frame-excerpt.ts';
 export {
   BODY_DIGEST_BYTES,

@@ -7,8 +7,9 @@
  * After `failed` nothing is appended until the process starts again and recovery has looked at the disk; after `full` and `busy` the next append tries again.
  */
 import { problem } from '@allsource/shared/errors';
-import { deferred } from '@allsource/shared/lang';
+import { deferred, must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
+import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { LogStore, StoreAppendOutcome } from '../storage/log-store.ts';
 
@@ -16,6 +17,8 @@ const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface CommitPipelineOptions {
   readonly store: LogStore;
+  /** Called once for each group that is durable, with its last position, before anybody learns of its frames. */
+  readonly onWatermark?: (watermark: Position) => void;
   /** Called for each frame as soon as it is durable, in order, before its appender is answered. Must not throw. */
   readonly onDurable: (frame: Frame) => void;
   /** Called once when a group has failed, before its appenders are answered: what was placed is to be forgotten. */
@@ -108,6 +111,7 @@ export class CommitPipeline {
       return;
     }
     this.#fullCause = null;
+    this.#options.onWatermark?.(must(group.at(-1), 'a frame of the group').frame.lastPosition);
     for (const { frame } of group) this.#options.onDurable(frame);
     for (const { resolve } of group) resolve();
     const bytes = group.reduce((sum, { frame }) => sum + frame.bytes.length, 0);

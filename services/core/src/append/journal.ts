@@ -58,6 +58,7 @@ export interface JournalOptions {
   /** What was folded before. Null or left out: the whole log is replayed. */
   readonly saved?: SavedState | null;
   readonly onGroup?: NonNullable<CommitPipelineOptions['onGroup']>;
+  readonly onWatermark?: NonNullable<CommitPipelineOptions['onWatermark']>;
 }
 
 /** The caller's name for an append, and a digest of what it sent with it. */
@@ -137,6 +138,7 @@ export class Journal implements DurableLog, SystemAppender {
       onDurable: (frame) => this.#takeDurable(frame),
       onRefused: () => this.#forgetPending(),
       ...(options.onGroup === undefined ? {} : { onGroup: options.onGroup }),
+      ...(options.onWatermark === undefined ? {} : { onWatermark: options.onWatermark }),
     });
   }
 

@@ -20,6 +20,7 @@ export function readCoreConfig(environment: Environment) {
       'storage',
       'segmentBytes',
       'busyPollMicros',
+      'postHead',
       'sealBytesPerSecond',
       'checkpointBytes',
       'partitionCount',

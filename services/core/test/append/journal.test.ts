@@ -84,7 +84,7 @@ const BUILDERS: [string, (clock: Clock) => CommitBuilder][] = [
 ];
 
 describe.each(BUILDERS)('with %s', (_name, makeBuilder) => {
-  async function world(log = new MemoryLog()) {
+  async function world(log = new MemoryLog(), onWatermark?: (watermark: number) => void) {
     const store = new ControlledStore(log);
     const clock = new TestClock();
     const journal = await Journal.open({
@@ -93,6 +93,7 @@ describe.each(BUILDERS)('with %s', (_name, makeBuilder) => {
       random: () => 7,
       folds: [],
       builder: makeBuilder(clock),
+      ...(onWatermark === undefined ? {} : { onWatermark }),
     });
     const append = (events: PlacementEvent[], key: string | null = null, body = 'body') =>
       journal.append({
@@ -131,6 +132,22 @@ describe.each(BUILDERS)('with %s', (_name, makeBuilder) => {
       expect([seen, journal.head, journal.entities.version('default', 'a')]).toEqual([[], 0, 0]);
       gate.resolve();
       await answered;
+    });
+
+    it('raises the watermark once for its group, durable and before anybody sees a frame of it', async () => {
+      const told: string[] = [];
+      const { store, journal, append } = await world(new MemoryLog(), (watermark) =>
+        told.push(`watermark ${watermark}`),
+      );
+      journal.subscribe((frame) => told.push(`frame ${frame.position}`));
+      const gate = Promise.withResolvers<void>();
+      store.gate = gate.promise;
+      const answered = Promise.all([append([event('a')]), append([event('a'), event('b')])]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(told).toEqual([]);
+      gate.resolve();
+      await answered;
+      expect(told).toEqual(['watermark 3', 'frame 1', 'frame 2']);
     });
 
     it('keeps the tenants apart: the same entity id has a history of its own in each', async () => {

@@ -15,5 +15,6 @@ export async function openCore(
     logger: createLogger('core', 'silent'),
     httpMetrics: new HttpMetrics('test'),
     onGroup: () => undefined,
+    onWatermark: () => undefined,
   });
 }

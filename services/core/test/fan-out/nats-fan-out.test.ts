@@ -18,7 +18,7 @@ import { findNats, type NatsServer, startNats } from '../../../../tests/support/
 import { registerFanOutMetrics } from '../../src/fan-out/fan-out-metrics.ts';
 import { NatsFanOut } from '../../src/fan-out/nats-fan-out.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
-import { feedRoutes } from '../../src/http/feed-routes.ts';
+import { feedRoutes, HeadAnswer } from '../../src/http/feed-routes.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
 const WAIT_MS = 120_000;
@@ -81,7 +81,7 @@ async function follow(log: MemoryLog, natsUrl: string) {
   });
   const app = createApp({
     edge: 'core',
-    routes: feedRoutes({ log, feed }),
+    routes: feedRoutes({ feed, head: new HeadAnswer(log, null) }),
     guard: createGuard({ authenticator, internalToken: TOKEN }),
     resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
     logger,

@@ -21,7 +21,7 @@ import { CommitFeed } from '../../src/feed/commit-feed.ts';
 import { consumerRoutes } from '../../src/http/consumer-routes.ts';
 import { eventReadRoutes } from '../../src/http/event-read-routes.ts';
 import { forwardToQuery } from '../../src/http/forwarded-routes.ts';
-import { feedRoutes } from '../../src/http/feed-routes.ts';
+import { feedRoutes, HeadAnswer } from '../../src/http/feed-routes.ts';
 import { LiveConnections } from '../../src/http/live-connections.ts';
 import { projectionStateRoutes } from '../../src/http/projection-state-routes.ts';
 import { sseRoutes } from '../../src/http/sse-routes.ts';
@@ -201,7 +201,7 @@ export class TestCore {
       logger: createLogger('core', 'silent'),
       metrics: new HttpMetrics('test'),
       routes: [
-        ...feedRoutes({ log, feed }),
+        ...feedRoutes({ feed, head: new HeadAnswer(log, null) }),
         ...consumerRoutes(this.#consumers, this.#upcasts),
         ...projectionStateRoutes({
           states,
