@@ -373,7 +373,6 @@ class Core {
       'Core is shutting down and takes no appends. Try again in a moment.',
     );
     this.#verifications.close();
-    parts.headPost?.close();
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
@@ -381,6 +380,7 @@ class Core {
     await this.#upcastThread.close();
     await parts.checkpointer?.close();
     await parts.journal.close();
+    parts.headPost?.close();
     await releaseLock();
   }
 }

@@ -46,7 +46,8 @@ export async function openLogParts(
     onWatermark: (watermark) => headPost?.post(watermark),
   });
   const { journal } = opened;
-  const headPost = config.postHead ? HeadPost.open({ log: journal, logger }) : null;
+  if (!config.postHead) await HeadPost.withdraw(journal);
+  const headPost = config.postHead ? await HeadPost.open({ log: journal, logger }) : null;
   const feed = new CommitFeed(journal);
   const fanOut = startFanOut({ config, logger, httpMetrics, journal });
   return { ...opened, feed, headPost, connections, metrics, fanOut };

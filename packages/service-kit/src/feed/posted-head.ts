@@ -6,7 +6,8 @@
  * Argument. Core posts a head before it tells anybody of it, so the post of the run that is core now is never behind. It is that run's post when
  * - it carries the writer that core itself has named, in an answer to a question;
  * - it lies in a file system in memory, where all processes of a machine see one copy (a copy on a network drive may be old);
- * - its file still has its name. A later run of core writes into the file of that name before it takes an append, and that changes the writer; a file without its name it would not find;
+ * - its file had its name a moment ago. A later run of core writes into the file of that name before it takes an append, and that changes the writer. Should it find none (somebody has removed it), it makes
+ *   one and waits until every reader has looked again whether his has a name;
  * - core has written it within the last second. This only bounds what the others leave: a core that has gone, and whose log goes on elsewhere.
  * A record that is read while it is written does not match its checksum.
  */
@@ -24,6 +25,8 @@ export class PostedHead {
   readonly #record = Buffer.alloc(HEAD_POST.bytes);
   #descriptor: number | null = null;
   #writer: Buffer | null = null;
+  /** When the file was last seen to have its name, by the machine's clock. */
+  #namedAtMs = Number.NEGATIVE_INFINITY;
 
   /** Takes core's word for where its head is posted: by whom, null for nowhere. */
   follow(logId: string, writerHex: string | null): void {
@@ -33,6 +36,7 @@ export class PostedHead {
     this.close();
     this.#writer = writer;
     if (writer !== null) this.#descriptor = openPost(logId);
+    this.#namedAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Core's head at this moment; null when core is to be asked. */
@@ -40,15 +44,19 @@ export class PostedHead {
     const descriptor = this.#descriptor;
     const writer = this.#writer;
     if (descriptor === null || writer === null) return null;
-    if (fstatSync(descriptor).nlink === 0) {
-      this.close();
-      return null;
+    const nowMs = machineMs();
+    if (nowMs - this.#namedAtMs >= HEAD_POST.namedMs) {
+      if (fstatSync(descriptor).nlink === 0) {
+        this.close();
+        return null;
+      }
+      this.#namedAtMs = nowMs;
     }
     for (let tried = 0; tried < TRIES; tried += 1) {
       const bytes = readSync(descriptor, this.#record, 0, HEAD_POST.bytes, 0);
       const record = decodeHeadPost(this.#record.subarray(0, bytes));
       if (record === null) continue;
-      const ageMs = machineMs() - record.writtenMs;
+      const ageMs = nowMs - record.writtenMs;
       const isNew = ageMs > -HEAD_POST.validMs && ageMs < HEAD_POST.validMs;
       return isNew && record.writer.equals(writer) ? record.head : null;
     }

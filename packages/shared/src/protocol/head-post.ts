@@ -24,6 +24,8 @@ export const HEAD_POST = {
   beatMs: 250,
   /** What is older than this is no longer core's word. */
   validMs: 1_000,
+  /** How long a reader relies on the file having its name. Core waits for longer between making the file and its first append. */
+  namedMs: 20,
 } as const;
 
 export interface HeadPostRecord {

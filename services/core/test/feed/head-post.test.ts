@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -36,8 +38,8 @@ afterEach(() => {
   rmSync(path, { force: true });
 });
 
-function open(): HeadPost | null {
-  const post = HeadPost.open({ log, logger });
+async function open(): Promise<HeadPost | null> {
+  const post = await HeadPost.open({ log, logger });
   if (post !== null) opened.push(post);
   return post;
 }
@@ -47,8 +49,8 @@ function found() {
 }
 
 suite('the head post', () => {
-  it('says the head from its opening on, by whom and when, to nobody but its owner', () => {
-    const post = open();
+  it('says the head from its opening on, by whom and when, to nobody but its owner', async () => {
+    const post = await open();
     expect(found()).toMatchObject({ head: 3, writer: post?.writer });
     expect(Math.abs(machineMs() - (found()?.writtenMs ?? 0))).toBeLessThan(60_000);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -57,24 +59,24 @@ suite('the head post', () => {
   });
 
   it('is written again while nothing happens, with the head of that moment', async () => {
-    open();
+    await open();
     const before = found()?.writtenMs ?? 0;
     log.head = position(12);
     while (found()?.head !== 12) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(found()?.writtenMs).toBeGreaterThan(before);
   });
 
-  it('goes into the file that an earlier run has left, so that nobody keeps an old one', () => {
-    const first = open();
+  it('goes into the file that an earlier run has left, so that nobody keeps an old one', async () => {
+    const first = await open();
     const { ino } = statSync(path);
-    const second = open();
+    const second = await open();
     expect(statSync(path).ino).toBe(ino);
     expect(found()?.writer).toEqual(second?.writer);
     expect(second?.writer).not.toEqual(first?.writer);
   });
 
-  it('is taken down in the end, and writes no more', () => {
-    const post = open();
+  it('is taken down in the end, and writes no more', async () => {
+    const post = await open();
     post?.close();
     expect(existsSync(path)).toBe(false);
     post?.post(position(5));
@@ -82,12 +84,22 @@ suite('the head post', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('of an earlier run is withdrawn by a run that posts nothing', async () => {
+    await open();
+    await HeadPost.withdraw(log);
+    expect(existsSync(path)).toBe(false);
+    await HeadPost.withdraw(log);
+  });
+
   it.each<[string, () => void]>([
     ['that others may read', () => (writeFileSync(path, ''), chmodSync(path, 0o644))],
     ['that is a link', () => symlinkSync('/dev/null', path)],
-  ])('is not written into a file %s', (_which, prepare) => {
+  ])('is not written into a file %s', async (_which, prepare) => {
     prepare();
-    expect(open()).toBeNull();
-    expect(readFileSync(path)).toHaveLength(0);
+    const at = openSync(path, 'r');
+    expect(await open()).toBeNull();
+    expect(readFileSync(at)).toHaveLength(0);
+    closeSync(at);
+    expect(existsSync(path)).toBe(false);
   });
 });

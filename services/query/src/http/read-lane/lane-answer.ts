@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AnswerHeads } from '@allsource/service-kit/http';
 import type { LaneAnswer } from '../../reads/read-call.ts';
+import type { AnswerBatch } from './answer-batch.ts';
 
 const LAST_CHUNK = '0\r\n\r\n';
 
@@ -8,6 +9,7 @@ export interface SocketAnswerOptions {
   readonly socket: Socket;
   readonly heads: AnswerHeads;
   readonly requestId: string;
+  readonly batch: AnswerBatch;
   /** True when the connection ends with this answer. */
   readonly isLast: () => boolean;
 }
@@ -76,14 +78,14 @@ export class SocketAnswer implements LaneAnswer {
   }
 
   end(part: Buffer, isWhole: boolean, onSent: () => void): void {
-    const { socket } = this.#options;
+    const { socket, batch } = this.#options;
     this.#isEnded = true;
     if (isWhole) {
       this.#isBegun = true;
       socket.cork();
       socket.write(this.#head(part.length), 'latin1');
       socket.write(part, onSent);
-      socket.uncork();
+      batch.add(socket);
       return;
     }
     if (part.length > 0) this.write(part, onSent);
@@ -92,14 +94,14 @@ export class SocketAnswer implements LaneAnswer {
   }
 
   endKept(body: Buffer, behind: string): void {
-    const { socket } = this.#options;
+    const { socket, batch } = this.#options;
     this.#isEnded = true;
     this.#isBegun = true;
     socket.cork();
     socket.write(this.#head(body.length + Buffer.byteLength(behind)), 'latin1');
     socket.write(body);
     socket.write(behind);
-    socket.uncork();
+    batch.add(socket);
   }
 
   #head(bodyBytes: number | null): string {

@@ -7,6 +7,7 @@
  */
 import type { Server } from 'node:http';
 import { ConnectionLane } from '@allsource/service-kit/http';
+import { AnswerBatch } from './answer-batch.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { type AnsweredRead, RequestReader } from './request-reader.ts';
 
@@ -20,9 +21,10 @@ export interface ReadLaneOptions extends AdmissionOptions {
 /** Puts the lane in front of a server. */
 export function openReadLane(options: ReadLaneOptions): ConnectionLane {
   const admission = new Admission(options);
+  const batch = new AnswerBatch();
   const { onAnswered } = options;
   return new ConnectionLane({
     server: options.server,
-    reader: (turn) => new RequestReader({ turn, admission, onAnswered }),
+    reader: (turn) => new RequestReader({ turn, admission, batch, onAnswered }),
   });
 }

@@ -17,6 +17,7 @@ import {
   toProblem,
 } from '@allsource/service-kit/http';
 import type { LaneAnswer, ReadCall } from '../../reads/read-call.ts';
+import type { AnswerBatch } from './answer-batch.ts';
 import { SocketAnswer } from './lane-answer.ts';
 import { PlainRequests } from './plain-request.ts';
 import type { Admission, AdmittedRead } from './admission.ts';
@@ -32,6 +33,8 @@ export interface AnsweredRead {
 export interface RequestReaderOptions {
   readonly turn: LaneTurn;
   readonly admission: Admission;
+  /** One for all connections. */
+  readonly batch: AnswerBatch;
   readonly onAnswered: (answered: AnsweredRead) => void;
 }
 
@@ -72,7 +75,13 @@ export class RequestReader implements LaneReader {
     const requestId = requestIdOf(admitted.headers);
     const { socket, heads } = this.#turn;
     const isLast = () => this.#turn.isClosing;
-    const answer = new SocketAnswer({ socket, heads, requestId, isLast });
+    const answer = new SocketAnswer({
+      socket,
+      heads,
+      requestId,
+      isLast,
+      batch: this.#options.batch,
+    });
     let status = 200;
     try {
       await admitted.route.handle(new LaneCall(admitted, answer));
