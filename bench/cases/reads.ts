@@ -7,7 +7,8 @@ import {
   type Span,
 } from '../measurement.ts';
 import type { PointReadJob, ReadJob, Target } from '../load/job.ts';
-import { type RunningCore, startQuery } from '../subjects/core.ts';
+import { type QueryOptions, type RunningCore, startQuery } from '../subjects/core.ts';
+import { atRest } from '../support/process-times.ts';
 import { answersOk, sleep } from '../subjects/server-process.ts';
 import type { RunningSubject, Subject } from '../subjects/subject.ts';
 import { outcomeOf } from './comparisons.ts';
@@ -21,6 +22,8 @@ const POINT_READS_PER_SECOND = 10_000;
 const PEER_EVENTS_MAX = 200_000;
 const PEER_ENTITIES = 10_000;
 const CLIENTS_FILL = 4;
+/** What the services do after they have caught up (merges, Parquet files, seals) is waited for so long. */
+const REST_LIMIT_MS = 60_000;
 
 const KEPT = 'answers kept';
 const FRESH = 'no answer kept';
@@ -31,35 +34,52 @@ interface Reader {
   readonly subject?: string;
 }
 
-/** Measures the reads that are wanted on a filled core. */
+/** Measures the reads that are wanted on a filled core: with answers kept, then with none, each beside PostgreSQL. */
 // oxlint-disable-next-line eslint/max-params -- who, what and with whom.
 export async function runReads(
   bench: Bench,
   core: RunningCore,
   subjects: readonly Subject[],
 ): Promise<Measurement[]> {
-  const kept = await startQuery(core);
-  const fresh = await startQuery(core, {
-    folder: bench.freshFolder('reads'),
-    environment: { ALLSOURCE_ANSWER_CACHE_BYTES: '0' },
-  });
   const postgres = await startPostgres(bench, subjects);
   try {
-    for (const { target } of [kept, fresh])
-      while (!(await answersOk(`${target.url}/readyz`))) await sleep(20);
-    const readers: Reader[] = [
-      { title: KEPT, target: kept.target },
-      { title: FRESH, target: fresh.target },
-      ...(postgres === null
-        ? []
-        : [{ title: KEPT, target: postgres.target, subject: 'PostgreSQL' }]),
-    ];
+    const kept = await runReadsOf(bench, core, { title: KEPT, postgres, options: {} });
+    const options = {
+      folder: bench.freshFolder('reads'),
+      environment: { ALLSOURCE_ANSWER_CACHE_BYTES: '0' },
+    };
+    return [...kept, ...(await runReadsOf(bench, core, { title: FRESH, postgres, options }))];
+  } finally {
+    await postgres?.stop();
+  }
+}
+
+interface ReadSubjects {
+  readonly title: string;
+  readonly postgres: RunningSubject | null;
+  readonly options: QueryOptions;
+}
+
+/** One query service at a time: beside another, each would be measured beside the snapshots that both take. */
+// oxlint-disable-next-line eslint/max-params -- who, what and with whom.
+async function runReadsOf(
+  bench: Bench,
+  core: RunningCore,
+  { title, postgres, options }: ReadSubjects,
+): Promise<Measurement[]> {
+  const query = await startQuery(core, options);
+  try {
+    while (!(await answersOk(`${query.target.url}/readyz`))) await sleep(20);
+    if (!(await atRest([core.pid, query.pid], REST_LIMIT_MS)))
+      bench.announce('the read store has not come to rest; reads are measured beside its work');
+    const readers: Reader[] = [{ title, target: query.target }];
+    if (postgres !== null) readers.push({ title, target: postgres.target, subject: 'PostgreSQL' });
     const measurements: Measurement[] = [];
     if (bench.wants('P10')) measurements.push(...(await runStreams(bench, readers)));
     if (bench.wants('P15')) measurements.push(...(await runPoints(bench, readers)));
     return measurements;
   } finally {
-    await Promise.all([kept.stop(), fresh.stop(), postgres?.stop()]);
+    await query.stop();
   }
 }
 
@@ -103,7 +123,7 @@ async function runStreams(bench: Bench, readers: readonly Reader[]): Promise<Mea
       job: { kind: 'read', entities: READ_ENTITIES, eventsPerEntity: READ_ENTITY_EVENTS },
     }),
   );
-  return await measured(bench, entries, about);
+  return await measured(bench, entries);
 }
 
 async function runPoints(bench: Bench, readers: readonly Reader[]): Promise<Measurement[]> {
@@ -121,7 +141,7 @@ async function runPoints(bench: Bench, readers: readonly Reader[]): Promise<Meas
       },
     }),
   );
-  return await measured(bench, entries, about);
+  return await measured(bench, entries);
 }
 
 interface ReadCase {
@@ -156,19 +176,9 @@ function entryOf(
   };
 }
 
-/** The measurements; PostgreSQL's, which keeps no answers, stands beside both of ours. */
-// oxlint-disable-next-line eslint/max-params -- who, what and under which name.
-async function measured(
-  bench: Bench,
-  entries: readonly Entry[],
-  about: string,
-): Promise<Measurement[]> {
+async function measured(bench: Bench, entries: readonly Entry[]): Promise<Measurement[]> {
   await bench.takeSamples(entries);
-  const measurements = entries.map(({ measurement }) => measurement);
-  const peer = measurements.find(({ subject }) => subject === 'PostgreSQL');
-  return peer === undefined
-    ? measurements
-    : [...measurements, { ...peer, title: `${about}, ${FRESH}` }];
+  return entries.map(({ measurement }) => measurement);
 }
 
 function named(subject: string | undefined): Partial<Measurement> {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { serviceNodeArguments } from '@allsource/service-kit/processes';
 import type { Target } from '../load/job.ts';
 import { answersOk, freePort, ServerProcess } from './server-process.ts';
 import type { Subject } from './subject.ts';
@@ -60,7 +61,11 @@ export class RunningCore {
   async launch(): Promise<void> {
     this.#process = await ServerProcess.start({
       command: process.execPath,
-      args: [...(this.#options.nodeArgs ?? []), resolve(ROOT, 'services/core/dist/main.js')],
+      args: [
+        ...serviceNodeArguments(),
+        ...(this.#options.nodeArgs ?? []),
+        resolve(ROOT, 'services/core/dist/main.js'),
+      ],
       environment: serviceEnvironment(this.folder, {
         ...this.#options.environment,
         CORE_PORT: String(this.#port),
@@ -84,16 +89,22 @@ export interface RunningQuery {
   stop(): Promise<void>;
 }
 
+export interface QueryOptions {
+  /** Core's, unless another is named. */
+  readonly folder?: string;
+  readonly environment?: Record<string, string>;
+}
+
 /** Starts the query service in front of a core. Returns when it listens, which is before it has caught up. */
 export async function startQuery(
   core: RunningCore,
-  options: { readonly folder?: string; readonly environment?: Record<string, string> } = {},
+  options: QueryOptions = {},
 ): Promise<RunningQuery> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await ServerProcess.start({
     command: process.execPath,
-    args: [resolve(ROOT, 'services/query/dist/main.js')],
+    args: [...serviceNodeArguments(), resolve(ROOT, 'services/query/dist/main.js')],
     environment: serviceEnvironment(options.folder ?? core.folder, {
       ...options.environment,
       QUERY_PORT: String(port),

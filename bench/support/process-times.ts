@@ -1,7 +1,10 @@
 /** Processor time of processes, as Linux counts it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const TICKS_PER_SECOND = 100;
+const REST_SPAN_MS = 1000;
+const REST_SHARE_MAX = 0.2;
 
 export interface ProcessTimes {
   readonly parent: number;
@@ -22,6 +25,20 @@ export function processTimes(pid: number): ProcessTimes {
 export function childrenOf(pid: number): ProcessTimes[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.map((name) => processTimes(Number(name))).filter(({ parent }) => parent === pid);
+}
+
+/** Waits until processes work at most a fifth of the time each: what follows a fill has ended, up to snapshots, which take their time. Gives up after `limitMs`, and says so in the result. */
+export async function atRest(pids: readonly number[], limitMs: number): Promise<boolean> {
+  const used = () => pids.map((pid) => processTimes(pid).own);
+  const until = performance.now() + limitMs;
+  for (let before = used(); performance.now() < until; ) {
+    await sleep(REST_SPAN_MS);
+    const now = used();
+    const seconds = now.map((sum, index) => sum - (before[index] ?? 0));
+    if (seconds.every((worked) => worked < (REST_SHARE_MAX * REST_SPAN_MS) / 1000)) return true;
+    before = now;
+  }
+  return false;
 }
 
 /** Fields of /proc/PID/stat from the third on. */

@@ -7,14 +7,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { platform } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { serviceNodeArguments } from '@allsource/service-kit/processes';
 import type { ServiceName } from './launch-plan.ts';
 import type { ServiceLog } from './service-log.ts';
 
-/**
- * Where the processor has memory protection keys, V8 keeps a register of its code pages that threads which come and go can upset, and it then aborts the process ("Check failed:
- * jit_page.has_value()", https://github.com/nodejs/node/issues/64500). The images start node with the same arguments.
- */
-const NODE_ARGUMENTS = ['--enable-source-maps', '--no-memory-protection-keys'];
 const READY_LINE = / ready at (https?:\/\/\S+)$/;
 
 export interface ServiceProcessOptions {
@@ -46,7 +42,7 @@ export class ServiceProcess {
   constructor(options: ServiceProcessOptions) {
     this.name = options.name;
     this.log = options.log;
-    this.#child = spawn(process.execPath, [...NODE_ARGUMENTS, options.mainFile], {
+    this.#child = spawn(process.execPath, [...serviceNodeArguments(), options.mainFile], {
       env: options.environment,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // On Windows a detached process would get a console window of its own.
