@@ -108,24 +108,29 @@ export class FrameWalk {
     return null;
   }
 
-  /** Reads the next bytes, from where the next frame starts. */
+  /** Reads until so many bytes are at hand from where the next frame starts. */
   async fill(bytes: number): Promise<void> {
-    const window = this.#nextWindow(bytes);
-    this.#accept(window, await this.#source.read(window, this.#offset));
+    const { window, kept } = this.#nextWindow(bytes);
+    const rest = window.subarray(kept);
+    this.#accept(window, kept + (await this.#source.read(rest, this.#offset + kept)));
   }
 
   /** The same, blocking: for a few pages that are likely in the page cache. */
   fillNow(bytes: number): void {
-    const window = this.#nextWindow(bytes);
-    this.#accept(window, this.#source.readNow(window, this.#offset));
+    const { window, kept } = this.#nextWindow(bytes);
+    const rest = window.subarray(kept);
+    this.#accept(window, kept + this.#source.readNow(rest, this.#offset + kept));
   }
 
-  #nextWindow(bytes: number): Buffer {
+  /** A window that begins with what is left of the one before. */
+  #nextWindow(bytes: number): { readonly window: Buffer; readonly kept: number } {
     const length = Math.min(bytes, this.#end - this.#offset);
     const given = this.#givenWindow;
-    return given !== null && given.length >= length
-      ? given.subarray(0, length)
-      : Buffer.allocUnsafeSlow(length);
+    const window =
+      given !== null && given.length >= length
+        ? given.subarray(0, length)
+        : Buffer.allocUnsafeSlow(length);
+    return { window, kept: this.#window.copy(window, 0, this.#offset - this.#windowOffset) };
   }
 
   #accept(window: Buffer, bytes: number): void {

@@ -98,7 +98,9 @@ async function* framesOfSegment(log: ReadableLog, read: SegmentRead): AsyncGener
       if (step.kind === 'frame') {
         if (step.frame.lastPosition >= from) yield step.frame;
       } else if (step.kind === 'more') {
-        await walk.fill(Math.max(windowBytes, step.bytesNeeded));
+        const bytes = Math.max(windowBytes, step.bytesNeeded);
+        log.files.onShortLived(bytes);
+        await walk.fill(bytes);
         if (lease.sealed === null) windowBytes = Math.min(windowBytes * 2, WINDOW_BYTES_MAX);
       } else {
         throw readProblem({ ...read, next: marks.find(walk.position).next }, walk, step);

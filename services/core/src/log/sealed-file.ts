@@ -6,13 +6,20 @@
  * Small reads go through the cache of blocks and are blocking: 5 KB from the page cache and their decompression take less than the hop to the thread pool
  * and back. Long reads fetch many blocks at once and leave the cache alone, so a scan of the log does not push out what the entity reads need.
  */
-import { crc32, zstdDecompressSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import type { Position } from '@allsource/shared/model';
-import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
+import type { Disk, DiskFile } from '../storage/disk.ts';
 import type { BlockCache } from './block-cache.ts';
 import type { ByteSource } from './frame-walk.ts';
 import { damageProblem, segmentProblem } from './log-damage.ts';
 import type { MarkSpan } from './position-index.ts';
+import {
+  BlockFault,
+  decompressed,
+  decompressedTogether,
+  isCompressed,
+  type StoredBlock,
+} from './sealed-blocks.ts';
 import {
   BLOCK_BYTES,
   decodeSealedHeader,
@@ -20,19 +27,11 @@ import {
   SEALED_HEADER_BYTES,
   type SealedHeader,
 } from './sealed-format.ts';
-import { type BlockPlace, SealedIndex } from './sealed-index.ts';
+import { SealedIndex } from './sealed-index.ts';
 import { SEGMENT_HEADER_BYTES } from './segment.ts';
-
-/** A block is decompressed in one step when the chunk has room for it, which takes half of the time. Node allows no chunk below 64 bytes. */
-const CHUNK_SLACK_BYTES = 64;
 
 /** The compressed bytes of a block, from its read to its decompression in the same turn. No block is larger compressed than raw. */
 const SCRATCH = Buffer.alloc(BLOCK_BYTES);
-
-/** A damaged block, before it is told of: what is wrong with it. */
-class BlockFault extends Error {
-  override readonly name = 'BlockFault';
-}
 
 export class SealedFile implements ByteSource {
   readonly name: string;
@@ -93,17 +92,14 @@ export class SealedFile implements ByteSource {
     const from = this.#index.place(first).offset;
     const { offset: lastOffset, bytes: lastBytes } = this.#index.place(last);
     const stored = Buffer.allocUnsafe(lastOffset + lastBytes - from);
+    this.#cache.onShortLived(stored.length);
     const length = await this.#file.read(stored, from);
-    for (let block = first; block <= last; block++) {
-      const place = this.#index.place(block);
-      const start = place.offset - from;
-      const bytes = this.#verified(
-        block,
-        stored.subarray(start, Math.min(start + place.bytes, length)),
-      );
+    for (let block = first; block <= last; ) {
+      const bytes = this.#blocks(block, last, { stored: stored.subarray(0, length), from });
       const raw = rawOffsetOf(block);
       const within = Math.max(0, offset - raw);
       bytes.copy(target, raw + within - offset, within, end - raw);
+      block += Math.ceil(bytes.length / BLOCK_BYTES);
     }
     return end - offset;
   }
@@ -124,6 +120,29 @@ export class SealedFile implements ByteSource {
     const stored = SCRATCH.subarray(0, bytes);
     const read = this.#verified(block, stored.subarray(0, this.#file.readNow(stored, offset)));
     return this.#cache.keep({ name: this.name, block }, read);
+  }
+
+  /** The bytes of a block and of as many behind it as are decompressed with it, up to `last`. */
+  // oxlint-disable-next-line eslint/max-params -- a range and what was read of it.
+  #blocks(
+    block: number,
+    last: number,
+    { stored, from }: { readonly stored: Buffer; readonly from: number },
+  ): Buffer {
+    const blocks: StoredBlock[] = [];
+    for (let next = block; next <= last; next++) {
+      const place = this.#index.place(next);
+      if (!isCompressed(place)) break;
+      const start = place.offset - from;
+      blocks.push({ place, stored: stored.subarray(start, start + place.bytes) });
+    }
+    const together = decompressedTogether(blocks);
+    if (together === null) {
+      const { offset, bytes } = this.#index.place(block);
+      return this.#verified(block, stored.subarray(offset - from, offset - from + bytes));
+    }
+    this.#cache.onShortLived(together.length);
+    return together;
   }
 
   #verified(block: number, stored: Buffer): Buffer {
@@ -158,31 +177,6 @@ function blockOf(rawOffset: number): number {
 
 function rawOffsetOf(block: number): number {
   return SEGMENT_HEADER_BYTES + block * BLOCK_BYTES;
-}
-
-function decompressed(place: BlockPlace, stored: Buffer): Buffer {
-  if (stored.length < place.bytes)
-    throw new BlockFault(`a block has ${stored.length} of its ${place.bytes} bytes`);
-  if (crc32(stored) !== place.checksum)
-    throw new BlockFault('a block does not fit its checksum in the index');
-  // What is kept must not hold on to the larger buffer that it may be a part of.
-  if (stored.length === place.rawBytes) return Buffer.from(stored);
-  const bytes = inflated(stored, place.rawBytes);
-  if (bytes.length !== place.rawBytes)
-    throw new BlockFault(`a block holds ${bytes.length} bytes in place of ${place.rawBytes}`);
-  return bytes;
-}
-
-function inflated(stored: Buffer, rawBytes: number): Buffer {
-  try {
-    return zstdDecompressSync(stored, {
-      chunkSize: rawBytes + CHUNK_SLACK_BYTES,
-      maxOutputLength: rawBytes,
-    });
-  } catch (thrown) {
-    if (diskErrorCode(thrown) === null) throw thrown;
-    throw new BlockFault('a block cannot be decompressed', { cause: thrown });
-  }
 }
 
 /** Reads the header of a sealed segment. Throws `log_damaged` when it does not verify or the file has another length than it says. */

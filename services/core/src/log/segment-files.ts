@@ -34,7 +34,11 @@ export class SegmentFiles {
   readonly #blocks: BlockCache;
   #isClosed = false;
 
+  /** Called with the bytes of buffers that are garbage a moment later, for whoever sees to their collection. */
+  readonly onShortLived: (bytes: number) => void;
+
   constructor(disk: Disk, onShortLived: (bytes: number) => void = () => undefined) {
+    this.onShortLived = onShortLived;
     this.#disk = disk;
     this.#blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX, onShortLived);
   }

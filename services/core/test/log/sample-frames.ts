@@ -16,6 +16,8 @@ export interface SampleShape {
   readonly payloadBytes?: number;
   /** The letter that fills the payload. */
   readonly filler?: string;
+  /** The payload in place of one with a filler. The log does not look into it, so it need not be JSON. */
+  readonly payload?: Buffer;
   /** The watermark that the frame tells of; the position before it when it is left out. */
   readonly durablePosition?: Position;
 }
@@ -76,7 +78,7 @@ function sampleEvent(at: Position, shape: SampleShape): FrameEventInput {
     partition: partitionOf(TENANT, ENTITY, 256),
     type: TYPE,
     entity: ENTITY,
-    payload: Buffer.from(text),
+    payload: shape.payload ?? Buffer.from(text),
     metadata: null,
   };
 }

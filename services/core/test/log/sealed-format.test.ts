@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { crc32, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import {
   micros,
@@ -15,6 +16,7 @@ import { encodeFrame, type FrameEventInput } from '@allsource/shared/protocol';
 import { eventLog, type EventLogName, type LoggedEvent, SeededRandom } from '@allsource/testkit';
 import { BlockCache } from '../../src/log/block-cache.ts';
 import { FrameWalk } from '../../src/log/frame-walk.ts';
+import { decompressedTogether, type StoredBlock } from '../../src/log/sealed-blocks.ts';
 import { SealedFile } from '../../src/log/sealed-file.ts';
 import {
   decodeSealedHeader,
@@ -117,6 +119,66 @@ describe('the bytes of a sealed segment', () => {
     await file.close();
     await store.close();
     folder.remove();
+  });
+});
+
+describe('a sealed segment, read in long pieces', () => {
+  it('gives the bytes of the raw one from anywhere, whether its blocks are compressed or not', async () => {
+    const folder = temporaryFolder();
+    const disk = new NodeDisk(folder.path);
+    const store = sealingStore(disk, { segmentBytes: 1024 * 1024 });
+    const maker = new SampleFrames(await store.open());
+    const random = new SeededRandom(11);
+    const frames = Array.from({ length: 400 }, () =>
+      // Bytes that do not compress, over several blocks, now and then.
+      random.below(8) === 0
+        ? maker.next({ payload: randomBytes(1 + random.below(60_000)) })
+        : maker.next({ events: 1 + random.below(20), payloadBytes: 400 }),
+    );
+    for (const frame of frames) expect((await store.append([frame])).kind).toBe('appended');
+    await settled(store);
+    const name = sealedName(position(1));
+    const file = await SealedFile.open(disk, name, new BlockCache(0));
+    const { framesEnd } = file.header;
+    const raw = Buffer.concat(frames.map(({ bytes }) => bytes)).subarray(0, framesEnd - 4096);
+    for (let read = 0; read < 500; read++) {
+      const offset = 4096 + random.below(framesEnd - 4096);
+      const target = Buffer.alloc(1 + random.below(300_000), 0xee);
+      const length = await file.read(target, offset);
+      expect(length).toBe(Math.min(target.length, framesEnd - offset));
+      const expected = raw.subarray(offset - 4096, offset - 4096 + length);
+      expect(target.subarray(0, length).equals(expected)).toBe(true);
+      expect(target.subarray(length).every((byte) => byte === 0xee)).toBe(true);
+    }
+    await file.close();
+    const share = statSync(join(folder.path, name)).size / (framesEnd - 4096);
+    expect(share).toBeGreaterThan(0.4);
+    expect(share).toBeLessThan(0.95);
+    await store.close();
+    folder.remove();
+  });
+});
+
+describe('blocks of a sealed segment', () => {
+  it('are decompressed together when each of them is whole, and by themselves when one is not', () => {
+    const raws = Array.from({ length: 5 }, (_, i) => Buffer.alloc(i < 4 ? 16_384 : 900, `${i}ab`));
+    const compressed = raws.map((raw) => zstdCompressSync(raw));
+    const memory = Buffer.concat([Buffer.from('before'), ...compressed]);
+    let offset = 'before'.length;
+    const blocks = compressed.map((bytes, i): StoredBlock => {
+      const stored = memory.subarray(offset, offset + bytes.length);
+      offset += bytes.length;
+      const rawBytes = raws[i]?.length ?? 0;
+      return {
+        place: { offset: 0, bytes: bytes.length, checksum: crc32(bytes), rawBytes },
+        stored,
+      };
+    });
+    expect(decompressedTogether(blocks)?.equals(Buffer.concat(raws))).toBe(true);
+    expect(decompressedTogether(blocks.slice(0, 2))?.length).toBe(2 * 16_384);
+    expect(decompressedTogether(blocks.slice(0, 1))).toBeNull();
+    memory.writeUInt8(memory.readUInt8(40) ^ 1, 40);
+    expect(decompressedTogether(blocks)).toBeNull();
   });
 });
 
