@@ -1,6 +1,6 @@
 /**
- * Lets the zeros of the next segment be written no faster than the active one is used up. At its own pace the filling takes 40 % of the appends'
- * throughput while it lasts (measured with batches of 100 and segments of 1 GiB, which are filled all the time); spread out it takes the same in all, evenly.
+ * Lets the zeros of the next segment be written no faster than the active one is used up. Written as fast as the disk goes they come in bursts: batches of 100 had a p99 of 9.3 ms where they
+ * have 8.7 with the pace (segments of 64 MiB, medians of six turns), 8.6 where they have 7.5 with segments of 1 GiB (four turns). The rate is the same.
  */
 import { type Deferred, deferred } from '@allsource/shared/lang';
 
