@@ -229,11 +229,27 @@ export const MUTANTS: readonly Mutant[] = [
           'for (const { frame } of group) this.#options.onDurable(frame);\n    const outcome = await this.#append(group.map(({ frame }) => frame));',
       },
       {
-        find: '    this.#fullCause = null;\n    for (const { frame } of group) this.#options.onDurable(frame);\n',
-        replace: '    this.#fullCause = null;\n',
+        find: '    for (const { frame } of group) this.#options.onDurable(frame);\n    for (const { resolve }',
+        replace: '    for (const { resolve }',
       },
     ],
     caughtBy: SHOWN,
+  },
+  {
+    fault: 'the watermark is raised when readers have been shown its group',
+    file: `${APPEND}/commit-pipeline.ts`,
+    edits: [
+      {
+        find: "    this.#options.onWatermark?.(must(group.at(-1), 'a frame of the group').frame.lastPosition);\n",
+        replace: '',
+      },
+      {
+        find: '    for (const { resolve } of group) resolve();\n',
+        replace:
+          "    this.#options.onWatermark?.(must(group.at(-1), 'a frame of the group').frame.lastPosition);\n    for (const { resolve } of group) resolve();\n",
+      },
+    ],
+    caughtBy: { file: '../append/journal.test.ts', title: 'raises the watermark once' },
   },
   {
     fault: 'a read goes past the head, to whatever lies in the file',
