@@ -6,7 +6,7 @@ import { build } from '../../scripts/build.ts';
 import { describeMachine, findProgram } from '../environment.ts';
 import { reliabilityTable, type SubjectResult } from './report.ts';
 import { allsource } from './subjects/allsource.ts';
-import { jetStream } from './subjects/jetstream.ts';
+import { jetStream, syncAlwaysFault } from './subjects/jetstream.ts';
 import { sqlite } from './subjects/sqlite.ts';
 import type { ReliabilitySubject } from './subject.ts';
 import { cutTrial, flipTrial, killTrial } from './trials.ts';
@@ -49,13 +49,16 @@ async function measure(): Promise<void> {
 }
 
 function subjects(): ReliabilitySubject[] {
-  const server = values['nats-server'];
-  const all = [
-    allsource(),
-    ...(server === '' ? [] : [jetStream(server, 'always'), jetStream(server, 'default')]),
-    sqlite(),
-  ];
+  const all = [allsource(), ...jetStreams(values['nats-server']), sqlite()];
   return all.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
+}
+
+function jetStreams(server: string): ReliabilitySubject[] {
+  const fault = server === '' ? 'there is no nats-server' : syncAlwaysFault(server);
+  if (fault !== null) process.stderr.write(`NATS JetStream, sync always: NOT MEASURED, ${fault}\n`);
+  if (server === '') return [];
+  const asItComes = jetStream(server, 'default');
+  return fault === null ? [jetStream(server, 'always'), asItComes] : [asItComes];
 }
 
 async function tried(subject: ReliabilitySubject, folder: string): Promise<SubjectResult> {

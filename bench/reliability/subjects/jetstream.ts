@@ -25,6 +25,14 @@ export function jetStream(program: string, sync: 'default' | 'always'): Reliabil
   };
 }
 
+/** Why a server cannot be asked to sync each publish; null when it can. */
+export function syncAlwaysFault(program: string): string | null {
+  const version = output(program, ['--version']).replace('nats-server: v', '');
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isOld = major < 2 || (major === 2 && minor < 10);
+  return isOld ? `nats-server ${version} has no sync_interval, which came with 2.10` : null;
+}
+
 function blockNumber(path: string): number {
   return Number(/(\d+)\.blk$/.exec(path)?.[1]);
 }

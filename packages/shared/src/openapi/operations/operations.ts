@@ -53,7 +53,10 @@ export const INTERNAL: RouteDocs = {
     id: 'getHead',
     tag: 'Internal',
     answers: {
-      200: answer('How far the log reaches.', object({ head: whole(), log_id: text() })),
+      200: answer(
+        'How far the log reaches; `writer` names the run of core where it posts its head in memory too.',
+        object({ head: whole(), log_id: text() }, { writer: text() }),
+      ),
     },
   },
   [`POST ${INTERNAL_APPEND_PATH}`]: {
