@@ -48,6 +48,8 @@ export class ReplayRuns {
   readonly #active = new Map<string, ActiveReplay>();
   #core: CoreAccess | null = null;
   #running: ActiveReplay | null = null;
+  /** Settled when nothing is left of the replays that ended; never rejects. */
+  #left: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: ReplayRunsOptions) {
@@ -66,7 +68,8 @@ export class ReplayRuns {
   /** Begins to carry out what waits. */
   start(core: CoreAccess): void {
     this.#core = core;
-    void this.#begin();
+    this.#left = this.#tidy();
+    this.#next();
   }
 
   /**
@@ -149,6 +152,7 @@ export class ReplayRuns {
     const running = this.#running;
     await running?.run?.stop();
     await running?.ending;
+    await this.#left;
     await this.#generations.close();
     this.#records.close();
   }
@@ -179,11 +183,6 @@ export class ReplayRuns {
     });
   }
 
-  async #begin(): Promise<void> {
-    await this.#tidy();
-    this.#next();
-  }
-
   /** Has everything removed that no open replay builds. */
   async #tidy(): Promise<void> {
     const open = [...this.#active.values()].map(({ record }) => record.generation);
@@ -205,11 +204,15 @@ export class ReplayRuns {
     active.ending = this.#toItsEnd(active, this.#core);
   }
 
+  /** The next one is running as soon as this one is known to have ended; its work begins when what this one left is gone. */
   async #toItsEnd(active: ActiveReplay, core: CoreAccess): Promise<void> {
+    await this.#left;
     await this.#carryOut(active, core);
-    await this.#leave(active);
+    const left = this.#leave(active);
+    this.#left = left;
     this.#running = null;
     this.#next();
+    await left;
   }
 
   async #carryOut(active: ActiveReplay, core: CoreAccess): Promise<void> {
