@@ -6,7 +6,8 @@ import { SETTINGS } from '@allsource/service-kit/config';
 import { parse } from 'yaml';
 import { REPOSITORY } from '../support/running-store.ts';
 import { argumentsOf, environmentOf, stagesOf } from './dockerfile.ts';
-import { findOrInstallTool, outputOf, sayNotTested } from './tool.ts';
+import { reportNotTested } from '@allsource/testkit';
+import { findOrInstallTool, outputOf } from './tool.ts';
 
 interface ComposeService {
   readonly image: string;
@@ -54,7 +55,10 @@ const dockerfiles = new Map(
 );
 const dockerCompose = findOrInstallTool('docker-compose');
 if (dockerCompose === null) {
-  sayNotTested('docker-compose', 'docker-compose.yml was read, but not by docker-compose itself.');
+  reportNotTested(
+    'docker-compose.yml with docker-compose',
+    'There is no docker-compose; it was only read.',
+  );
 }
 
 function serviceOf(name: string): ComposeService {

@@ -19,7 +19,8 @@ import {
   type Workload,
 } from './kubernetes-objects.ts';
 import { type Endpoint, matchesSelector, mayConnect } from './network-policy.ts';
-import { findTool, sayNotTested } from './tool.ts';
+import { reportNotTested } from '@allsource/testkit';
+import { findTool } from './tool.ts';
 
 const FOLDERS = ['base', 'overlays/dev', 'overlays/production'];
 const OUR_SERVICES = ['core', 'query', 'control-plane'];
@@ -45,7 +46,7 @@ const MODELS = {
 };
 
 const kubectl = findTool('kubectl');
-if (kubectl === null) sayNotTested('kubectl', 'deploy/k8s was not rendered and not checked.');
+if (kubectl === null) reportNotTested('deploy/k8s', 'There is no kubectl to render it.');
 const rendered = new Map<string, KubernetesObject[]>();
 
 function objectsOf(folder: string): KubernetesObject[] {

@@ -7,11 +7,12 @@ import { COMMITS_SUBJECT } from '@allsource/shared/protocol';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { freePorts } from '../support/free-ports.ts';
 import { REPOSITORY } from '../support/running-store.ts';
-import { findOrInstallTool, sayNotTested } from './tool.ts';
+import { reportNotTested } from '@allsource/testkit';
+import { findOrInstallTool } from './tool.ts';
 
 const CONFIG = join(REPOSITORY, 'deploy/k8s/base/nats.conf');
 const server = findOrInstallTool('nats-server');
-if (server === null) sayNotTested('nats-server', 'deploy/k8s/base/nats.conf was not tried out.');
+if (server === null) reportNotTested('deploy/k8s/base/nats.conf', 'There is no nats-server.');
 
 (server === null ? describe.skip : describe)('deploy/k8s/base/nats.conf', () => {
   let running: ChildProcess;

@@ -25,11 +25,6 @@ export function findOrInstallTool(name: string): string | null {
   return findTool(name);
 }
 
-/** Says loudly what was not tested for want of a tool. */
-export function sayNotTested(tool: string, what: string): void {
-  process.stderr.write(`\n*** NOT TESTED: no ${tool}. ${what} ***\n\n`);
-}
-
 /** What a command prints. Throws with its complaint when it fails. */
 export function outputOf(command: string, args: readonly string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

@@ -10,7 +10,7 @@ import { createLogFollower, type FrameSink, type LogFollower } from '@allsource/
 import { createLogger } from '@allsource/service-kit/observability';
 import { type Position, position } from '@allsource/shared/model';
 import { COMMITS_SUBJECT, encodeHeadNotice } from '@allsource/shared/protocol';
-import { SeededRandom } from '@allsource/testkit';
+import { reportNotTested, SeededRandom } from '@allsource/testkit';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findNats, type NatsServer, startNats } from '../support/nats-server.ts';
 import { REPOSITORY, RunningStore } from '../support/running-store.ts';
@@ -171,8 +171,7 @@ function missing(): string | null {
 }
 
 const reason = missing();
-if (reason !== null)
-  process.stderr.write(`\n*** NOT TESTED: the store with NATS. ${reason} ***\n\n`);
+if (reason !== null) reportNotTested('the store with NATS', reason);
 
 (reason === null ? describe : describe.skip)('the store with NATS', () => {
   it('loses, repeats and reorders nothing while NATS stops, comes back empty and carries nonsense', async () => {

@@ -1,10 +1,5 @@
 /** What the fault tests on the real machine share; how long they run and with which seed is testkit's to say. */
-export { isLong, report, seed } from '@allsource/testkit';
-
-/** Says loudly that something cannot be tested on this machine. */
-export function reportNotTested(test: string, reason: string): void {
-  process.stderr.write(`\n*** NOT TESTED: ${test}. ${reason} ***\n\n`);
-}
+export { isLong, report, reportNotTested, seed } from '@allsource/testkit';
 
 /** Waits; only to let a fault strike at another moment, never to wait for a state. */
 export function pause(milliseconds: number): Promise<void> {

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { reportNotTested } from '@allsource/testkit';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -33,11 +34,7 @@ export type NatsSource =
 /** Finds out where a server can come from. Prints the reason when there is none. */
 export function findNats(): NatsSource {
   const source = natsSource();
-  if (source.kind === 'none') {
-    process.stderr.write(
-      `\n*** NOT TESTED: no NATS server. ${source.reason} The tests that need one are skipped. ***\n\n`,
-    );
-  }
+  if (source.kind === 'none') reportNotTested('what needs a NATS server', source.reason);
   return source;
 }
 

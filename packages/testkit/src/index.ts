@@ -22,6 +22,7 @@ export {
   type ReadingRoute,
 } from './parameter-audit.ts';
 export { type AuditedRoute, auditRoutes, mountedRoutes, type RouteAudit } from './route-audit.ts';
+export { reportNotTested } from './not-tested.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { until } from './until.ts';
 export { withoutStacks } from './without-stacks.ts';

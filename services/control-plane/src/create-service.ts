@@ -2,14 +2,13 @@
  * The composition root of the control plane. It keeps nothing of its own: who may do what is folded from the system events of core's log, and every
  * change goes to its owner, core or the query service. So it can be stopped, lost and started anywhere.
  */
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
-import { LIMITS } from '@allsource/shared/limits';
 import { AccessSink, FreshAccess } from '@allsource/service-kit/access';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogFollower, type LogFollower } from '@allsource/service-kit/feed';
 import {
-  allowLongRequests,
+  createHttpServer,
   closeServer,
   createApp,
   createGuard,
@@ -112,11 +111,10 @@ class ControlPlane {
       directory: this.#sink.directory,
       follower: this.#follower,
     });
-    const server = createServer(
-      { maxHeaderSize: LIMITS.headerBytesMax },
+    const server = createHttpServer(
+      { edge: 'control-plane' },
       freshAccessGate({ access, routes, next: app }),
     );
-    allowLongRequests(server, 'control-plane');
     const port = await listen(server, {
       host,
       port: controlPlanePort,

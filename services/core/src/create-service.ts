@@ -3,16 +3,15 @@
  * trust: lock the folder, recover the log, make sure that somebody can log in, then listen. The stop is the other way round: no new appends, live
  * streams are told to reconnect, running requests finish, the log is closed with its marker, the lock goes.
  */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { Authenticator, type Principal, resolveTenant } from '@allsource/shared/access';
 import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
-import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
 import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
-  allowLongRequests,
+  createHttpServer,
   closeServer,
   type ConnectionLane,
   createApp,
@@ -313,14 +312,13 @@ class Core {
     const route = this.#appendRoute();
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
-    const server = createServer(
-      { maxHeaderSize: LIMITS.headerBytesMax, highWaterMark: REQUEST_BUFFER_BYTES },
+    const server = createHttpServer(
+      { edge: 'core', highWaterMark: REQUEST_BUFFER_BYTES },
       (request, response) => {
         if (lines.handle(request, response) || ingest.handle(request, response)) return;
         app(request, response);
       },
     );
-    allowLongRequests(server, 'core');
     new StreamSocket({
       log: parts.journal,
       upcasts: this.#upcasts,

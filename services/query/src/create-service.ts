@@ -3,11 +3,10 @@
  * wait for core: the service listens at once and says with /readyz what it waits for. The stop: readiness fails, live connections end,
  * running requests finish, the followers stop, the stores are closed, the lock goes.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { Authenticator, resolveTenant } from '@allsource/shared/access';
 import { must } from '@allsource/shared/lang';
-import { LIMITS } from '@allsource/shared/limits';
 import { systemClock } from '@allsource/shared/model';
 import { UpcastThread } from '@allsource/schemas/functions';
 import { CompiledSchemas } from '@allsource/schemas/registry';
@@ -20,7 +19,7 @@ import {
   Upstream,
 } from '@allsource/service-kit/forward';
 import {
-  allowLongRequests,
+  createHttpServer,
   closeServer,
   type ConnectionLane,
   createApp,
@@ -336,12 +335,11 @@ class Query {
     const publicPaths = new Set(
       routes.filter(({ needs }) => needs === 'public').map(({ path }) => path),
     );
-    const server = createServer({ maxHeaderSize: LIMITS.headerBytesMax }, (request, response) => {
+    const server = createHttpServer({ edge: 'gateway' }, (request, response) => {
       if (publicPaths.has(pathOf(request)) || access.isDecidable(request)) app(request, response);
       else void serveRefreshed({ access, request, response, app });
     });
     const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
-    allowLongRequests(server, 'gateway');
     server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
     return server;
   }

@@ -1,5 +1,6 @@
 export { type BodyHold, BodyRoom } from './body-room.ts';
 export { type AppOptions, createApp, REQUEST_ID } from './create-app.ts';
+export { createHttpServer, type HttpServerOptions } from './create-http-server.ts';
 export { discardBody } from './discard-body.ts';
 export { createGuard, type Guard, type GuardOptions } from './guard.ts';
 export { type HealthOptions, healthRoutes, type ReadinessCheck } from './health-routes.ts';
@@ -8,7 +9,7 @@ export { ConnectionLane, type ConnectionLaneOptions } from './lane/connection-la
 export type { LaneReader, LaneTurn } from './lane/lane-connection.ts';
 export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
-export { allowLongRequest, allowLongRequests } from './long-requests.ts';
+export { allowLongRequest } from './long-requests.ts';
 export {
   isNdjson,
   jsonProblem,

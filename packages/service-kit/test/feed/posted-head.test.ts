@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { reportNotTested } from '@allsource/testkit';
 import { position } from '@allsource/shared/model';
 import {
   encodeHeadPost,
@@ -14,8 +15,7 @@ import {
 import { PostedHead } from '../../src/feed/posted-head.ts';
 
 const hasMemoryFolder = existsSync(HEAD_POST.folder);
-if (!hasMemoryFolder)
-  process.stderr.write(`\n*** NOT TESTED: the posted head. No ${HEAD_POST.folder} here. ***\n\n`);
+if (!hasMemoryFolder) reportNotTested('the posted head', `There is no ${HEAD_POST.folder}.`);
 const suite = hasMemoryFolder ? describe : describe.skip;
 
 const writer = randomBytes(HEAD_POST.writerBytes);

@@ -72,6 +72,7 @@ export const ERROR_CATALOGUE = {
   malformed_request: kind(400, 'The request is not HTTP as it should be', 'Invalid input: '),
   request_too_slow: kind(408, 'The request did not come in time', 'Invalid input: ', true),
   headers_too_large: kind(431, 'The URL and the headers are over their limit', 'Invalid input: '),
+  expectation_failed: kind(417, 'The request expects what is not done here', 'Invalid input: '),
   stream_silent: kind(408, 'The request stopped in the middle', 'Invalid input: ', true),
   unauthenticated: kind(401, 'No valid key or token was presented', ''),
   forbidden: kind(403, 'The key or token may not do this', ''),

@@ -15,12 +15,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { position } from '@allsource/shared/model';
 import { decodeHeadPost, HEAD_POST, headPostName, machineMs } from '@allsource/shared/protocol';
+import { reportNotTested } from '@allsource/testkit';
 import { createLogger } from '@allsource/service-kit/observability';
 import { HeadPost } from '../../src/feed/head-post.ts';
 
 const hasMemoryFolder = existsSync(HEAD_POST.folder);
-if (!hasMemoryFolder)
-  process.stderr.write(`\n*** NOT TESTED: the head post. No ${HEAD_POST.folder} here. ***\n\n`);
+if (!hasMemoryFolder) reportNotTested('the head post', `There is no ${HEAD_POST.folder}.`);
 const suite = hasMemoryFolder ? describe : describe.skip;
 
 const logger = createLogger('core', 'silent');
