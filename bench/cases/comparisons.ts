@@ -151,7 +151,11 @@ function entriesOf(bench: Bench, comparison: Comparison, { subject, running }: S
   return [node, withWrk];
 }
 
-function takesPart({ clients, eventsPerCall, subjects }: Comparison, one: Started): boolean {
+function takesPart(
+  { caseName, clients, eventsPerCall, subjects }: Comparison,
+  one: Started,
+): boolean {
+  if (one.subject.cases?.includes(caseName) === false) return false;
   if (clients > 1 && one.subject.clientsMax === 1 && eventsPerCall === 1) return false;
   switch (subjects) {
     case 'all':

@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { serviceNodeArguments } from '@allsource/service-kit/processes';
 import type { Target } from '../load/job.ts';
 import { answersOk, freePort, ServerProcess } from './server-process.ts';
-import type { Subject } from './subject.ts';
+import type { MissingSubject, Subject } from './subject.ts';
 
 export const CORE = 'AllSource core';
 export const API_KEY = 'bench-key-of-the-benchmark';
 export const INTERNAL_TOKEN = 'internal-token-of-the-benchmark';
+/** What ALLSOURCE_KEEP_AWAKE needs. */
+const AWAKE_DEVICE = '/dev/cpu_dma_latency';
 const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface CoreOptions {
@@ -127,6 +129,18 @@ export function coreSubject(): Subject {
     clientsMax: Number.POSITIVE_INFINITY,
     hasConditions: true,
     start: (folder) => RunningCore.start(folder),
+  };
+}
+
+/** Core told to keep the processors of the machine from sleeping, which nobody else here does: for the case of a lone client, where it matters. */
+export function awakeCoreSubject(): Subject | MissingSubject {
+  const name = `${CORE}, kept awake`;
+  if (!existsSync(AWAKE_DEVICE)) return { name, missing: `there is no ${AWAKE_DEVICE}` };
+  return {
+    ...coreSubject(),
+    name,
+    cases: ['P1'],
+    start: (folder) => RunningCore.start(folder, { environment: { ALLSOURCE_KEEP_AWAKE: 'true' } }),
   };
 }
 

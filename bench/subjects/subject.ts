@@ -16,6 +16,8 @@ export interface Subject {
   readonly isDurable: boolean;
   /** In-process subjects have one client. */
   readonly clientsMax: number;
+  /** The comparisons that it takes part in; all of them unless it says. */
+  readonly cases?: readonly string[];
   /** Whether an append can demand that the entity is at a version. */
   readonly hasConditions: boolean;
   /** Starts it on a fresh folder. */

@@ -1,3 +1,4 @@
+export { accessRefusal } from './access-refusal.ts';
 export { type Answer, answerOf, type Json, jsonBody, requestBody } from './answer.ts';
 export {
   CHANGING_CALLS,
@@ -14,6 +15,7 @@ export { seededSurvival, type Survival, survivalOf } from './disk/survival.ts';
 export { type EventLog, type EventLogName, eventLog, type LoggedEvent } from './event-log.ts';
 export { FakeClock } from './fake-clock.ts';
 export { eachSeed, isLong, report, seed } from './fault-run.ts';
+export { hasOpen } from './has-open.ts';
 export { LaneClient, type LaneRequest } from './lane-client.ts';
 export {
   auditParameters,

@@ -27,6 +27,7 @@ import { lockFolder, type RunningService, YoungCollector } from '@allsource/serv
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import { CORE_DOCS } from '@allsource/shared/openapi';
 import { withApiDocument } from '@allsource/service-kit/openapi';
+import { AwakeProcessors } from '@allsource/service-kit/processes';
 import type { Express } from 'express';
 import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
@@ -106,6 +107,8 @@ class Core {
   readonly #authenticate: Authenticate;
   readonly #youngCollector = new YoungCollector();
   readonly #bodies = new BodyRoom();
+  /** Null where it is not asked for. */
+  readonly #awake: AwakeProcessors | null;
   readonly #streamSlots = new StreamSlots();
   readonly #consumers: ConsumerService;
   readonly #schemas: SchemaService;
@@ -121,9 +124,10 @@ class Core {
   #closing: Problem | null = null;
 
   constructor(options: CoreOptions) {
-    const { config, parts } = options;
+    const { config, parts, logger } = options;
     const { directory, journal } = parts;
     this.#options = options;
+    this.#awake = config.keepAwake ? awakeProcessors(logger) : null;
     this.#query = config.queryUrl === null ? null : new Upstream('query', config.queryUrl);
     this.#resolveTenant = (principal, requested) => resolveTenant(principal, requested, directory);
     this.#guard = createGuard({
@@ -339,6 +343,7 @@ class Core {
       }),
       httpMetrics,
       busyPollMs: config.busyPollMicros / 1000,
+      onSoon: (atMs) => this.#awake?.need(atMs),
     });
     return { server, lane };
   }
@@ -374,6 +379,7 @@ class Core {
     await Promise.all([parts.feed.close(), parts.connections.close(), parts.fanOut?.close()]);
     const { shutdownGraceMs } = config;
     await Promise.all([closeServer(server, shutdownGraceMs), lane.close(shutdownGraceMs)]);
+    this.#awake?.close();
     this.#query?.close();
     await this.#upcastThread.close();
     await parts.checkpointer?.close();
@@ -381,4 +387,14 @@ class Core {
     parts.headPost?.close();
     await releaseLock();
   }
+}
+
+function awakeProcessors(logger: Logger): AwakeProcessors {
+  return new AwakeProcessors({
+    onRefused: (error) =>
+      logger.warn(
+        { reason: error.message },
+        'ALLSOURCE_KEEP_AWAKE is set, and the processors cannot be kept awake: let the user of core write to /dev/cpu_dma_latency, or unset it. Appends go on as without it',
+      ),
+  });
 }

@@ -142,6 +142,12 @@ export const SETTINGS = {
     min: 0,
     max: 10_000,
   }),
+  keepAwake: flagSetting({
+    name: 'ALLSOURCE_KEEP_AWAKE',
+    description:
+      'Whether core keeps the processors of the machine from sleeping while clients send an append soon after each answer (Linux, and the right to write to /dev/cpu_dma_latency; ALLSOURCE_BUSY_POLL_MICROS must not be 0). Makes answers on virtual machines much quicker and costs the power of all processors meanwhile.',
+    defaultValue: false,
+  }),
   postHead: flagSetting({
     name: 'ALLSOURCE_POST_HEAD',
     description:

@@ -1,3 +1,4 @@
+export { AwakeProcessors, type AwakeProcessorsOptions } from './awake-processors.ts';
 export { takeLeftoverTimeOnly } from './leftover-time.ts';
 export { serviceNodeArguments } from './node-arguments.ts';
 export { type Program, startProgram } from './start-program.ts';

@@ -6,9 +6,11 @@ const WINDOW_MS = 0.1;
 /** A poll on a clock and an event loop that the test turns. */
 function polled(windowMs = WINDOW_MS) {
   const turns: (() => void)[] = [];
+  const soon: number[] = [];
   const clock = { ms: 100 };
   const poll = new BusyPoll({
     windowMs,
+    onSoon: (atMs) => soon.push(atMs),
     nowMs: () => clock.ms,
     inNextTurn: (turn) => turns.push(turn),
   });
@@ -29,7 +31,7 @@ function polled(windowMs = WINDOW_MS) {
     poll.answered(clock.ms);
     return turnUntilSleep();
   };
-  return { poll, clock, turns, turnUntilSleep, exchange };
+  return { poll, clock, turns, soon, turnUntilSleep, exchange };
 }
 
 test('polls for the window after an answer, once a request came soon after one', () => {
@@ -58,6 +60,16 @@ test('a client with pauses is polled for a few times only, until it sends quickl
   expect(turnsOfPauses.slice(0, 7).every((turns) => turns > 0)).toBe(true);
   expect(turnsOfPauses.slice(7).every((turns) => turns === 0)).toBe(true);
   expect(exchange(0.1)).toBeGreaterThan(0);
+});
+
+test('tells of the requests that came soon after an answer, and of no others', () => {
+  const { exchange, clock, soon } = polled();
+  exchange(50);
+  expect(soon).toEqual([]);
+  exchange(0.2);
+  exchange(50);
+  expect(soon).toEqual([100 + 50 + 0.2]);
+  expect(clock.ms).toBeGreaterThan(200);
 });
 
 test('never polls with a window of 0', () => {

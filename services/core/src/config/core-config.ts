@@ -20,6 +20,7 @@ export function readCoreConfig(environment: Environment) {
       'storage',
       'segmentBytes',
       'busyPollMicros',
+      'keepAwake',
       'postHead',
       'sealBytesPerSecond',
       'checkpointBytes',

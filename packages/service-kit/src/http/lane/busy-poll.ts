@@ -19,6 +19,8 @@ export interface BusyPollOptions {
   readonly windowMs: number;
   /** A clock that never goes back, in milliseconds. */
   readonly nowMs: () => number;
+  /** Told of each request that came soon after an answer, with its moment. */
+  readonly onSoon: (atMs: number) => void;
   /** Calls back in the next turn of the event loop, which then does not sleep. */
   readonly inNextTurn: (turn: () => void) => void;
 }
@@ -36,8 +38,10 @@ export class BusyPoll {
 
   /** Bytes of a request have come. */
   received(atMs: number): void {
-    if (atMs - this.#answeredAt < this.#options.windowMs * SOON_WINDOWS)
-      this.#missesLeft = MISSES_MAX;
+    const { windowMs, onSoon } = this.#options;
+    if (atMs - this.#answeredAt >= windowMs * SOON_WINDOWS) return;
+    this.#missesLeft = MISSES_MAX;
+    onSoon(atMs);
   }
 
   /** An answer has been written. */

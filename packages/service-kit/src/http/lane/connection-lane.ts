@@ -21,6 +21,8 @@ export interface ConnectionLaneOptions {
   readonly reader: (turn: LaneTurn) => LaneReader;
   /** How long to look for the next request after an answer, in milliseconds (busy-poll.ts). Default: 0, not at all. */
   readonly busyPollMs?: number;
+  /** Told of each request that came soon after an answer, while it is looked for; with its moment on the clock of `performance.now`. */
+  readonly onSoon?: (atMs: number) => void;
 }
 
 export class ConnectionLane {
@@ -30,11 +32,12 @@ export class ConnectionLane {
   #onEmpty: (() => void) | null = null;
 
   /** Puts the lane in front of the server. */
-  constructor({ server, reader, busyPollMs = 0 }: ConnectionLaneOptions) {
+  constructor({ server, reader, busyPollMs = 0, onSoon = () => undefined }: ConnectionLaneOptions) {
     this.#server = server;
     const heads = new AnswerHeads(server.keepAliveTimeout);
     const busyPoll = new BusyPoll({
       windowMs: busyPollMs,
+      onSoon,
       nowMs: () => performance.now(),
       inNextTurn: setImmediate,
     });

@@ -17,6 +17,8 @@ export interface AppendLaneOptions {
   readonly headQuestions: HeadQuestions;
   readonly httpMetrics: HttpMetrics;
   readonly busyPollMs: number;
+  /** Told of each request that came soon after an answer, with its moment. */
+  readonly onSoon: (atMs: number) => void;
 }
 
 /** Puts the lane in front of a server that does not listen yet. */
@@ -26,10 +28,12 @@ export function openAppendLane({
   headQuestions,
   httpMetrics,
   busyPollMs,
+  onSoon,
 }: AppendLaneOptions): ConnectionLane {
   return new ConnectionLane({
     server,
     busyPollMs,
+    onSoon,
     reader: (turn) => new AppendReader({ turn, route, headQuestions, httpMetrics }),
   });
 }
