@@ -3,7 +3,7 @@
  * exactly one winner, and what was answered fits one order of instants between call and answer. The checker has tests of its own, in entity-register.test.ts.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import { ConditionalLoad } from '../support/conditional-load.ts';
 import { CoreProcess } from '../support/core-process.ts';
 import { type RegisterWrite, registerFaults } from '../support/entity-register.ts';
@@ -14,11 +14,9 @@ const CLIENTS = 64;
 const KILLS = isLong ? 20 : 2;
 const OPERATIONS_BETWEEN_KILLS = isLong ? 10_000 : 800;
 const ENTITIES = [1, 10, 100];
-const cleanups: (() => Promise<void>)[] = [];
+const cleanups = new Cleanups();
 
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
+afterEach(() => cleanups.run());
 
 /** The appends of each entity in the order of the log. */
 async function readLog(core: CoreProcess) {
@@ -38,7 +36,7 @@ describe('conditional appends of 64 clients, with kills in between', () => {
   for (const entities of ENTITIES)
     it(`on ${entities} entities are linearizable, with one winner for each version`, async () => {
       const core = new CoreProcess();
-      cleanups.push(() => core.remove());
+      cleanups.add(() => core.remove());
       const random = new SeededRandom(seed + entities);
       const name = `race-${seed}-${entities}`;
       const load = new ConditionalLoad({ core, clients: CLIENTS, entities, seed, name });

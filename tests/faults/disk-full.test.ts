@@ -3,7 +3,7 @@
  * the reason, and when space comes back appends go on without a restart. In the end every acknowledged append is there, also after a kill -9.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import {
   type Acknowledgement,
   acknowledgementOf,
@@ -27,11 +27,8 @@ const PADDINGS = [0, 2000, 20_000];
 const disk = SmallDisk.mount(DISK_BYTES);
 const suite = typeof disk === 'string' ? describe.skip : describe;
 if (typeof disk === 'string') reportNotTested('R8 disk full', disk);
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 /** Keys say how large the payloads are, so that an audit knows too. */
 function sized(padding: number, name: string): KeyedAppend {
@@ -88,12 +85,12 @@ class Filling {
 suite('core on a disk that fills up', () => {
   it(`${ROUNDS} times refuses appends with 507, goes on reading, and goes on appending when there is space`, async () => {
     if (typeof disk === 'string') return;
-    cleanups.push(() => disk.remove());
+    cleanups.add(() => disk.remove());
     const core = new CoreProcess({
       folder: disk.folder,
       environment: { ALLSOURCE_SEGMENT_BYTES: String(MIB), ALLSOURCE_LOG_LEVEL: 'silent' },
     });
-    cleanups.push(() => core.remove());
+    cleanups.add(() => core.remove());
     const random = new SeededRandom(seed);
     for (let round = 1; round <= ROUNDS; round++)
       disk.fill(`filler-${round}`, MIB + random.below(1.5 * MIB));

@@ -10,7 +10,7 @@ import { createLogFollower, type FrameSink, type LogFollower } from '@allsource/
 import { createLogger } from '@allsource/service-kit/observability';
 import { type Position, position } from '@allsource/shared/model';
 import { COMMITS_SUBJECT, encodeHeadNotice } from '@allsource/shared/protocol';
-import { reportNotTested, SeededRandom } from '@allsource/testkit';
+import { Cleanups, reportNotTested, SeededRandom } from '@allsource/testkit';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findNats, type NatsServer, startNats } from '../support/nats-server.ts';
 import { REPOSITORY, RunningStore } from '../support/running-store.ts';
@@ -18,11 +18,8 @@ import { REPOSITORY, RunningStore } from '../support/running-store.ts';
 const WORKERS = 4;
 const WAIT_MS = 120_000;
 const nats = findNats();
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 /** A client that appends to one entity, one event after the other, and reads back what it wrote. */
 class Worker {
@@ -111,7 +108,7 @@ function follow(store: RunningStore, natsUrl: string, sink: FrameSink): LogFollo
     natsUrl,
     logger: createLogger('test', 'silent'),
   });
-  cleanups.push(() => follower.close());
+  cleanups.add(() => follower.close());
   follower.start();
   return follower;
 }
@@ -124,7 +121,7 @@ interface Heard {
 
 async function listen(server: NatsServer): Promise<Heard> {
   const connection = await connect({ servers: server.url, reconnect: false });
-  cleanups.push(() => connection.close());
+  cleanups.add(() => connection.close());
   const frames: Buffer[] = [];
   const eventSubjects = new Set<string>();
   connection.subscribe(COMMITS_SUBJECT, {
@@ -178,9 +175,9 @@ if (reason !== null) reportNotTested('the store with NATS', reason);
     if (nats.kind === 'none') throw new TypeError(nats.reason);
     const random = new SeededRandom(3);
     const server = await startNats(nats);
-    cleanups.push(() => server.close());
+    cleanups.add(() => server.close());
     const store = await RunningStore.start({ NATS_URL: server.url, ALLSOURCE_NATS_EVENTS: 'true' });
-    cleanups.push(() => store.remove());
+    cleanups.add(() => store.remove());
     const sink = new CountingSink();
     const follower = follow(store, server.url, sink);
     let heard = await listen(server);

@@ -3,7 +3,7 @@
  * again, every further append is refused with the reason, and reads go on. After a restart every acknowledged append is there, and those of unknown outcome can be sent again with their keys.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import {
   type Acknowledgement,
   acknowledgementOf,
@@ -25,11 +25,8 @@ const APPENDS_MAX = 2000;
 const fault = tracerFault();
 const suite = fault !== null ? describe.skip : describe;
 if (fault !== null) reportNotTested('R7 sync error', fault);
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 interface Appended {
   readonly acknowledged: Acknowledgement[];
@@ -90,7 +87,7 @@ suite('core, when fdatasync fails with EIO', () => {
     const core = new CoreProcess({
       environment: { UV_THREADPOOL_SIZE: '1', ALLSOURCE_LOG_LEVEL: 'silent' },
     });
-    cleanups.push(() => core.remove());
+    cleanups.add(() => core.remove());
     const random = new SeededRandom(seed);
     const promised: Acknowledgement[] = [];
     let refusedInAll = 0;
@@ -105,7 +102,7 @@ suite('core, when fdatasync fails with EIO', () => {
         error: 'EIO',
         when,
       });
-      cleanups.push(() => tracer.close());
+      cleanups.add(() => tracer.close());
       const clients = CLIENTS[run % CLIENTS.length] ?? 1;
       const { acknowledged, refused, faults } = await appendUntilRefused(core, { clients, name });
       promised.push(...acknowledged);

@@ -1,5 +1,6 @@
 export { accessRefusal } from './access-refusal.ts';
 export { type Answer, answerOf, type Json, jsonBody, requestBody } from './answer.ts';
+export { Cleanups } from './cleanups.ts';
 export {
   CHANGING_CALLS,
   DISK_CALLS,

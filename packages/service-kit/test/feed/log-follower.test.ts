@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '@allsource/testkit';
+import { Cleanups, until } from '@allsource/testkit';
 import { createLogger } from '@allsource/service-kit/observability';
 import { deferred } from '@allsource/shared/lang';
 import { type Position, position } from '@allsource/shared/model';
@@ -18,11 +18,8 @@ const fastTimers: FollowerTimers = {
   after: (delayMs, call) => systemTimers.after(Math.ceil(delayMs / 20), call),
   random: seededRandom(7),
 };
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 interface WorldOptions {
   readonly frames?: number;
@@ -53,7 +50,7 @@ async function world({ frames = 0, only, timers = fastTimers }: WorldOptions = {
     logger: createLogger('test', 'silent'),
     timers,
   });
-  cleanups.push(
+  cleanups.add(
     () => server.close(),
     () => follower.close(),
   );

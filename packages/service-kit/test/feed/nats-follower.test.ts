@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '@allsource/testkit';
+import { Cleanups, until } from '@allsource/testkit';
 import { createLogger } from '@allsource/service-kit/observability';
 import { position } from '@allsource/shared/model';
 import { COMMITS_SUBJECT, encodeHeadNotice } from '@allsource/shared/protocol';
@@ -14,11 +14,8 @@ import { SampleLog, seededRandom } from './sample-log.ts';
 const WAIT_MS = 120_000;
 const source = findNats();
 const describeWithNats = source.kind === 'none' ? describe.skip : describe;
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 interface World {
   readonly nats: NatsServer;
@@ -43,7 +40,7 @@ async function world(frames: number): Promise<World> {
     natsUrl: nats.url,
     logger: createLogger('test', 'silent'),
   });
-  cleanups.push(
+  cleanups.add(
     () => nats.close(),
     () => server.close(),
     () => follower.close(),
@@ -53,7 +50,7 @@ async function world(frames: number): Promise<World> {
 
 async function publisher(nats: NatsServer): Promise<NatsConnection> {
   const connection = await connect({ servers: nats.url, reconnect: false });
-  cleanups.push(() => connection.close());
+  cleanups.add(() => connection.close());
   return connection;
 }
 

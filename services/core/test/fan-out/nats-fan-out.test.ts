@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '@allsource/testkit';
+import { Cleanups, until } from '@allsource/testkit';
 import { createLogFollower, type FrameSink } from '@allsource/service-kit/feed';
 import { createApp, createGuard } from '@allsource/service-kit/http';
 import { createLogger, HttpMetrics } from '@allsource/service-kit/observability';
@@ -26,22 +26,19 @@ const TOKEN = 'a-token-of-the-tests';
 const logger = createLogger('test', 'silent');
 const source = findNats();
 const describeWithNats = source.kind === 'none' ? describe.skip : describe;
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 async function nats(payloadBytesMax = 1_048_576): Promise<NatsServer> {
   if (source.kind === 'none') throw new Error(source.reason);
   const server = await startNats(source, { payloadBytesMax });
-  cleanups.push(() => server.close());
+  cleanups.add(() => server.close());
   return server;
 }
 
 async function client(server: NatsServer): Promise<NatsConnection> {
   const connection = await connect({ servers: server.url, reconnect: false });
-  cleanups.push(() => connection.close());
+  cleanups.add(() => connection.close());
   return connection;
 }
 
@@ -64,7 +61,7 @@ async function listenTo(connection: NatsConnection, subject: string) {
 
 function fanOut(log: MemoryLog, natsUrl: string, publishEvents = false): NatsFanOut {
   const started = new NatsFanOut({ log, natsUrl, publishEvents, logger });
-  cleanups.push(() => started.close());
+  cleanups.add(() => started.close());
   started.start();
   return started;
 }
@@ -100,7 +97,7 @@ async function follow(log: MemoryLog, natsUrl: string) {
     logger,
   });
   follower.start();
-  cleanups.push(async () => {
+  cleanups.add(async () => {
     await follower.close();
     await feed.close();
     await new Promise((resolve) => {
@@ -297,7 +294,7 @@ async function stuckNats(): Promise<string> {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
-  cleanups.push(async () => {
+  cleanups.add(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => {
       server.close(resolve);

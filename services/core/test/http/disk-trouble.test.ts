@@ -4,23 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Logger } from '@allsource/service-kit/observability';
-import { answerOf } from '@allsource/testkit';
+import { answerOf, Cleanups } from '@allsource/testkit';
 import { readCoreConfig } from '../../src/config/core-config.ts';
 import { openLogStore } from '../../src/open-log-store.ts';
 import { SampleFrames } from '../log/sample-frames.ts';
 import { CoreWorld, KEY } from '../support/core-world.ts';
 
 const EVENT = { event_type: 'order.placed', entity_id: 'order-1', payload: { total: 42 } };
-const cleanups: (() => unknown)[] = [];
+const cleanups = new Cleanups();
 
 afterEach(async () => {
   jest.restoreAllMocks();
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+  await cleanups.run();
 });
 
 function config() {
   const folder = fs.mkdtempSync(join(tmpdir(), 'allsource-core-'));
-  cleanups.push(() => fs.rmSync(folder, { recursive: true, force: true }));
+  cleanups.add(() => fs.rmSync(folder, { recursive: true, force: true }));
   return readCoreConfig({
     ALLSOURCE_DATA_DIR: folder,
     CORE_PORT: '0',
@@ -32,7 +32,7 @@ function config() {
 
 async function startedCore(): Promise<CoreWorld> {
   const core = await CoreWorld.start();
-  cleanups.push(() => core.remove());
+  cleanups.add(() => core.remove());
   return core;
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { problem, problemToWire } from '@allsource/shared/errors';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
-import { type Answer, answerOf } from '@allsource/testkit';
+import { Cleanups, type Answer, answerOf } from '@allsource/testkit';
 import { CoreWorld, KEY } from '../support/core-world.ts';
 
 /** What core hands on: one request for each route, with everything that has to survive in the path. */
@@ -38,17 +38,14 @@ const HANDED_ON = [
 ];
 
 type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
-const cleanups: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 /** A stand-in for the query service; returns its URL. */
 async function standIn(answer: Answerer): Promise<string> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(async () => {
+  cleanups.add(async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeAllConnections();
     await closed;
@@ -61,7 +58,7 @@ async function startCore(
   onUrl: (url: string) => void = () => {},
 ) {
   const core = await CoreWorld.start(over);
-  cleanups.push(() => core.remove());
+  cleanups.add(() => core.remove());
   onUrl(core.url);
   return async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const response = await fetch(core.url + path, {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Micros, micros } from '@allsource/shared/model';
-import { eventLog } from '@allsource/testkit';
+import { Cleanups, eventLog } from '@allsource/testkit';
 import { eventCorrelation } from '../../src/analytics/correlation.ts';
 import { EntityNumbers } from '../../src/analytics/entity-numbers.ts';
 import { eventFrequency } from '../../src/analytics/frequency.ts';
@@ -24,10 +24,8 @@ import {
 } from '../support/naive-analytics.ts';
 import { propertySeed, Random } from '../support/random.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 interface Stored {
   readonly history: BlockHistory;
@@ -39,8 +37,8 @@ async function store(blockEvents: number): Promise<Stored> {
   const folder = mkdtempSync(join(tmpdir(), 'allsource-analytics-'));
   const logger = { warn: () => {}, error: () => {} };
   const history = await BlockHistory.open({ folder, blockEvents, logger, listeners: [] });
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  cleanups.push(() => history.close());
+  cleanups.add(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.add(() => history.close());
   const log = new LogWriter();
   const add = async (events: readonly PlainEvent[]) => {
     const known = log.frames.length;
@@ -164,7 +162,7 @@ describe('every answer', () => {
 
   it('over real logs too', async () => {
     const tempFolder = mkdtempSync(join(tmpdir(), 'allsource-logs-'));
-    cleanups.push(() => rmSync(tempFolder, { recursive: true, force: true }));
+    cleanups.add(() => rmSync(tempFolder, { recursive: true, force: true }));
     const dataFolder = join(import.meta.dirname, '../../../../../shared/data');
     const { history, add } = await store(4_096);
     const random = new Random(propertySeed('analytics of logs'));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { must } from '@allsource/shared/lang';
 import { formatTimestamp, type Micros, micros, parseTimestamp } from '@allsource/shared/model';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import { type CorrelationQuestion, eventCorrelation } from '../../src/analytics/correlation.ts';
 import { eventFrequency, type FrequencyQuestion } from '../../src/analytics/frequency.ts';
 import { ScanDesk } from '../../src/analytics/scan-desk.ts';
@@ -14,18 +14,16 @@ import { BlockHistory } from '../../src/history/block-history.ts';
 import type { EventSelection } from '../../src/history/event-history.ts';
 import { LogWriter, type WrittenEvent } from '../projections/log-writer.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 /** A history of small blocks, so that each answer crosses several of them. */
 async function historyOf(events: readonly WrittenEvent[]): Promise<BlockHistory> {
   const folder = mkdtempSync(join(tmpdir(), 'allsource-analytics-'));
   const logger = { warn: () => {}, error: () => {} };
   const history = await BlockHistory.open({ folder, blockEvents: 7, logger, listeners: [] });
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  cleanups.push(() => history.close());
+  cleanups.add(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.add(() => history.close());
   const log = new LogWriter();
   log.commit('stranger', [{ type: 'order.placed', entity: 'o-1', at: '2026-03-02T10:00:30Z' }]);
   for (const event of events) log.commit('acme', [event]);

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Cleanups } from '@allsource/testkit';
 import { RecordBatchReader, type Table, tableFromIPC } from 'apache-arrow';
 import { LIMITS } from '@allsource/shared/limits';
 import { streamFormatOf } from '@allsource/shared/protocol';
@@ -18,10 +19,8 @@ import { type Served, serveRoutes } from '../support/serve-routes.ts';
 
 const ARROW = 'application/vnd.apache.arrow.stream';
 const NDJSON = 'application/x-ndjson';
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 interface World extends ReadSide {
   readonly folder: string;
@@ -31,15 +30,15 @@ interface World extends ReadSide {
 
 async function world(log: GeneratedLog, blockEvents = 64): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'allsource-formats-'));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.add(() => rmSync(folder, { recursive: true, force: true }));
   const side = await openReadSide(folder, blockEvents);
-  cleanups.push(() => side.history.close());
+  cleanups.add(() => side.history.close());
   await follow(side.history, log);
   const follower = fakeFollower(side.history, log.head);
   const gate = new ReadGate({ follower, store: side.history, waitMs: 50 });
   const options = { ...side, gate };
   const served = await serveRoutes(withEventStreams(eventRoutes(options), options));
-  cleanups.push(() => served.close());
+  cleanups.add(() => served.close());
   return { ...side, folder, log, served };
 }
 

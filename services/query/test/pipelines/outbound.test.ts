@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Cleanups } from '@allsource/testkit';
 import { OutboundPolicy } from '../../src/pipelines/outbound/outbound-policy.ts';
 import {
   OutboundRequests,
@@ -9,11 +10,9 @@ import {
 } from '../../src/pipelines/outbound/outbound-requests.ts';
 import { isPublicAddress } from '../../src/pipelines/outbound/private-addresses.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
+const cleanups = new Cleanups();
 
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
+afterEach(() => cleanups.run());
 
 const PRIVATE_ADDRESSES: readonly string[] = [
   ['0.0.0.0', '0.1.2.3', '10.0.0.1', '10.255.255.255', '100.64.0.1', '100.127.255.254'],
@@ -150,7 +149,7 @@ async function server(answer: (request: IncomingMessage, response: ServerRespons
     answer(request, response);
   });
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  cleanups.push(async () => {
+  cleanups.add(async () => {
     listening.closeAllConnections();
     await new Promise<void>((resolve) => listening.close(() => resolve()));
   });

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import { BUILT_IN_PROJECTIONS } from '../../src/projections/built-in.ts';
 import { entitySnapshots } from '../../src/projections/entity-snapshots.ts';
 import { eventCounters } from '../../src/projections/event-counters.ts';
@@ -19,14 +19,12 @@ import { ProjectionFolds } from '../../src/projections/projection-folds.ts';
 import { ProjectionStore } from '../../src/projections/projection-store.ts';
 import { LogWriter } from './log-writer.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 function temporaryFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'allsource-projections-'));
-  cleanups.push(() => rmSync(folder, { recursive: true }));
+  cleanups.add(() => rmSync(folder, { recursive: true }));
   return join(folder, 'projections.sqlite');
 }
 
@@ -48,7 +46,7 @@ function open(file: string) {
     closed ??= folds.close().then(() => store.close());
     return closed;
   };
-  cleanups.push(close);
+  cleanups.add(close);
   return { store, folds, reasons, close };
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '@allsource/testkit';
+import { Cleanups, SeededRandom } from '@allsource/testkit';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { INTERNAL_TOKEN, StandInCore } from '../gateway/stand-in-core.ts';
@@ -14,10 +14,8 @@ const KILLS = process.env.ALLSOURCE_TEST_FAULTS === 'long' ? 200 : 3;
 const TIMEOUT_MS = 120_000 + KILLS * 10_000;
 const ENTITIES = 3_000;
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+const cleanups = new Cleanups();
+afterEach(() => cleanups.run());
 
 type Counters = Record<string, number>;
 
@@ -106,7 +104,7 @@ async function newWorld(): Promise<World> {
   const world = new World();
   await world.core.listen();
   world.core.addKey(KEY, { tenant: 'acme', role: 'developer' });
-  cleanups.push(async () => {
+  cleanups.add(async () => {
     await world.query?.kill();
     await world.core.close();
     rmSync(world.folder, { recursive: true, force: true });
