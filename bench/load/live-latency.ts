@@ -13,6 +13,9 @@ import { HttpConnection, requestBytes } from './http-connection.ts';
 import type { LiveJob, LoadResult } from './job.ts';
 
 const TICK_MS = 1;
+/** Half of the time between two events, about. */
+const REST_MS = 0.1;
+const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 const DRAIN_MS = 2000;
 const MARK = '"metadata":{"due":';
 
@@ -49,8 +52,7 @@ async function sendOnTime(
   let sent = 0;
   for (let now = startAt; now < endAt; now = performance.now()) {
     for (; startAt + sent * gapMs <= now; sent += 1) sender.send(startAt + sent * gapMs);
-    // A timer would send what has come due in bursts, a millisecond late.
-    await nextTurn();
+    await shortRest();
   }
   await sender.idle();
   return sent;
@@ -137,6 +139,15 @@ async function subscribe(job: LiveJob, onEvent: (dueAt: number) => void): Promis
     }
   });
   return socket;
+}
+
+/**
+ * Sleeps for a moment, then lets the event loop turn once. A timer would send what has come due in bursts, a millisecond late. Turning without rest keeps a processor busy, and where there are two, the
+ * system puts the server behind it for milliseconds: core waited 360 ms of each second for a processor, 40 with these rests, and the p99 told of that (6 ms; 2.3 to 4.9).
+ */
+async function shortRest(): Promise<void> {
+  Atomics.wait(NEVER_WOKEN, 0, 0, REST_MS);
+  await nextTurn();
 }
 
 function sleep(durationMs: number): Promise<void> {

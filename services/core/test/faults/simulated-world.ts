@@ -290,13 +290,19 @@ class World {
   }
 
   #stalling(): DiskHook {
-    return (call) => {
+    return (call, name) => {
       if (call !== 'datasync' && call !== 'syncFolder') return;
       if (this.#random.below(12) !== 0) return;
       this.#counts.stalls += 1;
-      const until = this.#clock.sleep(this.#random.below(STALL_MS_MAX));
-      return { kind: 'stalled', until };
+      const slept = this.#clock.sleep(this.#random.below(STALL_MS_MAX));
+      return { kind: 'stalled', until: this.#unlessCrashed(slept, name) };
     };
+  }
+
+  /** A call that stood still when the process or the power went never comes back: the dead tell nobody what became of it. */
+  async #unlessCrashed(slept: Promise<void>, name: string): Promise<void> {
+    await slept;
+    if (this.#left !== null) throw diskError('EIO', name);
   }
 
   #jumping(): DiskHook {
