@@ -8,10 +8,10 @@ import { AccessSink, FreshAccess } from '@allsource/service-kit/access';
 import { awaitInternalToken } from '@allsource/service-kit/config';
 import { createLogFollower, type LogFollower } from '@allsource/service-kit/feed';
 import {
-  createHttpServer,
   closeServer,
   createApp,
   createGuard,
+  createHttpServer,
   healthRoutes,
   listen,
   type ReadinessCheck,

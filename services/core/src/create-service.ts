@@ -11,11 +11,11 @@ import { systemClock } from '@allsource/shared/model';
 import { obtainInternalToken } from '@allsource/service-kit/config';
 import { coreErrorBody, Forwarder, Upstream } from '@allsource/service-kit/forward';
 import {
-  createHttpServer,
   closeServer,
   type ConnectionLane,
   createApp,
   createGuard,
+  createHttpServer,
   type Guard,
   listen,
   type ReadinessCheck,

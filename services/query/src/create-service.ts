@@ -19,11 +19,11 @@ import {
   Upstream,
 } from '@allsource/service-kit/forward';
 import {
-  createHttpServer,
   closeServer,
   type ConnectionLane,
   createApp,
   createGuard,
+  createHttpServer,
   type Guard,
   listen,
   type ReadinessCheck,
