@@ -101,7 +101,7 @@ describe('a simulated disk that loses its power', () => {
     const clock = new FakeClock();
     file.writeNow([Buffer.alloc(SECTOR, 'b')], 0);
     disk.onCall = (call) =>
-      call === 'datasync' ? { kind: 'stalled', until: clock.sleep(500) } : undefined;
+      call === 'datasync' ? { kind: 'stalled', wait: () => clock.sleep(500) } : undefined;
     const sync = file.datasync();
     file.writeNow([Buffer.alloc(SECTOR, 'c')], SECTOR);
     expect(letters(disk.afterPowerLoss(NOTHING))).toBe('aaaa');

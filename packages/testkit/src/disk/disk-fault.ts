@@ -36,8 +36,8 @@ export type DiskFault =
   | { readonly kind: 'dropped' }
   /** A write that lands at another offset, or in another file. */
   | { readonly kind: 'misdirected'; readonly offset: number; readonly name?: string }
-  /** A call that takes until the promise resolves. Calls that block cannot be stalled so; their hook may turn a fake clock. */
-  | { readonly kind: 'stalled'; readonly until: Promise<void> };
+  /** A call that waits first, and fails when its wait does. Calls that block do not wait; their hook may turn a fake clock. */
+  | { readonly kind: 'stalled'; readonly wait: () => Promise<void> };
 
 /** Sees every call before it happens. It may throw in its place; a write that is refused so has written its first half. */
 export type DiskHook = (call: DiskCall, name: string) => DiskFault | void;

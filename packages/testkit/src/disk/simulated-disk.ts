@@ -114,7 +114,7 @@ export class SimulatedDisk implements FileHost {
 
   async #meetAndWait(call: DiskCall, name: string): Promise<void> {
     const fault = this.meet(call, name);
-    if (fault?.kind === 'stalled') await fault.until;
+    if (fault?.kind === 'stalled') await fault.wait();
   }
 
   async list(folder: string): Promise<string[]> {
@@ -164,7 +164,7 @@ export class SimulatedDisk implements FileHost {
   async syncFolder(folder: string): Promise<void> {
     const upTo = this.#operations;
     const fault = this.meet('syncFolder', folder);
-    if (fault?.kind === 'stalled') await fault.until;
+    if (fault?.kind === 'stalled') await fault.wait();
     if (fault?.kind === 'dropped') return;
     for (const change of this.#changes)
       if (change.number <= upTo) applyChange(this.#durableNames, change);

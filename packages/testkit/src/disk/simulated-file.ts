@@ -122,5 +122,5 @@ export class SimulatedFile {
 }
 
 async function stall(fault: DiskFault | undefined): Promise<void> {
-  if (fault?.kind === 'stalled') await fault.until;
+  if (fault?.kind === 'stalled') await fault.wait();
 }

@@ -294,14 +294,14 @@ class World {
       if (call !== 'datasync' && call !== 'syncFolder') return;
       if (this.#random.below(12) !== 0) return;
       this.#counts.stalls += 1;
-      const slept = this.#clock.sleep(this.#random.below(STALL_MS_MAX));
-      return { kind: 'stalled', until: this.#unlessCrashed(slept, name) };
+      const durationMs = this.#random.below(STALL_MS_MAX);
+      return { kind: 'stalled', wait: () => this.#standStill(durationMs, name) };
     };
   }
 
   /** A call that stood still when the process or the power went never comes back: the dead tell nobody what became of it. */
-  async #unlessCrashed(slept: Promise<void>, name: string): Promise<void> {
-    await slept;
+  async #standStill(durationMs: number, name: string): Promise<void> {
+    await this.#clock.sleep(durationMs);
     if (this.#left !== null) throw diskError('EIO', name);
   }
 

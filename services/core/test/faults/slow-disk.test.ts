@@ -54,7 +54,7 @@ describe('R9: a slow disk', () => {
     const disk = new SimulatedDisk();
     const journal = await journalOn(disk, clock, 16 * 1024 * 1024);
     disk.onCall = (call) =>
-      call === 'datasync' ? { kind: 'stalled', until: clock.sleep(SYNC_MS) } : undefined;
+      call === 'datasync' ? { kind: 'stalled', wait: () => clock.sleep(SYNC_MS) } : undefined;
     const wanted = 2 * (LIMITS.appendQueueBytesMax / PAYLOAD.length);
     const answers = Array.from({ length: wanted }, () => codeOfAppend(journal, PAYLOAD));
     let turns = 0;
