@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { platform } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /**
  * Makes the names in a folder survive a loss of power: files that were made, renamed and removed in it. Windows cannot sync a folder; its file system journals names by
@@ -16,13 +16,26 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder with those above it, as far as they are missing, so that it survives a loss of power. */
+/**
+ * Makes a folder with those above it, as far as they are missing, so that it survives a loss of power. One that is there already may have been made by a process that ended before
+ * it could sync, so it is no less work.
+ */
 export async function makeFolder(path: string): Promise<void> {
-  const firstMade = await fs.promises.mkdir(path, { recursive: true });
-  if (firstMade === undefined) return;
+  await fs.promises.mkdir(path, { recursive: true });
   // Each folder on the way down is a name in the one above it.
-  for (let made = path; made.length >= firstMade.length; made = dirname(made))
-    await syncFolder(dirname(made));
+  for (let made = resolve(path); dirname(made) !== made; made = dirname(made))
+    if (!(await isSynced(dirname(made)))) return;
+}
+
+/** Syncs a folder; false when this process may not open it, and so has made nothing in it. */
+async function isSynced(path: string): Promise<boolean> {
+  try {
+    await syncFolder(path);
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EACCES') return false;
+    throw thrown;
+  }
 }
 
 /** The names of the files in a folder; none when it is missing. */

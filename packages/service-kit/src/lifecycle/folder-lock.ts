@@ -6,11 +6,12 @@
  * are kept apart by their orchestrator (one replica, a volume that one pod may mount).
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '../config/read-settings.ts';
+import { makeFolder } from '../files/folders.ts';
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -24,7 +25,7 @@ export interface LockOwner {
 
 /** Takes the lock of a folder, making the folder if needed. Throws a {@link ConfigError} that names the owner when it is taken. */
 export async function lockFolder(folder: string, owner: string): Promise<FolderLock> {
-  mkdirSync(folder, { recursive: true });
+  await makeFolder(folder);
   const address = lockAddress(folder);
   await removeStaleSocketFile(address);
   const server = createServer();

@@ -1,6 +1,7 @@
 /**
  * Opens the folder of a log: fences the former writer, clears what it had prepared, recovers or makes the log, and makes durable what was read
- * before anybody is shown it. Whatever fails, nothing stays open.
+ * before anybody is shown it or builds on it: the names first, then the end of the last segment. A process that was killed leaves both where only
+ * a loss of power can tell that they were not. Whatever fails, nothing stays open.
  */
 import { problem } from '@allsource/shared/errors';
 import { type Clock, position, POSITION_ZERO } from '@allsource/shared/model';
@@ -21,6 +22,7 @@ import { type Segment, SegmentList } from './segment-list.ts';
 import { SegmentPreparer } from './segment-preparer.ts';
 import { SyncChoice } from './sync-choice.ts';
 import { rewriteTail } from './tail-rewrite.ts';
+import { synced } from './write-faults.ts';
 import { takeWriterEpoch, type WriterEpoch } from './writer-epoch.ts';
 
 export interface FileLogSettings {
@@ -91,6 +93,8 @@ class LogOpening {
     const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
     const { disk, onNotice, nowMs } = this.#settings;
     await this.#preparer.removeLeftovers();
+    // From here on no former writer can name a segment. One that was killed may have named its last without a sync.
+    await synced(disk.syncFolder(''));
     await settleSealedLeftovers(disk, onNotice);
     await sealRestored({ disk, onNotice, epoch: this.#epoch.value, nowMs });
     const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });

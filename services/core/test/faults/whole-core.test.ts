@@ -27,7 +27,7 @@ describe('R22: a whole core in a simulated world', () => {
   it('breaks no promise whatever happens to it, and the same seed makes the same trace', async () => {
     const totals: Record<string, number> = {};
     let twice = 0;
-    const seeds = await eachSeed({ file: FILE, short: 16, long: 3000 }, async (seed) => {
+    const seeds = await eachSeed({ file: FILE, short: 16, long: 10_000 }, async (seed) => {
       const outcome = await runWorld(planOf(seed));
       expect(outcome.breaches).toEqual([]);
       for (const [name, count] of Object.entries(outcome.counts))

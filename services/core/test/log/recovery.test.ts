@@ -3,7 +3,7 @@ import type { Problem } from '@allsource/shared/errors';
 import { must as mustBe } from '@allsource/shared/lang';
 import { position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { SeededRandom, SimulatedDisk } from '@allsource/testkit';
+import { diskError, SeededRandom, SimulatedDisk, survivalOf } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
@@ -46,6 +46,26 @@ async function killedLog(shape: { readonly acknowledged: number; readonly group:
   if (group.length > 0) await store.append(group);
   const groupOffset = 4096 + totalBytes(acknowledged);
   return { disk: disk.afterKill(), acknowledged, group, groupOffset } satisfies KilledLog;
+}
+
+/** A log whose process is killed in its first roll: the new segment has its name, and the folder was not synced since. */
+async function killedInRoll(): Promise<{ disk: SimulatedDisk; acknowledged: Frame[] }> {
+  const disk = new SimulatedDisk();
+  const store = storeOn(disk);
+  const maker = new SampleFrames(await store.open());
+  const acknowledged: Frame[] = [];
+  let isRenamed = false;
+  disk.onCall = (call) => {
+    if (isRenamed) throw diskError('EIO', call);
+    isRenamed = call === 'rename';
+  };
+  for (;;) {
+    const frames = maker.take(1, { payloadBytes: 1000 });
+    if ((await store.append(frames)).kind !== 'appended') break;
+    acknowledged.push(...frames);
+  }
+  expect(isRenamed).toBe(true);
+  return { disk: disk.afterKill(), acknowledged };
 }
 
 function totalBytes(frames: readonly Frame[]): number {
@@ -158,6 +178,17 @@ async function segmentedLog(): Promise<{
 }
 
 describe('the segments of a log', () => {
+  it('that a killed process had named are not lost with the power behind what came after it', async () => {
+    const { disk, acknowledged } = await killedInRoll();
+    const store = storeOn(disk);
+    const more = new SampleFrames(await store.open()).take(3);
+    expect(await store.append(more)).toEqual({ kind: 'appended' });
+    const frames = await reopened(disk.afterPowerLoss(survivalOf(() => false)));
+    const all = [...acknowledged, ...more];
+    expect(frames.map((frame) => frame.position)).toEqual(all.map((frame) => frame.position));
+    expect(bytesOf(frames) === bytesOf(all)).toBe(true);
+  });
+
   it('are refused when one but the last is missing', async () => {
     const { disk, segments } = await segmentedLog();
     expect(segments.length).toBeGreaterThan(4);

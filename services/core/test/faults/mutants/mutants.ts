@@ -16,9 +16,16 @@ const READER_GAPS = { file: 'reader-gaps.test.ts', title: 'never see a gap' };
 const SHOWN = { file: 'shown-then-lost.test.ts', title: 'is never lost with the power' };
 const WHOLE_CORE = { file: 'whole-core.test.ts', title: 'breaks no promise' };
 const FENCE = { file: '../log/log-stores.test.ts', title: 'fences the former writer' };
+const KILLED_NAMES = { file: '../log/recovery.test.ts', title: 'that a killed process had named' };
 const SEGMENTS = { file: '../log/recovery.test.ts', title: 'of another history of this one' };
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    fault: 'a start builds on names that a killed process had not synced',
+    file: `${LOG}/open-log.ts`,
+    edits: [{ find: "    await synced(disk.syncFolder(''));\n", replace: '' }],
+    caughtBy: KILLED_NAMES,
+  },
   {
     fault: 'an append is answered before it is synced',
     file: `${LOG}/log-writer.ts`,
