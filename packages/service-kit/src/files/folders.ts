@@ -27,13 +27,16 @@ export async function makeFolder(path: string): Promise<void> {
     if (!(await isSynced(dirname(made)))) return;
 }
 
-/** Syncs a folder; false when this process may not open it, and so has made nothing in it. */
+/** What a folder says that this process may not open, and so has made nothing in it, or that lies on a file system that is never written or has no such sync. */
+const REFUSALS = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP']);
+
+/** Syncs a folder; false when that is refused, which goes for those above it too. */
 async function isSynced(path: string): Promise<boolean> {
   try {
     await syncFolder(path);
     return true;
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'EACCES') return false;
+    if (REFUSALS.has((thrown as NodeJS.ErrnoException).code ?? '')) return false;
     throw thrown;
   }
 }

@@ -38,15 +38,18 @@ it('a folder that is there is synced too: who made it may have ended before a sy
   expect(opened.slice(0, 2)).toEqual([folder, dirname(folder)]);
 });
 
-it('nothing is synced above a folder that this process may not open', async () => {
-  const refused = Object.assign(new Error('refused'), { code: 'EACCES' });
-  jest.mocked(fs.promises.open).mockImplementation((path) => {
-    opened.push(String(path));
-    return Promise.reject(refused);
-  });
-  await makeFolder(join(folder, 'a'));
-  expect(opened).toEqual([folder]);
-});
+it.each(['EACCES', 'EROFS', 'EINVAL'])(
+  'nothing is synced above a folder that refuses with %s',
+  async (code) => {
+    const refused = Object.assign(new Error('refused'), { code });
+    jest.mocked(fs.promises.open).mockImplementation((path) => {
+      opened.push(String(path));
+      return Promise.reject(refused);
+    });
+    await makeFolder(join(folder, 'a'));
+    expect(opened).toEqual([folder]);
+  },
+);
 
 it('any other failure of a sync is told', async () => {
   const failed = Object.assign(new Error('failed'), { code: 'EIO' });
