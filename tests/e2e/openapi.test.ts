@@ -3,9 +3,8 @@
  * their schemas, with no room for members that a schema does not name. What a document refuses the service refuses, and what it allows the service allows.
  */
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiDocument, Placed } from '../support/openapi/api-document.ts';
 import { bodyVariants } from '../support/openapi/body-variants.ts';
