@@ -39,6 +39,7 @@ import type {
 import { CommitPipeline, type CommitPipelineOptions } from './commit-pipeline.ts';
 import { IdempotencyFold } from './idempotency-fold.ts';
 import { SequencingBuilder } from './sequencing-builder.ts';
+import { firstFrameOf, type Stretch } from '../storage/stretch.ts';
 
 /**
  * A fold of the log that core keeps in memory. It gets every durable frame once, in position order, and is kept in checkpoints.
@@ -240,7 +241,7 @@ export class Journal implements DurableLog, SystemAppender {
     return this.#pipeline.fullCause;
   }
 
-  read(from: Position): AsyncIterable<Frame> {
+  read(from: Position): AsyncIterable<Stretch> {
     return this.#options.store.read(from);
   }
 
@@ -355,7 +356,8 @@ export class Journal implements DurableLog, SystemAppender {
   }
 
   async #frameAt(position: Position): Promise<Frame> {
-    for await (const frame of this.read(position)) return frame;
+    const frame = await firstFrameOf(this.read(position));
+    if (frame !== null) return frame;
     throw problem('internal', 'The first answer of this Idempotency-Key could not be read.');
   }
 

@@ -18,6 +18,7 @@ import {
 import type { SystemAppender } from '../append/append-port.ts';
 import { type ReaderTexts, STORED_TEXTS } from '../feed/reader-texts.ts';
 import type { DurableLog } from '../read/durable-log.ts';
+import { framesOf } from '../storage/stretch.ts';
 import { type Consumer, type ConsumerFold, unknownConsumer } from './consumer-fold.ts';
 import { TenantMatcher } from '../read/tenant-matcher.ts';
 
@@ -120,7 +121,7 @@ export class ConsumerService {
     const matcher = new TenantMatcher(consumer.tenant);
     const events: PolledEvent[] = [];
     let characters = 0;
-    for await (const frame of this.#options.log.read(from)) {
+    for await (const frame of framesOf(this.#options.log.read(from))) {
       if (!matcher.owns(frame)) continue;
       for (const event of frame.events()) {
         if (event.position < from || !consumer.filter.matches(event.type)) continue;

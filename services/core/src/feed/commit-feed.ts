@@ -1,6 +1,6 @@
 /**
  * Core's feed to the other services: the log as messages (shared/protocol/feed.ts), history first, then what becomes durable, without a gap or
- * a repeat at the seam (read/log-tail.ts sees to that). A reader that is slow is waited for, and costs the tail's small queue.
+ * a repeat at the seam (read/log-tail.ts sees to that). A reader that is slow is waited for, and costs the tail's small queue. Frames at hand leave together.
  *
  * A head notice says: everything up to here that this feed is about has been sent. So it is sent only when the reader has all there is:
  * once as soon as it has caught up, then after a second of silence, and soon after a stretch that the filter passed over, so that a filtered
@@ -12,6 +12,7 @@ import { type Position, position } from '@allsource/shared/model';
 import { encodeHeadNotice, type Frame } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
+import { AdjoiningBytes } from './adjoining-bytes.ts';
 
 /** Time without a message after which the reader is told the head. */
 export const IDLE_NOTICE_MS = 1_000;
@@ -85,6 +86,7 @@ class Feed {
   #noticeDueAt = 0;
   #noticedAt = 0;
   #wroteAt = performance.now();
+  readonly #taken = new AdjoiningBytes();
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -93,9 +95,11 @@ class Feed {
   async run(): Promise<void> {
     const { tail, request } = this.#options;
     while (!this.#isComplete()) {
-      const frame = await tail.next(this.#waitMs());
+      let frame = await tail.next(this.#waitMs());
       if (tail.isClosed) return;
-      if (frame !== null && !(await this.#sendFrame(frame))) return;
+      for (; frame !== null; frame = this.#isComplete() ? null : tail.nextAtHand())
+        this.#take(frame);
+      if (!(await this.#sendTaken())) return;
       if (this.#isNoticeDue() && !(await this.#sendNotice())) return;
     }
     if (request.to !== null && tail.isAtHead) await this.#sendNotice();
@@ -118,13 +122,16 @@ class Feed {
     return Math.max(0, this.#noticeDueAt - performance.now());
   }
 
-  async #sendFrame(frame: Frame): Promise<boolean> {
-    const { request, reader } = this.#options;
-    if (!request.onlySystem || frame.isSystem) {
+  #take(frame: Frame): void {
+    if (!this.#options.request.onlySystem || frame.isSystem) this.#taken.add(frame.bytes);
+    else this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
+  }
+
+  async #sendTaken(): Promise<boolean> {
+    for (const bytes of this.#taken.takeAll()) {
       this.#wroteAt = performance.now();
-      return reader.write(frame.bytes);
+      if (!(await this.#options.reader.write(bytes))) return false;
     }
-    this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
     return true;
   }
 

@@ -144,7 +144,7 @@ export class StreamConnection implements LiveConnection {
       if (frame !== null && this.#matcher.owns(frame)) {
         await this.#untilTurn();
         // What has come while it waited leaves with it: the more there is to send, the less a message costs.
-        for (; frame !== null; frame = this.#tail.nextQueued()) await this.#collect(frame);
+        for (; frame !== null; frame = this.#tail.nextAtHand()) await this.#collect(frame);
         this.#flush();
       }
       if (this.#lag !== null && this.#socket.isReady) await this.#recover(this.#lag);

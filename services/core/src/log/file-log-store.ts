@@ -32,6 +32,7 @@ import { type FileLogSettings, type OpenLog, openLog } from './open-log.ts';
 import { SEALING_RETRY_MS, type SealingStatus } from './sealing.ts';
 import { SEGMENT_HEADER_BYTES } from './segment.ts';
 import { FencedFailure } from './write-faults.ts';
+import type { Stretch } from '../storage/stretch.ts';
 
 /** The folder, the segment size and the partitions must be given; the rest has the machine's own as a default. */
 export type FileLogOptions = Pick<FileLogSettings, 'disk' | 'segmentBytes' | 'partitionCount'> &
@@ -140,7 +141,7 @@ export class FileLogStore implements LogStore {
     this.#settings.onNotice({ kind: 'writer_poisoned', cause: poison });
   }
 
-  read(from: Position): AsyncIterable<Frame> {
+  read(from: Position): AsyncIterable<Stretch> {
     const { log, head } = this.#opened();
     const { segments, files, indexing } = log;
     const { logId, position: last } = head;

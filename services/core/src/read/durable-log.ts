@@ -1,5 +1,6 @@
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import type { Stretch } from '../storage/stretch.ts';
 
 /**
  * What every reader inside core sees of the log: nothing past the watermark. The append path implements it; the feed, the streams,
@@ -10,7 +11,7 @@ export interface DurableLog {
   readonly head: Position;
   readonly logId: Buffer;
   /** The frames from the one that holds `from` (at least 1) to the head of the moment of the call. */
-  read(from: Position): AsyncIterable<Frame>;
+  read(from: Position): AsyncIterable<Stretch>;
   /** The event at a position from 1 to the head, where it is had without its whole frame (see LogStore); null where it is not. */
   readEvent?(at: Position): Promise<FrameEvent | null>;
   /**

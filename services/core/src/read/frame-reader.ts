@@ -3,6 +3,7 @@ import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import { Frame, type FrameEvent } from '@allsource/shared/protocol';
 import type { DurableLog } from './durable-log.ts';
+import { firstFrameOf } from '../storage/stretch.ts';
 
 /**
  * Reads single events by position and keeps the frames read last, so that events of one frame, and entities that are read again and
@@ -42,11 +43,10 @@ export class FrameReader {
   }
 
   async #read(at: Position): Promise<Frame> {
-    for await (const frame of this.#log.read(at)) {
-      this.#keep(frame);
-      return frame;
-    }
-    throw problem('internal', `The event at position ${at} could not be read.`);
+    const frame = await firstFrameOf(this.#log.read(at));
+    if (frame === null) throw problem('internal', `The event at position ${at} could not be read.`);
+    this.#keep(frame);
+    return frame;
   }
 
   #keep(read: Frame): void {

@@ -7,11 +7,12 @@
  * over its limit, because the reader is slow or history is long, it is emptied and the reader reads on from the log. A slow reader therefore costs at
  * most `queueBytesMax`, and it loses nothing.
  *
- * One caller at a time: `next` and `nextQueued` are called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
+ * One caller at a time: `next` and `nextAtHand` are called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
  */
 import { assert } from '@allsource/shared/lang';
 import { type Position, position, positionAfter } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
+import type { Stretch } from '../storage/stretch.ts';
 import type { DurableLog } from './durable-log.ts';
 
 const QUEUE_BYTES_MAX_DEFAULT = 1024 * 1024;
@@ -30,7 +31,10 @@ export class LogTail {
   readonly #unsubscribe: () => void;
   #queue: Frame[] = [];
   #queueBytes = 0;
-  #history: AsyncIterator<Frame> | null = null;
+  #history: AsyncIterator<Stretch> | null = null;
+  /** The frames of history at hand, and how many of them were handed out. */
+  #stretch: Stretch = [];
+  #handedOut = 0;
   #wanted: Position;
   #wake: (() => void) | null = null;
   #isClosed = false;
@@ -73,15 +77,20 @@ export class LogTail {
   }
 
   /** The next frame when it is at hand without waiting; null when it is not, which does not mean that there is none. */
-  nextQueued(): Frame | null {
+  nextAtHand(): Frame | null {
     assert(!this.#isReading, 'one reader at a time');
+    if (this.#isClosed) return null;
     // While history is read, only `next` may go over to the queue: it lets go of the iterator that the queue overtakes.
-    if (this.#isClosed || this.#history !== null) return null;
-    return this.#passed(this.#takeQueued());
+    return this.#passed(this.#history === null ? this.#takeQueued() : this.#takeRead());
   }
 
   #passed(frame: Frame | null): Frame | null {
-    if (frame !== null) this.#wanted = positionAfter(frame.lastPosition, 1);
+    if (frame === null) return null;
+    assert(
+      frame.position <= this.#wanted && frame.lastPosition >= this.#wanted,
+      'the log has no gaps',
+    );
+    this.#wanted = positionAfter(frame.lastPosition, 1);
     return frame;
   }
 
@@ -127,8 +136,18 @@ export class LogTail {
     }
   }
 
-  /** The next frame out of the log, or null when this stretch of it is read to its end. */
+  /** The next frame out of the log, or null when what was durable at the beginning of the read has been read. */
   async #readOn(): Promise<Frame | null> {
+    return this.#takeRead() ?? (await this.#readStretch());
+  }
+
+  #takeRead(): Frame | null {
+    const frame = this.#stretch[this.#handedOut] ?? null;
+    if (frame !== null) this.#handedOut += 1;
+    return frame;
+  }
+
+  async #readStretch(): Promise<Frame | null> {
     const isFresh = this.#history === null;
     if (isFresh && this.isAtHead) return null;
     this.#history ??= this.#log.read(this.#wanted)[Symbol.asyncIterator]();
@@ -139,9 +158,9 @@ export class LogTail {
       this.#history = null;
       return null;
     }
-    const { position: first, lastPosition } = step.value;
-    assert(first <= this.#wanted && lastPosition >= this.#wanted, 'the log has no gaps');
-    return step.value;
+    this.#stretch = step.value;
+    this.#handedOut = 0;
+    return this.#takeRead();
   }
 
   #waitForFrame(waitMs: number): Promise<void> {
@@ -158,6 +177,7 @@ export class LogTail {
   async #endHistory(): Promise<void> {
     const history = this.#history;
     this.#history = null;
+    this.#stretch = [];
     await history?.return?.();
   }
 

@@ -9,6 +9,7 @@
  */
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
+import type { Stretch } from './stretch.ts';
 
 /** Where a log ends, and which log it is. */
 export interface LogHead {
@@ -66,7 +67,7 @@ export interface LogStore {
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */
   append(frames: readonly Frame[]): Promise<StoreAppendOutcome>;
   /** The frames from the one that holds `from` to the head of the moment of the call, in order. `from` is at least 1. */
-  read(from: Position): AsyncIterable<Frame>;
+  read(from: Position): AsyncIterable<Stretch>;
   /**
    * The event at a durable position, where the engine can give one without its whole frame: its frame is then an excerpt with this event alone. Null where
    * the frame has to be read.

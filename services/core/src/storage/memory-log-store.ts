@@ -15,6 +15,7 @@ import type {
   StoreAppendOutcome,
 } from './log-store.ts';
 import { MissingAnchor } from './missing-anchor.ts';
+import type { Stretch } from './stretch.ts';
 
 export interface MemoryLogOptions {
   readonly partitionCount?: number;
@@ -66,10 +67,10 @@ export class MemoryLogStore implements LogStore {
     return { kind: 'appended' };
   }
 
-  read(from: Position): AsyncIterable<Frame> {
+  read(from: Position): AsyncIterable<Stretch> {
     assert(this.#state === 'open', 'a read of an open store');
     assert(from >= 1, 'positions begin at 1');
-    return framesBetween(this.#log.frames, { from, head: this.#log.head.position });
+    return stretchesBetween(this.#log.frames, { from, head: this.#log.head.position });
   }
 
   async close(): Promise<void> {
@@ -77,15 +78,15 @@ export class MemoryLogStore implements LogStore {
   }
 }
 
-async function* framesBetween(
+async function* stretchesBetween(
   frames: readonly Frame[],
   range: { readonly from: Position; readonly head: Position },
-): AsyncGenerator<Frame> {
+): AsyncGenerator<Stretch> {
   if (range.from > range.head) return;
   for (let i = indexHolding(frames, range.from); i < frames.length; i++) {
     const frame = frames[i];
     if (frame === undefined || frame.position > range.head) return;
-    yield frame;
+    yield [frame];
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   StoreAppendOutcome,
 } from '../../src/storage/log-store.ts';
 import { MemoryLog, MemoryLogStore } from '../../src/storage/memory-log-store.ts';
+import { framesOf } from '../../src/storage/stretch.ts';
 
 const START = 1_790_000_000_000_000;
 
@@ -47,7 +48,7 @@ class ControlledStore implements LogStore {
     return this.outcomes.shift() ?? (await this.inner.append(frames));
   }
 
-  read(from: Parameters<LogStore['read']>[0]): AsyncIterable<Frame> {
+  read(from: Parameters<LogStore['read']>[0]): ReturnType<LogStore['read']> {
     return this.inner.read(from);
   }
 
@@ -70,7 +71,7 @@ function event(entity: string, over: Partial<PlacementEvent> = {}): PlacementEve
 
 async function stored(journal: Journal): Promise<string[]> {
   const seen: string[] = [];
-  for await (const frame of journal.read(position(1))) {
+  for await (const frame of framesOf(journal.read(position(1)))) {
     for (const e of frame.events())
       seen.push(`${e.position} ${e.entity} v${e.version} <${e.previousPosition}`);
   }

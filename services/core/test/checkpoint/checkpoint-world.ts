@@ -21,6 +21,7 @@ import type {
 } from '../../src/storage/log-store.ts';
 import { MemoryLog, MemoryLogStore } from '../../src/storage/memory-log-store.ts';
 import { testKernel } from '../support/test-kernel.ts';
+import type { Stretch } from '../../src/storage/stretch.ts';
 
 const START = 1_790_000_000_000_000;
 const TENANTS = ['default', 'other', 'térritory'];
@@ -46,7 +47,7 @@ class FullableStore implements LogStore {
     return this.#inner.append(frames);
   }
 
-  read(from: Position): AsyncIterable<Frame> {
+  read(from: Position): AsyncIterable<Stretch> {
     return this.#inner.read(from);
   }
 

@@ -6,6 +6,7 @@ import { DefinitionFold } from '../../src/definitions/definition-fold.ts';
 import { DefinitionService } from '../../src/definitions/definition-service.ts';
 import { CoreWorld } from '../support/core-world.ts';
 import { MemoryLog } from '../support/memory-log.ts';
+import { framesOf } from '../../src/storage/stretch.ts';
 
 const NAME = { tenant: 'acme', kind: 'projection', name: 'totals' } as const;
 
@@ -69,7 +70,7 @@ describe('definitions at core', () => {
     const loaded = new DefinitionFold();
     for (const part of parts) loaded.load(part);
     expect(loaded.changedPosition(NAME)).toBe(1);
-    for await (const frame of log.read(position(1))) loaded.apply(frame);
+    for await (const frame of framesOf(log.read(position(1)))) loaded.apply(frame);
     expect(loaded.save()).toEqual(fold.save());
     expect(loaded.count('acme', 'projection')).toBe(0);
     expect(loaded.count('acme', 'pipeline')).toBe(1);

@@ -18,6 +18,7 @@ import type { FileLogStore } from '../../src/log/file-log-store.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../src/log/segment.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from '../log/sample-frames.ts';
 import { openedLog, PAGE_BYTES, storeOn } from './sample-writer.ts';
+import { firstFrameOf } from '../../src/storage/stretch.ts';
 
 const SEGMENT = '00000000000000000001.seg';
 const RECORDS = isLong ? 1000 : 24;
@@ -76,7 +77,8 @@ async function problemOf(action: Promise<unknown>): Promise<Problem> {
 }
 
 async function firstFrame(store: FileLogStore, from: number): Promise<Frame> {
-  for await (const frame of store.read(position(from))) return frame;
+  const frame = await firstFrameOf(store.read(position(from)));
+  if (frame !== null) return frame;
   throw new TypeError(`nothing is at ${from}`);
 }
 

@@ -10,6 +10,7 @@ import type { Journal } from '../../src/append/journal.ts';
 import { CommitFeed } from '../../src/feed/commit-feed.ts';
 import { LogTail } from '../../src/read/log-tail.ts';
 import type { WorldHistory } from './world-history.ts';
+import { framesOf } from '../../src/storage/stretch.ts';
 
 export const READER_KINDS = ['tail', 'feed', 'poll', 'again', 'listener'] as const;
 export type ReaderKind = (typeof READER_KINDS)[number];
@@ -119,7 +120,8 @@ export class SimulatedReader {
 
   async #poll(journal: Journal): Promise<void> {
     if (this.#next > journal.head) return;
-    for await (const frame of journal.read(position(this.#next))) this.#take(journal, frame);
+    for await (const frame of framesOf(journal.read(position(this.#next))))
+      this.#take(journal, frame);
   }
 
   /** Reads the newest part of the log, most of which it has seen: so reads are under way while appends are. */
@@ -127,7 +129,7 @@ export class SimulatedReader {
     if (journal.head === 0) return;
     this.#next = 0;
     const from = position(Math.max(1, journal.head - this.#random.below(BEHIND_MAX)));
-    for await (const frame of journal.read(from)) {
+    for await (const frame of framesOf(journal.read(from))) {
       if (this.#next === 0) this.#next = frame.position;
       this.#take(journal, frame);
     }

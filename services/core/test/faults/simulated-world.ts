@@ -348,7 +348,8 @@ async function framesOf(journal: Journal, disk: SimulatedDisk): Promise<Frame[]>
   const hook = disk.onCall;
   disk.onCall = () => undefined;
   const frames: Frame[] = [];
-  if (journal.head > 0) for await (const frame of journal.read(position(1))) frames.push(frame);
+  if (journal.head > 0)
+    for await (const stretch of journal.read(position(1))) frames.push(...stretch);
   disk.onCall = hook;
   return frames;
 }

@@ -9,6 +9,7 @@ import {
 } from '@allsource/shared/model';
 import { encodeFrame, type Frame, type FrameEventInput } from '@allsource/shared/protocol';
 import type { LogHead } from '../../src/storage/log-store.ts';
+import type { Stretch } from '../../src/storage/stretch.ts';
 
 /** What the frames of a test look like. */
 export interface SampleShape {
@@ -84,9 +85,9 @@ function sampleEvent(at: Position, shape: SampleShape): FrameEventInput {
 }
 
 /** Everything that a read yields. */
-export async function collect(frames: AsyncIterable<Frame>): Promise<Frame[]> {
+export async function collect(read: AsyncIterable<Stretch>): Promise<Frame[]> {
   const all: Frame[] = [];
-  for await (const frame of frames) all.push(frame);
+  for await (const stretch of read) all.push(...stretch);
   return all;
 }
 

@@ -58,7 +58,7 @@ describe('a tail of the log', () => {
     const seen: number[] = [];
     for (let round = 0; round < 4; round++) {
       while (tail.position < log.head)
-        for (let frame = await tail.next(); frame !== null; frame = tail.nextQueued())
+        for (let frame = await tail.next(); frame !== null; frame = tail.nextAtHand())
           seen.push(frame.position);
       for (let i = 0; i < round * 4; i++) log.append('acme', [{}]);
     }

@@ -6,6 +6,7 @@ import { CompiledSchemas, SchemaFold } from '@allsource/schemas/registry';
 import { ChangeTurns } from '../../src/schemas/change-turns.ts';
 import { SchemaService } from '../../src/schemas/schema-service.ts';
 import { MemoryLog } from '../support/memory-log.ts';
+import { framesOf } from '../../src/storage/stretch.ts';
 
 function world() {
   const log = new MemoryLog();
@@ -52,7 +53,7 @@ describe('the fold of schemas', () => {
     // A checkpoint is written beside the appends: what comes meanwhile is in some of its parts, and is folded again.
     await register('a.b', '{"type":"object","minProperties":0}');
     for (const part of parts) loaded.load(part);
-    for await (const frame of log.read(position(1))) loaded.apply(frame);
+    for await (const frame of framesOf(log.read(position(1)))) loaded.apply(frame);
     expect(everything(loaded)).toEqual(everything(fold));
     expect(loaded.appliedPosition).toBe(fold.appliedPosition);
     expect(loaded.latest('acme', 'a.b')?.version).toBe(3);
@@ -62,7 +63,7 @@ describe('the fold of schemas', () => {
     const { log, fold, register } = world();
     await register('a.b', '{}');
     const before = everything(fold);
-    for await (const frame of log.read(position(1))) fold.apply(frame);
+    for await (const frame of framesOf(log.read(position(1)))) fold.apply(frame);
     expect(everything(fold)).toEqual(before);
   });
 });

@@ -26,6 +26,7 @@ import type {
 } from '../../src/storage/log-store.ts';
 import { MemoryLog, MemoryLogStore } from '../../src/storage/memory-log-store.ts';
 import { testKernel } from './test-kernel.ts';
+import { framesOf } from '../../src/storage/stretch.ts';
 
 export class HeldStore implements LogStore {
   readonly inner: MemoryLogStore;
@@ -45,7 +46,7 @@ export class HeldStore implements LogStore {
     return this.outcomes.shift() ?? (await this.inner.append(frames));
   }
 
-  read(from: Parameters<LogStore['read']>[0]): AsyncIterable<Frame> {
+  read(from: Parameters<LogStore['read']>[0]): ReturnType<LogStore['read']> {
     return this.inner.read(from);
   }
 
@@ -169,7 +170,7 @@ export class LaneWorld {
   async stored(): Promise<string[]> {
     const events: string[] = [];
     if (this.journal.head === 0) return events;
-    for await (const frame of this.journal.read(position(1)))
+    for await (const frame of framesOf(this.journal.read(position(1))))
       for (const event of frame.events())
         events.push(`${event.entity} ${Buffer.from(event.payload).toString('utf8')}`);
     return events;

@@ -18,6 +18,7 @@ import type {
   SystemEventDraft,
 } from '../../src/append/append-port.ts';
 import type { DurableLog } from '../../src/read/durable-log.ts';
+import type { Stretch } from '../../src/storage/stretch.ts';
 
 export interface EventDraft {
   readonly type?: string;
@@ -33,6 +34,8 @@ interface Fold {
   apply(frame: Frame): void;
 }
 
+const STRETCH_FRAMES_MAX = 3;
+
 export class MemoryLog implements DurableLog, SystemAppender, EntityDirectory {
   readonly logId = Buffer.from('testlog0');
   readonly folds: Fold[] = [];
@@ -42,7 +45,7 @@ export class MemoryLog implements DurableLog, SystemAppender, EntityDirectory {
   reads = 0;
   /** Makes every read of the log fail, as damage would. */
   readFault: Error | null = null;
-  /** Awaited before each frame that is read; tests slow readers with it. */
+  /** Awaited before each stretch that is read; tests slow readers with it. */
   beforeRead: () => Promise<void> = () => new Promise((resolve) => setImmediate(resolve));
   readonly #listeners = new Set<(frame: Frame) => void>();
   readonly #entities = new Map<string, EntityHead>();
@@ -56,17 +59,19 @@ export class MemoryLog implements DurableLog, SystemAppender, EntityDirectory {
     return this.#listeners.size;
   }
 
-  async *read(from: Position): AsyncGenerator<Frame> {
+  /** Reads one frame, then two, then three, and again. */
+  async *read(from: Position): AsyncGenerator<Stretch> {
     this.reads += 1;
-    const head = this.head;
+    const { head } = this;
+    const { length } = this.frames.filter((frame) => frame.position <= head);
     let index = this.#indexOf(from);
-    for (; index < this.frames.length; index++) {
+    for (let wanted = 1; index < length; wanted = (wanted % STRETCH_FRAMES_MAX) + 1) {
       await this.beforeRead();
       if (this.readFault !== null) throw this.readFault;
-      const frame = this.frames[index];
-      if (frame === undefined || frame.position > head) return;
-      this.framesRead += 1;
-      yield frame;
+      const stretch = this.frames.slice(index, Math.min(index + wanted, length));
+      this.framesRead += stretch.length;
+      yield stretch;
+      index += stretch.length;
     }
   }
 
