@@ -71,7 +71,8 @@ export class OrderStore {
 function orders(first: number, entities: number): object[] {
   return Array.from({ length: BATCH }, (_, i) => ({
     event_type: TYPES[random(TYPES.length)],
-    entity_id: `order-${random(entities)}`,
+    // Each entity comes once before any comes by chance: reads ask for any of them.
+    entity_id: `order-${first + i < entities ? first + i : random(entities)}`,
     payload: {
       number: first + i,
       total: random(100_000) / 100,

@@ -2,3 +2,4 @@ export { AwakeProcessors, type AwakeProcessorsOptions } from './awake-processors
 export { takeLeftoverTimeOnly } from './leftover-time.ts';
 export { serviceNodeArguments } from './node-arguments.ts';
 export { type Program, startProgram } from './start-program.ts';
+export { type StarvationOptions, type StarvationRule, watchForStarvation } from './starvation.ts';

@@ -26,6 +26,8 @@ export interface ReplayProcessesOptions {
   /** Matching events folded by all processes together. */
   readonly onProgress: (processed: number) => void;
   readonly onWaiting: (reason: string | null) => void;
+  /** One of the processes had next to no processor time and goes on at a higher priority. */
+  readonly onStarved: () => void;
 }
 
 export class ReplayProcesses {
@@ -114,6 +116,7 @@ export class ReplayProcesses {
         this.#options.onProgress(this.#processed.reduce((sum, count) => sum + count, 0));
       },
       onWaiting: this.#options.onWaiting,
+      onStarved: this.#options.onStarved,
     });
   }
 }

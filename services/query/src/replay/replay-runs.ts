@@ -253,7 +253,7 @@ export class ReplayRuns {
       readonly generation: number | null;
     },
   ): ReplayRun {
-    const { folds, projectionsFile, eventsPerSecond } = this.#options;
+    const { folds, projectionsFile, eventsPerSecond, logger } = this.#options;
     const { id, request } = active.record;
     active.beginSession();
     return new ReplayRun({
@@ -268,6 +268,8 @@ export class ReplayRuns {
       eventsPerSecond,
       onProgress: (processed) => active.noteProgress(processed),
       onWaiting: (reason) => active.noteWaiting(reason),
+      onStarved: () =>
+        logger.warn({ id }, 'a replay had no processor time left to it; it takes some now'),
     });
   }
 
