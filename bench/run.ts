@@ -10,6 +10,7 @@ import { runSchemas } from './cases/schemas.ts';
 import { runLag } from './cases/lag.ts';
 import { runLiveLatency } from './cases/live.ts';
 import { runMemory } from './cases/memory.ts';
+import { runMixed } from './cases/mixed.ts';
 import { runSafetyCost } from './cases/safety-cost.ts';
 import { runStored, STORED_CASES } from './cases/stored.ts';
 import { runSubscribers } from './cases/subscribers.ts';
@@ -66,6 +67,7 @@ async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Com
   if (bench.wants('P13')) measurements.push(...(await runSubscribers(bench)));
   if (bench.wants('lag')) measurements.push(...(await runLag(bench)));
   if (bench.wants('catch-up')) measurements.push(...(await runCatchUp(bench)));
+  if (bench.wants('mixed')) measurements.push(...(await runMixed(bench)));
   if (STORED_CASES.some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench, subjects)));
   if (bench.wants('P17')) measurements.push(...(await runDiskPerEvent(bench)));

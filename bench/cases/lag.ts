@@ -2,13 +2,12 @@ import { type Bench, type Measurement, measurementOf, type Outcome } from '../me
 import { summarize } from '../statistics.ts';
 import { API_KEY, RunningCore, startQuery } from '../subjects/core.ts';
 import { sleep } from '../subjects/server-process.ts';
-import { RenumberedBatch } from '../support/batch-bodies.ts';
+import { appendAtRate } from '../support/paced-appends.ts';
 
 const RATES = [
   { eventsPerSecond: 5_000, batchEvents: 50, goalMs: 50 },
   { eventsPerSecond: 100_000, batchEvents: 1_000, goalMs: 250 },
 ];
-const ENTITIES = 100_000;
 const DURATION_MS_MIN = 2_000;
 const POLL_MS = 2;
 
@@ -50,7 +49,7 @@ interface Run {
   readonly durationMs: number;
 }
 
-const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
+const headers = { authorization: `Bearer ${API_KEY}` };
 
 async function lagAtRate(run: Run): Promise<Outcome> {
   const measuredMs = Math.max(run.durationMs, DURATION_MS_MIN);
@@ -61,9 +60,14 @@ async function lagAtRate(run: Run): Promise<Outcome> {
   const lags: number[] = [];
   let next = 0;
   const state = { isDone: false };
-  const appending = appendAtRate(run, endAt, (position) =>
-    acknowledged.push({ position, at: performance.now() }),
-  ).finally(() => {
+  const base = await headOf(run.core);
+  const appending = appendAtRate({
+    ...run,
+    endAt,
+    // So many appends are durable, and positions have no gaps: the history must reach at least this one.
+    onAcknowledged: (events) =>
+      acknowledged.push({ position: base + events, at: performance.now() }),
+  }).finally(() => {
     state.isDone = true;
   });
   while (!state.isDone || next < acknowledged.length) {
@@ -80,42 +84,6 @@ async function lagAtRate(run: Run): Promise<Outcome> {
   const latency = summarize(lags);
   const note = `${Math.round((sent / (performance.now() - startedAt)) * 1000).toLocaleString('en')} events/s reached`;
   return { value: latency.p99Ms, latency, note };
-}
-
-/** Sends batches when they are due, whatever became of those before. */
-async function appendAtRate(
-  run: Run,
-  endAt: number,
-  onAcknowledged: (position: number) => unknown,
-): Promise<number> {
-  const base = await headOf(run.core);
-  const everyMs = (run.batchEvents / run.eventsPerSecond) * 1000;
-  const running: Promise<unknown>[] = [];
-  const batch = new RenumberedBatch(run.batchEvents);
-  let sent = 0;
-  let answered = 0;
-  for (let due = performance.now(); due < endAt; due += everyMs) {
-    const wait = due - performance.now();
-    if (wait > 0) await sleep(wait);
-    batch.renumber((sent * run.batchEvents) % ENTITIES);
-    sent++;
-    const body = Buffer.from(batch.body);
-    running.push(
-      appendBatch(run.core, body).then(() => {
-        answered++;
-        // So many appends are durable, and positions have no gaps: the history must reach at least this one.
-        return onAcknowledged(base + answered * run.batchEvents);
-      }),
-    );
-  }
-  await Promise.all(running);
-  return sent * run.batchEvents;
-}
-
-async function appendBatch(core: string, body: Buffer): Promise<void> {
-  const url = `${core}/api/v1/events/batch`;
-  const response = await fetch(url, { method: 'POST', headers, body });
-  await response.arrayBuffer();
 }
 
 async function appliedPosition(url: string): Promise<number> {

@@ -5,17 +5,14 @@
  */
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { benchEvent, eventJson } from '../event.ts';
 import { summarize } from '../statistics.ts';
 import { append, requireSuccess } from './http-clients.ts';
 import { HttpConnection, requestBytes } from './http-connection.ts';
 import type { LiveJob, LoadResult } from './job.ts';
+import { shortRest } from './short-rest.ts';
 
 const TICK_MS = 1;
-/** Half of the time between two events, about. */
-const REST_MS = 0.1;
-const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 const DRAIN_MS = 2000;
 const MARK = '"metadata":{"due":';
 
@@ -139,15 +136,6 @@ async function subscribe(job: LiveJob, onEvent: (dueAt: number) => void): Promis
     }
   });
   return socket;
-}
-
-/**
- * Sleeps for a moment, then lets the event loop turn once. A timer would send what has come due in bursts, a millisecond late. Turning without rest keeps a processor busy, and where there are two, the
- * system puts the server behind it for milliseconds: core waited 360 ms of each second for a processor, 40 with these rests, and the p99 told of that (6 ms; 2.3 to 4.9).
- */
-async function shortRest(): Promise<void> {
-  Atomics.wait(NEVER_WOKEN, 0, 0, REST_MS);
-  await nextTurn();
 }
 
 function sleep(durationMs: number): Promise<void> {

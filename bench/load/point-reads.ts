@@ -2,10 +2,10 @@
  * Point reads at a fixed rate, whatever the server does (open loop): the newest event of an entity. Latency is counted from when a read was due, so a server that stalls cannot hide the reads that it
  * held up.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { summarize } from '../statistics.ts';
 import type { LoopClient } from './closed-loop.ts';
 import type { LoadResult, PointReadJob } from './job.ts';
+import { shortRest } from './short-rest.ts';
 
 /** Runs the job over connections that are open already. Reads that find none free wait for their turn. */
 export async function runPointReads(
@@ -43,8 +43,7 @@ export async function runPointReads(
       running.add(work);
       void work.finally(() => running.delete(work));
     }
-    // A timer would send what has come due in bursts, a millisecond late.
-    await nextTurn();
+    await shortRest();
   }
   // What was due and not sent is not sent any more; what was sent is waited for.
   due = sent;

@@ -236,7 +236,7 @@ export class ReadStores {
     await this.history.close();
     await this.#blockThread.close();
     await this.projections.close();
-    this.#projectionStore.close();
+    await this.#projectionStore.close();
   }
 
   async #startFollowing(): Promise<void> {

@@ -1,8 +1,8 @@
+import { Turns } from '@allsource/service-kit/lifecycle';
 import type { RowStretches } from '../history/event-history.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
 import { writeUpcastEvent } from '../schemas/upcast-output.ts';
 import type { UpcastReading } from '../schemas/upcasting.ts';
-import { Turns } from '../snapshots/turns.ts';
 import { onOneLine } from './ndjson-encoder.ts';
 
 /** Writes events as lines of JSON with their payloads upcast, in turns, and ends the answer. */
@@ -20,7 +20,7 @@ export async function writeUpcastLines(
         writeUpcastEvent(writer, event, { upcast: done, shown: onOneLine });
         writer.text('\n');
         if (writer.isFull && !(await writer.flush())) return;
-        if (turns.isOver) await turns.rest();
+        if (turns.isOver) await turns.end();
       }
   writer.end();
 }

@@ -22,6 +22,7 @@ import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
+import { Turns } from '@allsource/service-kit/lifecycle';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { type WriteBlock, writeBlock } from './block/block-writer.ts';
@@ -36,7 +37,6 @@ import type { RunListener } from './run-listener.ts';
 import { Sealer } from './sealer.ts';
 import { Tail } from './tail/tail.ts';
 import { IndexTiers } from './tiers/index-tiers.ts';
-import { Turns } from './turns.ts';
 
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */

@@ -31,8 +31,10 @@ async function answer(
   const tenant = call.tenant();
   const entity = entityParameter(call);
   await gate.admit(call);
-  stampPosition(call, projections.appliedPosition);
-  const stored = projections.state(entitySnapshots, tenant, entity);
+  const stored = await projections.whole(() => {
+    stampPosition(call, projections.appliedPosition);
+    return projections.state(entitySnapshots, tenant, entity);
+  });
   if (stored === null) {
     throw problem('entity_not_found', `The entity ${quoted(entity)} has no events.`);
   }

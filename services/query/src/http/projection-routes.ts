@@ -122,8 +122,10 @@ async function answerOne(
 ): Promise<void> {
   const tenant = call.tenant();
   await gate.admit(call);
-  stampPosition(call, projections.appliedPosition);
-  const stored = projections.state(projection, tenant, key);
+  const stored = await projections.whole(() => {
+    stampPosition(call, projections.appliedPosition);
+    return projections.state(projection, tenant, key);
+  });
   const { name, kind } = projection;
   call.json(
     200,
@@ -188,11 +190,13 @@ async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<v
   const keys = parseKeys(body['entity_ids']);
   const { gate, projections } = options;
   await gate.admit(call);
-  stampPosition(call, projections.appliedPosition);
-  const states = keys.map((key) => {
-    const stored = projections.state(projection, tenant, key);
-    const { state } = stored ?? { state: null };
-    return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'},"found":${stored !== null}}`;
+  const states = await projections.whole(() => {
+    stampPosition(call, projections.appliedPosition);
+    return keys.map((key) => {
+      const stored = projections.state(projection, tenant, key);
+      const { state } = stored ?? { state: null };
+      return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'},"found":${stored !== null}}`;
+    });
   });
   call.json(
     200,

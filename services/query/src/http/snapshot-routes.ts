@@ -3,6 +3,7 @@ import { type Call, readJsonObject, type Route } from '@allsource/service-kit/ht
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
+import { Turns } from '@allsource/service-kit/lifecycle';
 import { API_BASES } from '../gateway/api-path.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';
@@ -10,7 +11,6 @@ import type { SnapshotDraft, SnapshotEntry } from '../snapshots/snapshot.ts';
 import { readSnapshotCursor, snapshotCursor } from '../snapshots/snapshot-cursor.ts';
 import type { SnapshotRun, SnapshotRuns } from '../snapshots/snapshot-runs.ts';
 import type { SnapshotHistory, Snapshots } from '../snapshots/snapshots.ts';
-import { Turns } from '../snapshots/turns.ts';
 import { checkedEntityId, entityParameter } from './entity-parameter.ts';
 import { writeMembers } from './raw-state.ts';
 

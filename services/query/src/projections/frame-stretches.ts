@@ -1,7 +1,7 @@
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 
-// Some milliseconds of folding between two turns of the event loop.
-const EVENTS_A_TURN = 512;
+// About two milliseconds of folding between two turns of the event loop.
+const EVENTS_A_TURN = 128;
 
 /** Frames in stretches that are folded between two turns of the event loop. */
 export function* stretchesOf(frames: readonly Frame[]): Generator<readonly Frame[]> {

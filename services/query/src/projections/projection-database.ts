@@ -58,13 +58,19 @@ export function openProjectionDatabase(file: string, nowMs: number): OpenedDatab
   const fault = existsSync(file) ? fileFault(file) : null;
   if (fault !== null) setAsideDatabase(file);
   // Another connection may be writing: this one never waits for it inside of a call, because the event loop would stand still.
-  const database = new Database(file, { timeout: 0 });
+  const database = connectToProjections(file, 0);
+  if (database.pragma('user_version', { simple: true }) !== FORMAT) makeTables(database, nowMs);
+  return { database, setAside: fault };
+}
+
+/** Opens a connection that waits for others that write so long, at most. */
+export function connectToProjections(file: string, busyWaitMs: number): Database.Database {
+  const database = new Database(file, { timeout: busyWaitMs });
   // In WAL mode NORMAL can lose the last transactions in a power cut, never half of one; the log gives them again.
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma(`cache_size = -${CACHE_KIB}`);
-  if (database.pragma('user_version', { simple: true }) !== FORMAT) makeTables(database, nowMs);
-  return { database, setAside: fault };
+  return database;
 }
 
 function makeTables(database: Database.Database, nowMs: number): void {

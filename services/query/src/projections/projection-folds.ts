@@ -8,21 +8,28 @@
  * Why not write each commit: events touch entities at random, so a small transaction writes a page of the file for nearly every event. A
  * large one writes each page once for many.
  *
- * Ordering: folding, saving and reading lists are done one at a time. The event loop turns within them, so that a long catch-up does not hold up
- * requests; a single state can be read at any turn.
+ * Ordering: folding, saving and reading lists are done one at a time. The event loop turns within them, also within a frame, so that a long catch-up does not hold up
+ * requests. A single state can be read at any turn; who must not see half a frame reads with `whole`.
  *
  * Failure: when a save fails, what is in memory stays and answers; the next frames are refused until a save succeeds. When the file turns
  * out to be damaged it begins anew, memory is let go, and the follower brings everything again.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { problem } from '@allsource/shared/errors';
+import { type Deferred, deferred } from '@allsource/shared/lang';
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { FrameSink } from '@allsource/service-kit/feed';
-import { stretchesOf, textBytesOf } from './frame-stretches.ts';
+import { Turns } from '@allsource/service-kit/lifecycle';
+import { textBytesOf } from './frame-stretches.ts';
 import { KeptFrames } from './kept-frames.ts';
 import type { KeyFold, Projection } from './projection.ts';
-import type { KeyedState, ProjectionStore, StatePage, StoredState } from './projection-store.ts';
+import {
+  type KeyedState,
+  type ProjectionStore,
+  replacedProblem,
+  type StatePage,
+  type StoredState,
+} from './projection-store.ts';
 
 /** Keys held in memory before they are saved; about 1 KB each. */
 const KEYS_MAX = 65_536;
@@ -70,6 +77,9 @@ export class ProjectionFolds implements FrameSink {
   #busy: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
+  #halfFrame: Deferred<void> | null = null;
+  /** How often what is in memory was let go of. */
+  #emptied = 0;
   readonly #kept = new Set<KeptFrames>();
   /** Called when everything is let go of, because the file was replaced by an empty one. */
   onReplaced: () => void = () => {};
@@ -94,11 +104,10 @@ export class ProjectionFolds implements FrameSink {
 
   apply(frames: readonly Frame[], logId: string): Promise<void> {
     return this.#alone(async () => {
-      this.#requireNext(frames);
-      for (const stretch of stretchesOf(frames)) {
-        if (this.#isFull) await this.#save();
-        this.#foldAll(stretch, logId);
-        await nextTurn();
+      try {
+        await this.#foldAll(frames, logId);
+      } finally {
+        this.#endFrame();
       }
       this.#saveLater();
     });
@@ -114,6 +123,12 @@ export class ProjectionFolds implements FrameSink {
 
   reset(): Promise<void> {
     return this.#alone(() => this.#options.store.reset());
+  }
+
+  /** Reads when no frame is folded to a part: all that is read in one call is true at `appliedPosition`. */
+  async whole<T>(read: () => T): Promise<T> {
+    while (this.#halfFrame !== null) await this.#halfFrame.promise;
+    return read();
   }
 
   /** The state of a key, or null when there is none. */
@@ -179,45 +194,75 @@ export class ProjectionFolds implements FrameSink {
   }
 
   // A read can find the file damaged and replace it by an empty one; frames that were on their way then must not be taken.
-  #requireNext([first]: readonly Frame[]): void {
-    if (first === undefined || first.position === this.#position + 1) return;
+  #requireNext(frame: Frame): void {
+    if (frame.position === this.#position + 1) return;
     throw problem(
       'read_behind',
-      `The projections stand at position ${this.#position}, and the next frame begins at ${first.position}.`,
+      `The projections stand at position ${this.#position}, and the next frame begins at ${frame.position}.`,
     );
   }
 
-  #foldAll(frames: readonly Frame[], logId: string): void {
-    const startedAt = performance.now();
-    let eventCount = 0;
-    try {
-      for (const frame of frames) {
-        if (!frame.isSystem) {
-          this.#foldFrame(frame);
-          eventCount += frame.eventCount;
-        }
-        this.#position = frame.lastPosition;
+  async #foldAll(frames: readonly Frame[], logId: string): Promise<void> {
+    const turns = new Turns();
+    for (const frame of frames) {
+      if (this.#isFull) await this.#save();
+      this.#requireNext(frame);
+      let startedAt = performance.now();
+      let durationMs = 0;
+      let done = this.#foldSome(frame, 0, turns);
+      const isHalf = done < frame.eventCount;
+      const emptied = this.#emptied;
+      while (done < frame.eventCount) {
+        durationMs += performance.now() - startedAt;
+        this.#halfFrame ??= deferred<void>();
+        await turns.end();
+        startedAt = performance.now();
+        if (emptied !== this.#emptied) throw replacedProblem();
+        done = this.#foldSome(frame, done, turns);
       }
+      this.#takeFrame(frame, logId);
+      durationMs += performance.now() - startedAt;
+      const eventCount = frame.isSystem ? 0 : frame.eventCount;
+      this.#options.onFolded({ frames: [frame], eventCount, durationMs });
+      // Who waited for the whole frame reads before the next one is begun.
+      if (isHalf || turns.isOver) await turns.end();
+    }
+  }
+
+  /** Folds events of a frame from one on until the turn is over. Returns how many of the frame are folded. */
+  #foldSome(frame: Frame, from: number, turns: Turns): number {
+    if (frame.isSystem) return frame.eventCount;
+    const { tenant, eventCount } = frame;
+    const folds = this.#foldsOf(tenant);
+    let textBytes = this.#textBytes.get(tenant) ?? 0;
+    let done = from;
+    try {
+      do {
+        const event = frame.event(done);
+        for (const fold of folds) this.#keyFold(fold, event).add(event);
+        textBytes += textBytesOf(event);
+        done += 1;
+      } while (done < eventCount && !turns.isOver);
     } catch (error) {
       // Half a frame may be folded; only what the file holds is sure to be whole.
       this.#forget();
       throw error;
     }
-    this.#logId = logId;
-    this.#options.onFolded({ frames, eventCount, durationMs: performance.now() - startedAt });
+    this.#textBytes.set(tenant, textBytes);
+    return done;
   }
 
-  #foldFrame(frame: Frame): void {
-    const { tenant } = frame;
-    const folds = this.#foldsOf(tenant);
-    let textBytes = this.#textBytes.get(tenant) ?? 0;
-    for (const event of frame.events()) {
-      for (const fold of folds) this.#keyFold(fold, event).add(event);
-      textBytes += textBytesOf(event);
-    }
-    this.#textBytes.set(tenant, textBytes);
+  #takeFrame(frame: Frame, logId: string): void {
+    this.#position = frame.lastPosition;
+    this.#logId = logId;
     this.#bytes += frame.bytes.length;
-    for (const kept of this.#kept) kept.add(frame);
+    if (!frame.isSystem) for (const kept of this.#kept) kept.add(frame);
+    this.#endFrame();
+  }
+
+  #endFrame(): void {
+    this.#halfFrame?.resolve();
+    this.#halfFrame = null;
   }
 
   #foldsOf(tenant: string): FoldsOfTenant[] {
@@ -286,6 +331,7 @@ export class ProjectionFolds implements FrameSink {
   /** Lets go of what is in memory; the store alone counts. */
   #forget(): void {
     const { store } = this.#options;
+    this.#emptied += 1;
     this.#folds = new Map();
     this.#textBytes = new Map();
     this.#keyCount = 0;

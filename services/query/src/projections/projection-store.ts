@@ -10,13 +10,17 @@
  * builds another one beside it, from a process with its own connection; a switch makes that one live in one transaction, and only when that is
  * committed does anybody read it. Where nothing was ever switched, the live generation is 0.
  *
- * Two connections write: this one and that of a replay. SQLite lets one at a time. This one does not wait inside of a call but tries again in a
- * later turn of the event loop; reads are held up by neither.
+ * Three connections write: that of the thread that saves, this one, and that of a replay. SQLite lets one at a time. This one does not wait inside of a call but tries again
+ * in a later turn of the event loop; reads are held up by none.
  */
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
+import { problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
+import { Turns } from '@allsource/service-kit/lifecycle';
+import { type RowChunk, RowPacker } from './packed-rows.ts';
+import { createSaveThread, type SaveThread } from './save-thread.ts';
 import {
   isBusy,
   isDamage,
@@ -57,8 +61,6 @@ export interface ProjectionStoreOptions {
 
 // An entity id has at most 128 bytes, so no key with a prefix sorts behind the prefix followed by this.
 const BEHIND_ALL = '\u{10ffff}'.repeat(33);
-// Some milliseconds of writing between two turns of the event loop.
-const ROWS_A_TURN = 500;
 /** How long, and how often, a write is tried again while another connection writes. Its transactions are short. */
 const BUSY_WAIT_MS = 2;
 const BUSY_TRIES_MAX = 10_000;
@@ -67,6 +69,8 @@ export class ProjectionStore {
   /** Called when the file was replaced by an empty one. */
   onReplaced: () => void = () => {};
   readonly #options: ProjectionStoreOptions;
+  readonly #thread: SaveThread = createSaveThread();
+  #incarnation = 1;
   #database: Database;
   #statements: Statements;
   #generations: Generations;
@@ -102,28 +106,52 @@ export class ProjectionStore {
   }
 
   /**
-   * Applies a change whole or not at all; one call at a time. The event loop turns while it writes, and what is read meanwhile may be older or newer,
+   * Applies a change whole or not at all; one call at a time. A thread writes it. The event loop turns meanwhile, and what is read then may be older or newer,
    * so the caller answers from memory for the keys it saves. Throws what SQLite says.
    */
   async save(change: ProjectionChange): Promise<void> {
-    const { addTextBytes, saveProgress } = this.#statements;
-    await this.#transaction(async () => {
-      await this.#saveStates(change.states, null);
-      for (const [tenant, bytes] of change.textBytes) addTextBytes.run(tenant, bytes);
-      saveProgress.run(change.logId, change.position);
+    const incarnation = this.#incarnation;
+    const { logId, position: to } = change;
+    const rows = await this.#packed(change.states);
+    const textBytes = [...change.textBytes];
+    const { file } = this.#options;
+    const fault = await this.#thread.run({
+      file,
+      incarnation,
+      logId,
+      position: to,
+      rows,
+      textBytes,
     });
-    this.#position = change.position;
-    this.#logId = change.logId;
+    if (incarnation !== this.#incarnation) throw replacedProblem();
+    if (fault !== null) {
+      const error = Object.assign(new RangeError(fault.message), { code: fault.code });
+      this.#replaceIfDamaged(error);
+      throw error;
+    }
+    this.#position = to;
+    this.#logId = logId;
+  }
+
+  async #packed(states: Iterable<KeyedState>): Promise<readonly RowChunk[]> {
+    const packer = new RowPacker();
+    const turns = new Turns();
+    for (const { projection, tenant, key, state } of states) {
+      const generation = this.#generations.live(projection, tenant);
+      packer.add({ projection: projection.number, tenant, generation, key, state });
+      if (turns.isOver) await turns.next();
+    }
+    return packer.chunks();
   }
 
   /** Into a generation, or the live one of each state. */
   async #saveStates(states: Iterable<KeyedState>, generation: number | null): Promise<void> {
     const { saveState } = this.#statements;
-    let rows = 0;
+    const turns = new Turns();
     for (const { projection, tenant, key, state } of states) {
       const into = generation ?? this.#generations.live(projection, tenant);
       saveState.run(projection.number, tenant, into, key, state);
-      if (++rows % ROWS_A_TURN === 0) await nextTurn();
+      if (turns.isOver) await turns.next();
     }
   }
 
@@ -227,7 +255,8 @@ export class ProjectionStore {
     this.#replaceFile();
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.#thread.close();
     this.#database.close();
   }
 
@@ -256,6 +285,7 @@ export class ProjectionStore {
   }
 
   #replaceFile(): void {
+    this.#incarnation += 1;
     this.#database.close();
     setAsideDatabase(this.#options.file);
     const nowMs = this.#options.nowMs();
@@ -267,6 +297,14 @@ export class ProjectionStore {
     this.#createdMs = nowMs;
     this.onReplaced();
   }
+}
+
+/** What fails because the file was replaced by an empty one meanwhile. */
+export function replacedProblem(): Error {
+  return problem(
+    'read_behind',
+    'The file of the projections was replaced by an empty one, which is being filled.',
+  );
 }
 
 async function beginWriting(database: Database): Promise<void> {

@@ -1,7 +1,7 @@
+import { Turns } from '@allsource/service-kit/lifecycle';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { type EntityWanted, type FoldedEntity, foldEntity } from '../snapshots/fold-entity.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
-import { Turns } from '../snapshots/turns.ts';
 
 export interface EntityStateWanted extends EntityWanted {
   /** How many of the newest events are wanted as history; null = all. */

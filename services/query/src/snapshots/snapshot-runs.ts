@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock, Position } from '@allsource/shared/model';
+import { Turns } from '@allsource/service-kit/lifecycle';
 import type { EntityCounts } from './snapshotter.ts';
 import type { SnapshotDraft } from './snapshot.ts';
 import { isTooLarge, type Snapshots } from './snapshots.ts';
-import { Turns } from './turns.ts';
 
 export interface SnapshotRunsOptions {
   readonly history: { readonly appliedPosition: Position };
@@ -138,7 +138,7 @@ export class SnapshotRuns {
       }
       run.entitiesDone++;
       if (drafts.length >= BATCH_SNAPSHOTS || bytes >= BATCH_BYTES) keep();
-      if (turns.isOver) await turns.rest();
+      if (turns.isOver) await turns.end();
     }
     keep();
   }

@@ -12,6 +12,7 @@ import { Problem, problem } from '@allsource/shared/errors';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Clock, type Position, quoted } from '@allsource/shared/model';
+import { Turns } from '@allsource/service-kit/lifecycle';
 import type { EventHistory } from '../history/event-history.ts';
 import {
   type EntityWanted,
@@ -23,7 +24,6 @@ import { jsonBytesOfPacked, packMembers, unpackMembers } from './packed-members.
 import type { SnapshotDraft, SnapshotEntry, SnapshotKind, StoredSnapshot } from './snapshot.ts';
 import { isFullDisk } from './snapshot-database.ts';
 import type { SnapshotList, SnapshotPage, SnapshotStore } from './snapshot-store.ts';
-import { Turns } from './turns.ts';
 
 /** The history, and whose it is. */
 export interface SnapshotHistory extends EventHistory {

@@ -1,0 +1,41 @@
+import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
+
+/** How long work holds the event loop before others may run. */
+const TURN_MS = 1;
+/** A turn can come out long when others had the processor; the rest behind it has this end. */
+const REST_MS_MAX = 1_000;
+
+/**
+ * Cuts long work into turns of the event loop: whoever does it asks between two pieces, each of which is short. Work that nobody waits for takes only a share of the time: it
+ * rests long enough for that.
+ */
+export class Turns {
+  readonly #restPerWork: number;
+  readonly #stop: AbortSignal | null;
+  #startedMs = performance.now();
+
+  /** Work that takes `share` of the time at most, from above 0 to 1, and ends between two turns when it is told to stop. */
+  constructor(share = 1, stop: AbortSignal | null = null) {
+    this.#restPerWork = (1 - share) / share;
+    this.#stop = stop;
+  }
+
+  /** True when this turn has been long enough. */
+  get isOver(): boolean {
+    return performance.now() - this.#startedMs >= TURN_MS;
+  }
+
+  /** Lets others run when this turn has been long enough. Throws as `end` does. */
+  async next(): Promise<void> {
+    if (this.isOver) await this.end();
+  }
+
+  /** Lets others run now, and begins the next turn. Throws the reason when the work is to stop. */
+  async end(): Promise<void> {
+    const restMs = (performance.now() - this.#startedMs) * this.#restPerWork;
+    if (restMs === 0) await nextTurn();
+    else await sleep(Math.min(restMs, REST_MS_MAX));
+    this.#stop?.throwIfAborted();
+    this.#startedMs = performance.now();
+  }
+}
