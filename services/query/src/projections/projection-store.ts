@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
-import { must } from '@allsource/shared/lang';
+import { assert, must } from '@allsource/shared/lang';
 import { Turns } from '@allsource/service-kit/lifecycle';
 import { type RowChunk, RowPacker } from './packed-rows.ts';
 import { createSaveThread, type SaveThread } from './save-thread.ts';
@@ -70,7 +70,9 @@ export class ProjectionStore {
   onReplaced: () => void = () => {};
   readonly #options: ProjectionStoreOptions;
   readonly #thread: SaveThread = createSaveThread();
-  #incarnation = 1;
+  #isSaving = false;
+  /** What a read has met while the thread was saving: the file is replaced when that has ended. */
+  #damage: unknown = null;
   #database: Database;
   #statements: Statements;
   #generations: Generations;
@@ -110,25 +112,29 @@ export class ProjectionStore {
    * so the caller answers from memory for the keys it saves. Throws what SQLite says.
    */
   async save(change: ProjectionChange): Promise<void> {
-    const incarnation = this.#incarnation;
-    const { logId, position: to } = change;
-    const rows = await this.#packed(change.states);
-    const textBytes = [...change.textBytes];
-    const { file } = this.#options;
+    this.#isSaving = true;
+    try {
+      await this.#save(change);
+    } finally {
+      this.#isSaving = false;
+      if (this.#damage !== null) this.#replaceDamaged(this.#damage);
+    }
+  }
+
+  async #save({ logId, position: to, states, textBytes }: ProjectionChange): Promise<void> {
     const fault = await this.#thread.run({
-      file,
-      incarnation,
+      file: this.#options.file,
       logId,
       position: to,
-      rows,
-      textBytes,
+      rows: await this.#packed(states),
+      textBytes: [...textBytes],
     });
-    if (incarnation !== this.#incarnation) throw replacedProblem();
     if (fault !== null) {
       const error = Object.assign(new RangeError(fault.message), { code: fault.code });
       this.#replaceIfDamaged(error);
       throw error;
     }
+    if (this.#damage !== null) throw replacedProblem();
     this.#position = to;
     this.#logId = logId;
   }
@@ -139,7 +145,7 @@ export class ProjectionStore {
     for (const { projection, tenant, key, state } of states) {
       const generation = this.#generations.live(projection, tenant);
       packer.add({ projection: projection.number, tenant, generation, key, state });
-      if (turns.isOver) await turns.next();
+      if (turns.isOver) await turns.end();
     }
     return packer.chunks();
   }
@@ -151,7 +157,7 @@ export class ProjectionStore {
     for (const { projection, tenant, key, state } of states) {
       const into = generation ?? this.#generations.live(projection, tenant);
       saveState.run(projection.number, tenant, into, key, state);
-      if (turns.isOver) await turns.next();
+      if (turns.isOver) await turns.end();
     }
   }
 
@@ -280,12 +286,18 @@ export class ProjectionStore {
 
   #replaceIfDamaged(error: unknown): void {
     if (!isDamage(error)) return;
+    if (this.#isSaving) this.#damage ??= error;
+    else this.#replaceDamaged(error);
+  }
+
+  #replaceDamaged(error: unknown): void {
+    this.#damage = null;
     this.#options.onSetAside(String(error));
     this.#replaceFile();
   }
 
   #replaceFile(): void {
-    this.#incarnation += 1;
+    assert(!this.#isSaving, 'a file is not replaced while it is saved');
     this.#database.close();
     setAsideDatabase(this.#options.file);
     const nowMs = this.#options.nowMs();

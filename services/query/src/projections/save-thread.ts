@@ -5,8 +5,6 @@ import type { RowChunk } from './packed-rows.ts';
 export interface SaveJob {
   /** The file of the projections. */
   readonly file: string;
-  /** Another one when the file was replaced: what was opened before is another file of the same name. */
-  readonly incarnation: number;
   readonly logId: string;
   readonly position: number;
   readonly rows: readonly RowChunk[];

@@ -142,33 +142,6 @@ describe('while what was folded is saved', () => {
     other.close();
     expect(await list).toMatchObject({ total: FRAME_EVENTS, position: FRAME_EVENTS });
   });
-
-  it('a file that is replaced is not taken for the one that was saved', async () => {
-    const { file, folds, store } = open();
-    const log = filledLog(1, FRAME_EVENTS);
-    await folds.apply(log.frames, log.logIdHex);
-    const other = new Database(file);
-    other.exec('BEGIN IMMEDIATE');
-    const closing = folds.exclusively(() => Promise.resolve());
-    const ended = Promise.allSettled([closing]);
-    for (let turn = 0; turn < 50; turn++) await nextTurn();
-    store.reset();
-    other.exec('COMMIT');
-    other.close();
-    await ended;
-    await expect(closing).rejects.toMatchObject({ code: 'read_behind' });
-    expect([store.position, folds.appliedPosition]).toEqual([0, 0]);
-    await folds.apply(log.frames, log.logIdHex);
-    expect(
-      await folds.list({
-        projection: entitySnapshots,
-        tenant: 'acme',
-        keyPrefix: '',
-        limit: 1,
-        offset: 0,
-      }),
-    ).toMatchObject({ total: FRAME_EVENTS });
-  });
 });
 
 function manyEvents() {

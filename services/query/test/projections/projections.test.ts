@@ -9,9 +9,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
+import { position as positionOf } from '@allsource/shared/model';
 import { Cleanups, SeededRandom } from '@allsource/testkit';
+import Database from 'better-sqlite3';
 import { BUILT_IN_PROJECTIONS } from '../../src/projections/built-in.ts';
 import { entitySnapshots } from '../../src/projections/entity-snapshots.ts';
 import { eventCounters } from '../../src/projections/event-counters.ts';
@@ -224,6 +227,54 @@ describe('the file of the projections', () => {
     expect([folds.appliedPosition, folds.logId]).toEqual([0, null]);
     await folds.apply(log.frames, log.logIdHex);
     expect((await listed(folds, '')).total).toBe(400);
+  });
+
+  it('that turns out damaged while it is saved is replaced when the save has ended', async () => {
+    const log = new LogWriter();
+    for (let i = 0; i < 400; i++)
+      log.commit('acme', [{ type: 'a.b', entity: `e${i}`, payload: `{"x":"${'x'.repeat(400)}"}` }]);
+    const file = temporaryFile();
+    const before = open(file);
+    await before.folds.apply(log.frames, log.logIdHex);
+    await before.close();
+    const bytes = readFileSync(file);
+    bytes.fill(0xff, bytes.length / 2);
+    writeFileSync(file, bytes);
+    const { folds, store, reasons } = open(file);
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    const state = { projection: entitySnapshots, tenant: 'acme', key: 'a-new', state: '{}' };
+    const change = { position: positionOf(401), logId: log.logIdHex, states: [state] };
+    const saving = store.save({ ...change, textBytes: new Map() });
+    const ended = Promise.allSettled([saving]);
+    await sleep(50);
+    expect(() => snapshot(folds, 'acme', 'e7')).toThrow(/malformed|corrupt/);
+    expect([reasons.length, store.position]).toEqual([0, 400]);
+    other.exec('COMMIT');
+    other.close();
+    await ended;
+    await expect(saving).rejects.toThrow(/malformed|corrupt|replaced/);
+    expect([reasons.length, store.position, folds.appliedPosition]).toEqual([1, 0, 0]);
+    await folds.apply(log.frames, log.logIdHex);
+    expect((await listed(folds, '')).total).toBe(400);
+  });
+
+  it('that was replaced after a save loses nothing of the saves after it, in a crash either', async () => {
+    const [one, two] = [new LogWriter('one'), new LogWriter('two')];
+    one.commit('acme', [{ type: 'a.b', entity: 'old' }]);
+    for (const entity of ['new', 'newer']) two.commit('acme', [{ type: 'a.b', entity }]);
+    const file = temporaryFile();
+    const { folds } = open(file);
+    await folds.apply(one.frames, one.logIdHex);
+    await listed(folds, '');
+    await folds.reset();
+    for (const frame of two.frames) {
+      await folds.apply([frame], two.logIdHex);
+      await listed(folds, '');
+    }
+    const after = open(crashedCopy(file));
+    expect(after.folds.appliedPosition).toBe(2);
+    expect((await listed(after.folds, '')).total).toBe(2);
   });
 
   it('that cannot be written keeps what is in memory and loses nothing', async () => {
