@@ -1,4 +1,4 @@
 export { type FolderLock, lockedBy, lockFolder, type LockOwner } from './folder-lock.ts';
 export { type RunningService, runService } from './run-service.ts';
 export { YoungCollector } from './young-collector.ts';
-export { Turns } from './turns.ts';
+export { TURN_MS, Turns } from './turns.ts';

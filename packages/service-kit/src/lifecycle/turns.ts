@@ -1,7 +1,7 @@
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 
-/** How long work holds the event loop before others may run. */
-const TURN_MS = 1;
+/** How long work holds the event loop before others may run, in milliseconds. Requests that come meanwhile wait for one turn of each that works. */
+export const TURN_MS = 1;
 /** A turn can come out long when others had the processor; the rest behind it has this end. */
 const REST_MS_MAX = 1_000;
 

@@ -1,10 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '@allsource/shared/lang';
+import { TURN_MS } from '../lifecycle/index.ts';
 
-/** How long the event loop is held by the steps between two waiting requests. */
-const TURN_MS = 4;
-
-/** Does all the steps, and lets others have their turn whenever some milliseconds have gone by. */
+/** Does all the steps, and lets others have their turn after each turn's time. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   let turnEndsAt = performance.now() + TURN_MS;
   for (;;) {

@@ -6,6 +6,7 @@
  * registration of a version goes on with that one.
  */
 import { setImmediate } from 'node:timers/promises';
+import { TURN_MS } from '@allsource/service-kit/lifecycle';
 import {
   type AskedUpcast,
   parseUpcast,
@@ -22,9 +23,6 @@ import {
 } from '@allsource/shared/protocol';
 import { LiveFrame } from './live-frame.ts';
 import { textMessage } from './text-message.ts';
-
-/** Upcasting holds the thread for so long before others have their turn. */
-const TURN_MS = 4;
 
 export interface ReaderTexts {
   /** Events that could not be upcast so far; null where nothing is to be upcast. */

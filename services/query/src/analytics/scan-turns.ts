@@ -1,16 +1,14 @@
 /**
- * Who may scan, and when. Scans of columns are work of this process's only thread, so they take turns: one scan does a few milliseconds of work,
+ * Who may scan, and when. Scans of columns are work of this process's only thread, so they take turns: one scan does a millisecond of work,
  * then everything else that waits (requests, the feed) is served, then the next scan goes on. However many scans there are, the event
  * loop is held by one turn at a time.
  *
  * Few scans run at once, because each has memory of its own; more wait in the order they came, and of those again only a number. A scan whose
  * reader has gone, or that has used up its time, ends at its next turn.
  */
+import { TURN_MS } from '@allsource/service-kit/lifecycle';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-
-/** How long one turn may last before the scan asks for the next. */
-const TURN_MS = 4;
 
 /** Thrown in a scan whose reader has gone away: there is nobody to answer. */
 export class ReaderGone extends Error {

@@ -6,12 +6,10 @@
  * The budget is for finding. Writing a found page has no limit of time: it goes as fast as the client reads, with bounded memory.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { TURN_MS } from '@allsource/service-kit/lifecycle';
 import { problem } from '@allsource/shared/errors';
 import type { ReadCall } from './read-call.ts';
 import { LIMITS } from '@allsource/shared/limits';
-
-/** A search that has worked for this long lets others run. */
-const TURN_MS = 4;
 
 export interface QueryLimits {
   /** Rows of columns that one query may look at. Setting ALLSOURCE_QUERY_ROWS_MAX. */

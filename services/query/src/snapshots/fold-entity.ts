@@ -10,7 +10,7 @@
  * invalidated.
  *
  * The runs are pinned in the turn in which the snapshot is chosen, so what is applied or emptied meanwhile does not mix in. Memory: four bytes for
- * each row selected, the state, and one payload. The event loop turns every few milliseconds.
+ * each row selected, the state, and one payload. The event loop turns in between.
  */
 import type {
   EventHistory,
