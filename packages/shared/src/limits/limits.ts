@@ -186,6 +186,10 @@ export const LIMITS = {
   parkedPageMax: 1_000,
   /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
   statesPageCharactersMax: 16 * MIB,
+  /** How long the states of a projection may be counted for a list. */
+  stateListMsMax: 10_000,
+  /** Lists of states that wait for their turn, with the one that is read. */
+  stateListsMax: 64,
   /** Projections that the metrics show one by one, those that are furthest behind. */
   projectionsMeasuredMax: 200,
   /** Pipelines of a tenant, unless a setting says otherwise. */

@@ -162,18 +162,13 @@ async function listStates(call: Call, options: ProjectionRoutesOptions): Promise
   const keyPrefix = call.query.text('entity_id_prefix') ?? '';
   await options.gate.admit(call);
   const page = { projection, tenant, keyPrefix, limit, offset };
-  const { states, total, position } = await options.projections.list(page);
+  const { rows, count, total, position } = await options.projections.list(page);
   stampPosition(call, position);
-  call.json(
-    200,
-    `{"projection":"${projection.name}","states":[${states.map(stateJson).join(',')}],` +
-      `"count":${states.length},"total":${total},"has_more":${offset + states.length < total}}`,
-  );
-}
-
-function stateJson({ key, state }: StoredState): string {
-  const tooLarge = state === null ? ',"too_large":true' : '';
-  return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'}${tooLarge}}`;
+  call.jsonParts(200, [
+    `{"projection":"${projection.name}","states":[`,
+    rows,
+    `],"count":${count},"total":${total},"has_more":${offset + count < total}}`,
+  ]);
 }
 
 async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<void> {

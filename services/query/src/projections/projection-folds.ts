@@ -8,7 +8,7 @@
  * Why not write each commit: events touch entities at random, so a small transaction writes a page of the file for nearly every event. A
  * large one writes each page once for many.
  *
- * Ordering: folding, saving and reading lists are done one at a time. The event loop turns within them, also within a frame, so that a long catch-up does not hold up
+ * Ordering: folding and saving are done one at a time; a list is read out of the file behind a save. The event loop turns within them, also within a frame, so that a long catch-up does not hold up
  * requests. A single state can be read at any turn; who must not see half a frame reads with `whole`.
  *
  * Failure: when a save fails, what is in memory stays and answers; the next frames are refused until a save succeeds. When the file turns
@@ -27,6 +27,7 @@ import {
   type KeyedState,
   type ProjectionStore,
   replacedProblem,
+  type StateList,
   type StatePage,
   type StoredState,
 } from './projection-store.ts';
@@ -49,13 +50,6 @@ export interface ProjectionFoldsOptions {
   }) => void;
   /** Told when a save fails that nobody waits for. */
   readonly onSaveFailed: (error: unknown) => void;
-}
-
-/** One page of states, how many there are, and the position at which that is so. */
-export interface StateList {
-  readonly position: Position;
-  readonly states: readonly StoredState[];
-  readonly total: number;
 }
 
 interface FoldsOfTenant {
@@ -140,18 +134,14 @@ export class ProjectionFolds implements FrameSink {
       : { key, state: fold.print() };
   }
 
-  /** States in the order of their keys. */
-  list(page: StatePage): Promise<StateList> {
-    return this.#alone(async () => {
-      await this.#save();
-      const { store } = this.#options;
-      const total = store.count(page.projection, page.tenant, page.keyPrefix);
-      return { states: store.page(page), total, position: store.position };
-    });
+  /** States in the order of their keys, true at a position that is not before the one applied now. */
+  async list(page: StatePage): Promise<StateList> {
+    await this.#alone(() => this.#save());
+    return await this.#options.store.list(page);
   }
 
   /**
-   * Does something while everything folded so far is in the file and nothing is folded, saved or listed: single states can be read. It must be
+   * Does something while everything folded so far is in the file and nothing is folded or saved: states can be read. It must be
    * short, because what it holds up are reads of the newest events.
    */
   exclusively<T>(work: (store: ProjectionStore) => Promise<T>): Promise<T> {

@@ -4,8 +4,6 @@ import type { StoredState } from './stored-state.ts';
 /** The statements on the tables of the projections (projection-database.ts), prepared once for an open file. */
 export interface Statements {
   readonly state: Statement<[number, string, number, string], StoredState>;
-  readonly page: Statement<[number, string, number, string, string, number, number], StoredState>;
-  readonly count: Statement<[number, string, number, string, string], { readonly count: number }>;
   readonly textBytes: Statement<[string], { readonly textBytes: number }>;
   readonly saveState: Statement<[number, string, number, string, string | null]>;
   readonly deleteState: Statement<[number, string, number, string]>;
@@ -18,14 +16,6 @@ export function prepareStatements(database: Database): Statements {
   return {
     state: database.prepare(
       'SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
-    ),
-    page: database.prepare(
-      `SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?
-       ORDER BY key LIMIT ? OFFSET ?`,
-    ),
-    count: database.prepare(
-      `SELECT count(*) AS count FROM states
-       WHERE projection = ? AND tenant = ? AND generation = ? AND key >= ? AND key <= ?`,
     ),
     textBytes: database.prepare('SELECT text_bytes AS textBytes FROM usage WHERE tenant = ?'),
     saveState: database.prepare(

@@ -10,6 +10,8 @@
  * builds another one beside it, from a process with its own connection; a switch makes that one live in one transaction, and only when that is
  * committed does anybody read it. Where nothing was ever switched, the live generation is 0.
  *
+ * Single states are read here; a thread lists them, with a connection that lasts as long as the list.
+ *
  * Three connections write: that of the thread that saves, this one, and that of a replay. SQLite lets one at a time. This one does not wait inside of a call but tries again
  * in a later turn of the event loop; reads are held up by none.
  */
@@ -18,8 +20,11 @@ import type { Database } from 'better-sqlite3';
 import { type Position, position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
+import { LIMITS } from '@allsource/shared/limits';
 import { Turns } from '@allsource/service-kit/lifecycle';
 import { type RowChunk, RowPacker } from './packed-rows.ts';
+import { createListThread, type ListThread } from './list-thread.ts';
+import type { ListWindow } from './list-states.ts';
 import { createSaveThread, type SaveThread } from './save-thread.ts';
 import {
   isBusy,
@@ -44,12 +49,19 @@ export interface ProjectionChange {
   readonly textBytes: ReadonlyMap<string, number>;
 }
 
-export interface StatePage {
+export interface StatePage extends ListWindow {
   readonly projection: Projection;
   readonly tenant: string;
-  readonly keyPrefix: string;
-  readonly limit: number;
-  readonly offset: number;
+}
+
+/** A window of states, how many there are, and the position at which that is so. */
+export interface StateList {
+  readonly position: Position;
+  /** The states as JSON in UTF-8, with commas in between. */
+  readonly rows: Buffer;
+  /** States in `rows`. */
+  readonly count: number;
+  readonly total: number;
 }
 
 export interface ProjectionStoreOptions {
@@ -59,8 +71,6 @@ export interface ProjectionStoreOptions {
   readonly onSetAside: (reason: string) => void;
 }
 
-// An entity id has at most 128 bytes, so no key with a prefix sorts behind the prefix followed by this.
-const BEHIND_ALL = '\u{10ffff}'.repeat(33);
 /** How long, and how often, a write is tried again while another connection writes. Its transactions are short. */
 const BUSY_WAIT_MS = 2;
 const BUSY_TRIES_MAX = 10_000;
@@ -70,6 +80,10 @@ export class ProjectionStore {
   onReplaced: () => void = () => {};
   readonly #options: ProjectionStoreOptions;
   readonly #thread: SaveThread = createSaveThread();
+  readonly #lister: ListThread = createListThread();
+  #lists = 0;
+  /** How often the file was replaced. */
+  #replaced = 0;
   #isSaving = false;
   /** What a read has met while the thread was saving: the file is replaced when that has ended. */
   #damage: unknown = null;
@@ -130,7 +144,7 @@ export class ProjectionStore {
       textBytes: [...textBytes],
     });
     if (fault !== null) {
-      const error = Object.assign(new RangeError(fault.message), { code: fault.code });
+      const error = sqliteError(fault);
       this.#replaceIfDamaged(error);
       throw error;
     }
@@ -231,24 +245,29 @@ export class ProjectionStore {
     );
   }
 
-  /** States in the order of their keys. */
-  page({ projection, tenant, keyPrefix, limit, offset }: StatePage): StoredState[] {
-    const { page } = this.#statements;
-    const end = keyPrefix + BEHIND_ALL;
-    const live = this.#generations.live(projection, tenant);
-    return this.#guarded(() =>
-      page.all(projection.number, tenant, live, keyPrefix, end, limit, offset),
-    );
-  }
-
-  /** The number of keys that begin with a prefix. */
-  count(projection: Projection, tenant: string, keyPrefix: string): number {
-    const { count } = this.#statements;
-    const end = keyPrefix + BEHIND_ALL;
-    const live = this.#generations.live(projection, tenant);
-    return this.#guarded(
-      () => count.get(projection.number, tenant, live, keyPrefix, end)?.count ?? 0,
-    );
+  /**
+   * Lists the live states of a projection in the order of their keys, as they are in the file at one moment after the call. Throws `query_budget_exceeded`, `overloaded`, and what
+   * SQLite says.
+   */
+  async list({ projection, ...page }: StatePage): Promise<StateList> {
+    if (this.#lists >= LIMITS.stateListsMax)
+      throw problem(
+        'overloaded',
+        `${this.#lists} lists of states are wanted at the moment. Try again.`,
+        { limit: LIMITS.stateListsMax },
+      );
+    const replaced = this.#replaced;
+    const job = { file: this.#options.file, projection: projection.number, ...page };
+    this.#lists += 1;
+    const report = await this.#lister.run(job).finally(() => (this.#lists -= 1));
+    if (replaced !== this.#replaced) throw replacedProblem();
+    if (report.kind === 'failed') {
+      const error = sqliteError(report);
+      this.#replaceIfDamaged(error);
+      throw error;
+    }
+    const { count, total } = report;
+    return { position: position(report.position), rows: Buffer.from(report.rows), count, total };
   }
 
   /** Bytes of names, payloads and metadata of a tenant's events. */
@@ -262,7 +281,7 @@ export class ProjectionStore {
   }
 
   async close(): Promise<void> {
-    await this.#thread.close();
+    await Promise.all([this.#thread.close(), this.#lister.close()]);
     this.#database.close();
   }
 
@@ -298,6 +317,7 @@ export class ProjectionStore {
 
   #replaceFile(): void {
     assert(!this.#isSaving, 'a file is not replaced while it is saved');
+    this.#replaced += 1;
     this.#database.close();
     setAsideDatabase(this.#options.file);
     const nowMs = this.#options.nowMs();
@@ -317,6 +337,11 @@ export function replacedProblem(): Error {
     'read_behind',
     'The file of the projections was replaced by an empty one, which is being filled.',
   );
+}
+
+/** A fault that a thread has met, as this thread would have met it. */
+function sqliteError({ code, message }: { readonly code: string; readonly message: string }): Error {
+  return Object.assign(new RangeError(message), { code });
 }
 
 async function beginWriting(database: Database): Promise<void> {
