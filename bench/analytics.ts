@@ -133,7 +133,7 @@ function questions(): Question[] {
   const frequency = (window: Window, days: number): Question => ({
     name: `frequency, ${window}s of ${days} days`,
     ask: (desk) =>
-      desk.run(stays, async (turn) => {
+      desk.run(stays, async (pace) => {
         const since = micros(end - days * 86_400_000_000);
         const question = {
           selection,
@@ -143,12 +143,12 @@ function questions(): Question[] {
           until: end,
           now: end,
         };
-        return [...(await eventFrequency(desk, question, turn)).buckets];
+        return [...(await eventFrequency(desk, question, pace)).buckets];
       }),
   });
   const summary = (name: string, more: object): Question => ({
     name: `summary${name}`,
-    ask: (desk) => desk.run(stays, (turn) => eventSummary(desk, { ...selection, ...more }, turn)),
+    ask: (desk) => desk.run(stays, (pace) => eventSummary(desk, { ...selection, ...more }, pace)),
   });
   return [
     frequency('minute', 6),
@@ -161,7 +161,7 @@ function questions(): Question[] {
     {
       name: 'correlation, two of eight types, a day',
       ask: (desk) =>
-        desk.run(stays, (turn) =>
+        desk.run(stays, (pace) =>
           eventCorrelation(
             desk,
             {
@@ -170,7 +170,7 @@ function questions(): Question[] {
               typeB: 'order.step_2',
               windowMicros: 86_400_000_000,
             },
-            turn,
+            pace,
           ),
         ),
     },

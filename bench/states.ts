@@ -24,7 +24,7 @@ import { BlockHistory } from '../services/query/src/history/block-history.ts';
 import { readEntityState } from '../services/query/src/reads/read-entity-state.ts';
 import { SnapshotStore } from '../services/query/src/snapshots/snapshot-store.ts';
 import { Snapshots } from '../services/query/src/snapshots/snapshots.ts';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { median } from './support/figures.ts';
 
 const { values } = parseArgs({

@@ -1,4 +1,3 @@
 export { type FolderLock, lockedBy, lockFolder, type LockOwner } from './folder-lock.ts';
 export { type RunningService, runService } from './run-service.ts';
 export { YoungCollector } from './young-collector.ts';
-export { TURN_MS, Turns } from './turns.ts';

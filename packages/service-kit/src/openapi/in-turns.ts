@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '@allsource/shared/lang';
-import { TURN_MS } from '../lifecycle/index.ts';
+import { TURN_MS } from '../turns/index.ts';
 
 /** Does all the steps, and lets others have their turn after each turn's time. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {

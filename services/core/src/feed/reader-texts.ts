@@ -6,7 +6,7 @@
  * registration of a version goes on with that one.
  */
 import { setImmediate } from 'node:timers/promises';
-import { TURN_MS } from '@allsource/service-kit/lifecycle';
+import { TURN_MS } from '@allsource/service-kit/turns';
 import {
   type AskedUpcast,
   parseUpcast,

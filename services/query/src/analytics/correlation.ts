@@ -7,7 +7,7 @@ import type { TenantNumbers } from './entity-numbers.ts';
 import { EntityTimes } from './entity-times.ts';
 import { scan } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 const EXAMPLES_MAX = 5;
 
@@ -45,19 +45,19 @@ export interface Correlation {
 export async function eventCorrelation(
   { history, numbers }: ScanDesk,
   question: CorrelationQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<Correlation> {
   const { selection, typeA, typeB, windowMicros } = question;
   const entities = numbers.ofTenant(selection.tenant);
-  const ofB = await timesOf(entities, question, { history, turn });
+  const ofB = await timesOf(entities, question, { history, pace });
   const pairs = new Pairs(ofB, windowMicros);
   await scan({
     history,
     selection: { ...selection, type: typeA },
-    turn,
+    pace,
     digests: null,
     begin: async (run) => {
-      const runNumbers = await entities.of(run, turn);
+      const runNumbers = await entities.of(run, pace);
       return { addRows: (rows) => pairs.addRows(run, rows, runNumbers) };
     },
   });
@@ -82,16 +82,16 @@ export async function eventCorrelation(
 async function timesOf(
   entities: TenantNumbers,
   { selection, typeB }: CorrelationQuestion,
-  { history, turn }: { readonly history: ScanDesk['history']; readonly turn: Turn },
+  { history, pace }: { readonly history: ScanDesk['history']; readonly pace: Pace },
 ): Promise<EntityTimes> {
   const times = new EntityTimes();
   await scan({
     history,
     selection: { ...selection, type: typeB },
-    turn,
+    pace,
     digests: null,
     begin: async (run) => {
-      const numbers = await entities.of(run, turn);
+      const numbers = await entities.of(run, pace);
       const { source } = run;
       return {
         addRows: (rows) => {
@@ -101,7 +101,7 @@ async function timesOf(
       };
     },
   });
-  await times.sort(entities.count, turn);
+  await times.sort(entities.count, pace);
   return times;
 }
 

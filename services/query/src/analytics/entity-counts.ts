@@ -7,7 +7,7 @@ import type { EventRun } from '../history/event-run.ts';
 import { type CacheFigures, RunCache } from './run-cache.ts';
 import type { RunDigest } from './run-digest.ts';
 import type { RunSearch } from './run-search.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { sortNumbers } from './sort-numbers.ts';
 
 const MIB = 1024 * 1024;
@@ -51,11 +51,11 @@ export class EntityCountLists {
   }
 
   /** The counts of a run's entities; scans that ask at the same time keep one list between them. */
-  async of(counted: CountedDigest, turn: Turn): Promise<EntityCounts> {
+  async of(counted: CountedDigest, pace: Pace): Promise<EntityCounts> {
     const cell = cellOf(counted);
     const known = this.#listsOf(counted).byCell.get(cell);
     if (known !== undefined) return known;
-    const made = await countsOf(counted, turn);
+    const made = await countsOf(counted, pace);
     // While this scan waited for its turns, another may have kept lists of this run, this one among them.
     const lists = this.#listsOf(counted);
     const sooner = lists.byCell.get(cell);
@@ -78,7 +78,7 @@ function cellOf({ digest: { typeCount }, search: { tenant }, type }: CountedDige
   return tenant * (typeCount + 1) + (type ?? typeCount);
 }
 
-async function countsOf(counted: CountedDigest, turn: Turn): Promise<EntityCounts> {
+async function countsOf(counted: CountedDigest, pace: Pace): Promise<EntityCounts> {
   const { run, digest, numbers, search, type } = counted;
   const { entityTenants } = run.source;
   const ofEntities = type === null ? digest.entityCounts : countType(run, type, digest);
@@ -90,7 +90,7 @@ async function countsOf(counted: CountedDigest, turn: Turn): Promise<EntityCount
     pairs[length++] = (numbers[entity] as number) * ROWS_END + count;
   }
   const sorted = pairs.subarray(0, length);
-  await sortNumbers(sorted, turn);
+  await sortNumbers(sorted, pace);
   return {
     numbers: Uint32Array.from(sorted, (pair) => Math.floor(pair / ROWS_END)),
     counts: Uint32Array.from(sorted, (pair) => pair % ROWS_END),

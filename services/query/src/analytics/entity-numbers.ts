@@ -13,7 +13,7 @@ import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import { type CacheFigures, RunCache } from './run-cache.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 const MIB = 1024 * 1024;
 const LISTS_BYTES_MAX = 256 * MIB;
@@ -38,7 +38,7 @@ export interface TenantNumbers {
   /** How many entities have numbers: they are 0 to one below this. */
   readonly count: number;
   /** The numbers of a run's entities by the run's own numbers. Those of other tenants' entities mean nothing. */
-  of(run: EventRun, turn: Turn): Promise<Uint32Array>;
+  of(run: EventRun, pace: Pace): Promise<Uint32Array>;
 }
 
 export class EntityNumbers {
@@ -69,9 +69,9 @@ export class EntityNumbers {
       get count() {
         return table.count;
       },
-      of: async (run, turn) => {
+      of: async (run, pace) => {
         const list = listOf(lists, run.source);
-        const entityCount = await this.#fill(list, { run, tenant, table, turn });
+        const entityCount = await this.#fill(list, { run, tenant, table, pace });
         return list.numbers.subarray(0, entityCount);
       },
     };
@@ -92,7 +92,7 @@ export class EntityNumbers {
    */
   async #fill(
     list: NumberList,
-    { run, tenant, table, turn }: { run: EventRun; tenant: string; table: EntityTable; turn: Turn },
+    { run, tenant, table, pace }: { run: EventRun; tenant: string; table: EntityTable; pace: Pace },
   ): Promise<number> {
     const { source } = run;
     const { entityCount } = source;
@@ -105,7 +105,7 @@ export class EntityNumbers {
       this.#fillStretch(list, { source, tenantNumber, table, start, end });
       list.filled.set(tenantNumber, end);
       if (table.count > this.#entitiesMax) throw tooManyEntities(this.#entitiesMax);
-      if (turn.isSpent) await turn.next();
+      if (pace.isTurnOver) await pace.nextTurn();
     }
   }
 

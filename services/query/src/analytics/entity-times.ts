@@ -1,4 +1,4 @@
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { sortNumbers } from './sort-numbers.ts';
 
 const FIRST = 1024;
@@ -47,33 +47,33 @@ export class EntityTimes {
   }
 
   /** Groups the times by entity and sorts each group. `entityCount` is above all entity numbers. */
-  async sort(entityCount: number, turn: Turn): Promise<void> {
-    const next = await this.#starts(entityCount, turn);
+  async sort(entityCount: number, pace: Pace): Promise<void> {
+    const next = await this.#starts(entityCount, pace);
     const sorted = new Float64Array(this.#size);
     for (let i = 0; i < this.#size; i++) {
       const entity = this.#entities[i] as number;
       const place = next[entity] as number;
       sorted[place] = this.#collected[i] as number;
       next[entity] = place + 1;
-      if (i % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
+      if (i % TIMES_A_STEP === 0 && pace.isTurnOver) await pace.nextTurn();
     }
     this.#sorted = sorted;
     this.#ends = next;
     this.#collected = new Float64Array(0);
     for (let entity = 0; entity < entityCount; entity++) {
       const [start, end] = this.#range(entity);
-      if (end - start > 1) await sortNumbers(sorted.subarray(start, end), turn);
-      if (entity % ENTITIES_A_STEP === 0 && turn.isSpent) await turn.next();
+      if (end - start > 1) await sortNumbers(sorted.subarray(start, end), pace);
+      if (entity % ENTITIES_A_STEP === 0 && pace.isTurnOver) await pace.nextTurn();
     }
   }
 
   /** Entity number to where its times begin. */
-  async #starts(entityCount: number, turn: Turn): Promise<Uint32Array<ArrayBuffer>> {
+  async #starts(entityCount: number, pace: Pace): Promise<Uint32Array<ArrayBuffer>> {
     const starts = new Uint32Array(entityCount);
     for (let i = 0; i < this.#size; i++) {
       const entity = (this.#entities[i] as number) + 1;
       if (entity < entityCount) starts[entity] = (starts[entity] as number) + 1;
-      if (i % TIMES_A_STEP === 0 && turn.isSpent) await turn.next();
+      if (i % TIMES_A_STEP === 0 && pace.isTurnOver) await pace.nextTurn();
     }
     for (let entity = 1; entity < entityCount; entity++)
       starts[entity] = (starts[entity] as number) + (starts[entity - 1] as number);

@@ -7,7 +7,7 @@ import { NumberList } from './number-list.ts';
 import type { PayloadField } from './payload-field.ts';
 import { visitRows } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { sortNumbers } from './sort-numbers.ts';
 
 export interface FieldQuestion {
@@ -51,11 +51,11 @@ export interface Spread extends FieldFacts {
 export async function fieldPercentiles(
   { history }: ScanDesk,
   { selection, field, percents }: FieldQuestion & { readonly percents: readonly number[] },
-  turn: Turn,
+  pace: Pace,
 ): Promise<Percentiles> {
   const list = new NumberList();
   let skipped = 0;
-  await visitRows({ history, selection, turn }, (run, row) => {
+  await visitRows({ history, selection, pace }, (run, row) => {
     const payload = payloadAt(run.source, row);
     const number = field.numberIn(payload);
     if (number === null) skipped += 1;
@@ -64,7 +64,7 @@ export async function fieldPercentiles(
     return payload.length;
   });
   const values = list.values();
-  await sortNumbers(values, turn);
+  await sortNumbers(values, pace);
   return {
     field: field.text,
     count: values.length,
@@ -91,11 +91,11 @@ function percentile(sorted: Float64Array, percent: number): number | null {
 export async function fieldSpread(
   { history }: ScanDesk,
   { selection, field }: FieldQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<Spread> {
   const moments = new Moments();
   let skipped = 0;
-  await visitRows({ history, selection, turn }, (run, row) => {
+  await visitRows({ history, selection, pace }, (run, row) => {
     const payload = payloadAt(run.source, row);
     const number = field.numberIn(payload);
     if (number === null) skipped += 1;

@@ -8,7 +8,7 @@ import type { ScanDesk } from './scan-desk.ts';
 import { HOUR_MICROS, type HourCounts, latestOf, type RunDigest } from './run-digest.ts';
 import type { RunSearch } from './run-search.ts';
 import { type RunTally, scan } from './scan.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { type TimeGrid, timeGrid, type Window } from './time-grid.ts';
 
 export interface FrequencyQuestion {
@@ -44,7 +44,7 @@ export interface Frequency {
 export async function eventFrequency(
   desk: ScanDesk,
   question: FrequencyQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<Frequency> {
   const { since, until, now, window } = question;
   const grid = timeGrid({ window, since, monthStep: question.monthStep });
@@ -54,7 +54,7 @@ export async function eventFrequency(
   await scan({
     history: desk.history,
     selection: { ...question.selection, since, until: until ?? undefined },
-    turn,
+    pace,
     // Hours are parts of every longer window. Minutes are not made of hours.
     digests: window === 'minute' ? null : desk.digests,
     begin: (run, search) => new RunFrequency({ run, search, grid, counts, range }),

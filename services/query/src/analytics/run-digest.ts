@@ -5,7 +5,7 @@
  */
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import { type CacheFigures, RunCache } from './run-cache.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 export const HOUR_MICROS = 3_600_000_000;
 const MIB = 1024 * 1024;
@@ -72,7 +72,7 @@ export class RunDigests {
   }
 
   /** The digest of a run; null when it is not worth making one yet. */
-  async of(run: EventRun, turn: Turn): Promise<RunDigest | null> {
+  async of(run: EventRun, pace: Pace): Promise<RunDigest | null> {
     const { source, rowCount } = run;
     const known = this.#met.get(source) === rowCount;
     this.#met.set(source, rowCount);
@@ -80,7 +80,7 @@ export class RunDigests {
     const digest = this.#digests.get(source);
     if (digest?.rowCount === rowCount) return digest;
     if (source.tenantNames.length * source.typeNames.length > rowCount) return null;
-    const made = await digestOf(run, turn);
+    const made = await digestOf(run, pace);
     this.#digests.set(source, made, bytesOf(made));
     return made;
   }
@@ -91,10 +91,10 @@ function bytesOf({ hours, cellCounts, entityCounts }: RunDigest): number {
   return ofHours + cellCounts.byteLength + entityCounts.byteLength;
 }
 
-async function digestOf(run: EventRun, turn: Turn): Promise<RunDigest> {
+async function digestOf(run: EventRun, pace: Pace): Promise<RunDigest> {
   const counting = new Counting(run);
   for (let start = 0; start < run.rowCount; start += ROWS_A_STEP) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     counting.add(start, Math.min(run.rowCount, start + ROWS_A_STEP));
   }
   return counting.digest();

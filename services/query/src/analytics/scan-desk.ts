@@ -2,7 +2,7 @@ import type { EventHistory } from '../history/event-history.ts';
 import { EntityCountLists } from './entity-counts.ts';
 import { EntityNumbers } from './entity-numbers.ts';
 import { RunDigests } from './run-digest.ts';
-import { ScanTurns, type Turn } from './scan-turns.ts';
+import { type Pace, ScanTurns } from '@allsource/service-kit/turns';
 
 /** What the scans of one history share: their turns, and what earlier scans have found out about its runs. */
 export class ScanDesk {
@@ -26,7 +26,7 @@ export class ScanDesk {
   }
 
   /** Runs a scan when it is its turn. `isAbandoned` says whether its reader has gone. */
-  run<T>(isAbandoned: () => boolean, work: (turn: Turn) => Promise<T>): Promise<T> {
+  run<T>(isAbandoned: () => boolean, work: (pace: Pace) => Promise<T>): Promise<T> {
     return this.#turns.run(isAbandoned, work);
   }
 }

@@ -2,7 +2,7 @@ import type { EventHistory, EventSelection } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
 import type { RunDigest, RunDigests } from './run-digest.ts';
 import { fillRows, type RunSearch, searchOf } from './run-search.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 /** Rows looked at between two looks at the clock: about a millisecond. */
 const ROWS_A_STEP = 65_536;
@@ -20,7 +20,7 @@ export interface RunTally {
 export interface Scan {
   readonly history: EventHistory;
   readonly selection: EventSelection;
-  readonly turn: Turn;
+  readonly pace: Pace;
   /** Where the digests of runs are kept; null when the tallies can do nothing with one. */
   readonly digests: RunDigests | null;
   /** Begins to count a run; it may have to wait for what it counts with. */
@@ -29,9 +29,9 @@ export interface Scan {
 
 /** Goes through all rows that a selection means, run by run, in position order. What is applied meanwhile is not among them. */
 export async function scan(options: Scan): Promise<void> {
-  const { history, selection, turn } = options;
+  const { history, selection, pace } = options;
   for (const run of history.runs(selection)) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     const search = searchOf(run, selection);
     if (search !== null) await scanRun(options, run, search);
   }
@@ -43,19 +43,19 @@ const BYTES_A_ROW = 512;
 
 /** Visits the rows that a selection means one by one, in position order, for work that is more than to count. A visit says how many bytes it has looked through. */
 export async function visitRows(
-  { history, selection, turn }: Pick<Scan, 'history' | 'selection' | 'turn'>,
+  { history, selection, pace }: Pick<Scan, 'history' | 'selection' | 'pace'>,
   visit: (run: EventRun, row: number) => number,
 ): Promise<void> {
   let bytes = 0;
   for (const run of history.runs(selection)) {
     const search = searchOf(run, selection);
     if (search === null) continue;
-    for await (const rows of rowsMeant({ run, search, selection, turn })) {
+    for await (const rows of rowsMeant({ run, search, selection, pace })) {
       for (const row of rows) {
         bytes += BYTES_A_ROW + visit(run, row);
         if (bytes < BYTES_A_LOOK) continue;
         bytes = 0;
-        if (turn.isSpent) await turn.next();
+        if (pace.isTurnOver) await pace.nextTurn();
       }
     }
   }
@@ -66,8 +66,8 @@ async function* rowsMeant({
   run,
   search,
   selection,
-  turn,
-}: Pick<RowScan, 'run' | 'search' | 'turn'> &
+  pace,
+}: Pick<RowScan, 'run' | 'search' | 'pace'> &
   Pick<Scan, 'selection'>): AsyncGenerator<Uint32Array> {
   if (selection.entity !== undefined) {
     yield entityRows(run, search, selection);
@@ -75,14 +75,14 @@ async function* rowsMeant({
   }
   const rows = new Uint32Array(Math.min(ROWS_A_STEP, search.rowCount));
   for (let start = 0; start < search.rowCount; start += ROWS_A_STEP) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     const end = Math.min(search.rowCount, start + ROWS_A_STEP);
     yield rows.subarray(0, fillRows(run, search, { start, end }, rows));
   }
 }
 
 async function scanRun(options: Scan, run: EventRun, search: RunSearch): Promise<void> {
-  const { selection, turn, digests } = options;
+  const { selection, pace, digests } = options;
   if (selection.entity !== undefined) {
     const rows = entityRows(run, search, selection);
     if (rows.length === 0) return;
@@ -93,9 +93,9 @@ async function scanRun(options: Scan, run: EventRun, search: RunSearch): Promise
   }
   const tally = await options.begin(run, search);
   const isWhole = !search.isTimed && search.rowCount === run.rowCount;
-  const digest = isWhole && digests !== null ? await digests.of(run, turn) : null;
+  const digest = isWhole && digests !== null ? await digests.of(run, pace) : null;
   const isCounted = digest !== null && (await tally.addDigest?.(digest)) === true;
-  if (!isCounted) await scanRows({ run, search, tally, turn });
+  if (!isCounted) await scanRows({ run, search, tally, pace });
   tally.end?.();
 }
 
@@ -119,13 +119,13 @@ interface RowScan {
   readonly run: EventRun;
   readonly search: RunSearch;
   readonly tally: RunTally;
-  readonly turn: Turn;
+  readonly pace: Pace;
 }
 
-async function scanRows({ run, search, tally, turn }: RowScan): Promise<void> {
+async function scanRows({ run, search, tally, pace }: RowScan): Promise<void> {
   const rows = new Uint32Array(Math.min(ROWS_A_STEP, search.rowCount));
   for (let start = 0; start < search.rowCount; start += ROWS_A_STEP) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     const end = Math.min(search.rowCount, start + ROWS_A_STEP);
     const count = fillRows(run, search, { start, end }, rows);
     if (count > 0) tally.addRows(rows.subarray(0, count));

@@ -6,7 +6,7 @@ import type { TenantNumbers } from './entity-numbers.ts';
 import { EntityTimes } from './entity-times.ts';
 import { scan } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 export interface SessionQuestion {
   readonly selection: EventSelection;
@@ -52,22 +52,22 @@ const TIMES_A_LOOK = 8_192;
 export async function eventSessions(
   desk: ScanDesk,
   { selection, gapSeconds, limit }: SessionQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<Sessions> {
   const entities = desk.numbers.ofTenant(selection.tenant);
-  const times = await timesOf(desk, { selection, entities }, turn);
+  const times = await timesOf(desk, { selection, entities }, pace);
   const tally = new SessionTally(limit);
   const gap = gapSeconds * MICROS_A_SECOND;
   for (let entity = 0, looked = 0; entity < entities.count; entity++) {
     const ofEntity = times.of(entity);
-    if (ofEntity.length > 0) await tally.addEntity(entity, { times: ofEntity, gap, turn });
+    if (ofEntity.length > 0) await tally.addEntity(entity, { times: ofEntity, gap, pace });
     looked += 1 + ofEntity.length;
     if (looked < ENTITIES_A_LOOK) continue;
     looked = 0;
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
   }
   const latest = tally.latest();
-  const names = await namesOf(desk, { selection, entities, wanted: latest }, turn);
+  const names = await namesOf(desk, { selection, entities, wanted: latest }, pace);
   return {
     ...tally.facts(),
     sessions: latest.map(({ entity, start, end, events }) => ({
@@ -88,17 +88,17 @@ interface Collecting {
 async function timesOf(
   { history }: ScanDesk,
   { selection, entities }: Collecting,
-  turn: Turn,
+  pace: Pace,
 ): Promise<EntityTimes> {
   const times = new EntityTimes();
   await scan({
     history,
     selection,
-    turn,
+    pace,
     digests: null,
     begin: async (run) => {
       const { source } = run;
-      const numbers = await entities.of(run, turn);
+      const numbers = await entities.of(run, pace);
       return {
         addRows: (rows) => {
           requireFewEvents(times.size + rows.length);
@@ -107,7 +107,7 @@ async function timesOf(
       };
     },
   });
-  await times.sort(entities.count, turn);
+  await times.sort(entities.count, pace);
   return times;
 }
 
@@ -132,14 +132,14 @@ class SessionTally {
     {
       times,
       gap,
-      turn,
-    }: { readonly times: Float64Array; readonly gap: number; readonly turn: Turn },
+      pace,
+    }: { readonly times: Float64Array; readonly gap: number; readonly pace: Pace },
   ): Promise<void> {
     this.#entities += 1;
     this.#events += times.length;
     let first = 0;
     for (let i = 1; i <= times.length; i++) {
-      if (i % TIMES_A_LOOK === 0 && turn.isSpent) await turn.next();
+      if (i % TIMES_A_LOOK === 0 && pace.isTurnOver) await pace.nextTurn();
       const isWithin = i < times.length && (times[i] as number) - (times[i - 1] as number) <= gap;
       if (isWithin) continue;
       const [start, end] = [times[first] as number, times[i - 1] as number];
@@ -186,16 +186,16 @@ class SessionTally {
 async function namesOf(
   { history }: ScanDesk,
   { selection, entities, wanted }: Collecting & { readonly wanted: readonly Session[] },
-  turn: Turn,
+  pace: Pace,
 ): Promise<ReadonlyMap<number, string>> {
   const missing = new Set(wanted.map(({ entity }) => entity));
   const names = new Map<number, string>();
   for (const run of history.runs(selection)) {
     if (missing.size === 0) break;
     const tenant = run.source.tenantNames.indexOf(selection.tenant);
-    const numbers = await entities.of(run, turn);
+    const numbers = await entities.of(run, pace);
     for (const [entity, number] of numbers.entries()) {
-      if (entity % ENTITIES_A_LOOK === 0 && turn.isSpent) await turn.next();
+      if (entity % ENTITIES_A_LOOK === 0 && pace.isTurnOver) await pace.nextTurn();
       if (run.source.entityTenants[entity] !== tenant || !missing.delete(number)) continue;
       names.set(number, run.source.entityName(entity));
     }

@@ -7,7 +7,7 @@ import { ExactSum } from './exact-sum.ts';
 import type { PayloadField } from './payload-field.ts';
 import { visitRows } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 export interface SlidingQuestion {
   readonly selection: EventSelection;
@@ -53,7 +53,7 @@ const PANES_A_LOOK = 8_192;
 export async function slidingWindows(
   { history }: ScanDesk,
   question: SlidingQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<SlidingWindows> {
   const { since, until, slideSeconds, windowSeconds, field } = question;
   const slide = slideSeconds * MICROS_A_SECOND;
@@ -61,13 +61,13 @@ export async function slidingWindows(
   requireFew(paneCount, windowSeconds / slideSeconds);
   const panes = new Panes(paneCount);
   const selection = { ...question.selection, since, until };
-  await visitRows({ history, selection, turn }, (run, row) => {
+  await visitRows({ history, selection, pace }, (run, row) => {
     const pane = Math.floor(((run.source.timestamps[row] as number) - since) / slide);
     const payload = field === null ? null : payloadAt(run.source, row);
     panes.add(pane, payload === null ? null : (field?.numberIn(payload) ?? null));
     return payload?.length ?? 0;
   });
-  const windows = await windowsOf(panes, question, turn);
+  const windows = await windowsOf(panes, question, pace);
   return { windows, totalEvents: panes.total };
 }
 
@@ -123,7 +123,7 @@ class Panes {
 async function windowsOf(
   panes: Panes,
   { since, windowSeconds, slideSeconds, field }: SlidingQuestion,
-  turn: Turn,
+  pace: Pace,
 ): Promise<SlidingWindow[]> {
   const length = windowSeconds / slideSeconds;
   const windows: SlidingWindow[] = [];
@@ -140,7 +140,7 @@ async function windowsOf(
     looked += length;
     if (looked < PANES_A_LOOK) continue;
     looked = 0;
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
   }
   return windows;
 }

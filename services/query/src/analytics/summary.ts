@@ -7,7 +7,7 @@ import { cellsOf, type RunDigest } from './run-digest.ts';
 import type { RunSearch } from './run-search.ts';
 import { addTo, type RunTally, scan } from './scan.ts';
 import type { ScanDesk } from './scan-desk.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { DAY_MICROS } from './time-grid.ts';
 import { type CountedRun, topEntities } from './top-entities.ts';
 
@@ -40,7 +40,7 @@ export interface Summary {
 export async function eventSummary(
   { history, digests, numbers, counts }: ScanDesk,
   selection: EventSelection,
-  turn: Turn,
+  pace: Pace,
 ): Promise<Summary> {
   const entities = numbers.ofTenant(selection.tenant);
   const tally = new Tally(entities);
@@ -48,20 +48,20 @@ export async function eventSummary(
   await scan({
     history,
     selection,
-    turn,
+    pace,
     digests,
     begin: async (run, search) => {
-      const runNumbers = await entities.of(run, turn);
+      const runNumbers = await entities.of(run, pace);
       const counted = { run, numbers: runNumbers, tenant: search.tenant };
       runs.push(counted);
-      return new RunSummary({ tally, ...counted, search, counts, turn });
+      return new RunSummary({ tally, ...counted, search, counts, pace });
     },
   });
   const { total, types, first, last } = tally;
   const { unique, top } = await topEntities({
     counts: tally.entities,
     runs,
-    turn,
+    pace,
     topMax: TOP_MAX,
   });
   const from = selection.since ?? first;
@@ -117,7 +117,7 @@ interface SummarizedRun extends CountedRun {
   readonly tally: Tally;
   readonly search: RunSearch;
   readonly counts: EntityCountLists;
-  readonly turn: Turn;
+  readonly pace: Pace;
 }
 
 /** Counts the rows of one run by numbers first: the name of a type is looked up once for each run, that of an entity not at all. */
@@ -128,16 +128,16 @@ class RunSummary implements RunTally {
   readonly #search: RunSearch;
   readonly #types: Uint32Array;
   readonly #lists: EntityCountLists;
-  readonly #turn: Turn;
+  readonly #pace: Pace;
 
-  constructor({ tally, run, numbers, search, counts, turn }: SummarizedRun) {
+  constructor({ tally, run, numbers, search, counts, pace }: SummarizedRun) {
     this.#tally = tally;
     this.#run = run;
     this.#numbers = numbers;
     this.#search = search;
     this.#types = new Uint32Array(run.source.typeNames.length);
     this.#lists = counts;
-    this.#turn = turn;
+    this.#pace = pace;
   }
 
   addRows(rows: Uint32Array): void {
@@ -165,7 +165,7 @@ class RunSummary implements RunTally {
     const { tenant, types } = this.#search;
     const type = types === null ? null : types.indexOf(1);
     const counted = { run: this.#run, numbers: this.#numbers, search: this.#search, digest, type };
-    this.#addEntities(await this.#lists.of(counted, this.#turn));
+    this.#addEntities(await this.#lists.of(counted, this.#pace));
     const { start, end } = cellsOf(digest, { tenant, type });
     for (let cell = start; cell < end; cell++) {
       const count = digest.cellCounts[cell] as number;

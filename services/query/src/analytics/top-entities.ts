@@ -1,5 +1,5 @@
 import type { EventRun, RunSource } from '../history/event-run.ts';
-import type { Turn } from './scan-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 const NUMBERS_A_STEP = 262_144;
 const ENTITIES_A_STEP = 32_768;
@@ -21,7 +21,7 @@ export interface TopEntitiesWanted {
   readonly counts: Uint32Array;
   /** Where the names of the entities are. */
   readonly runs: readonly CountedRun[];
-  readonly turn: Turn;
+  readonly pace: Pace;
   readonly topMax: number;
 }
 
@@ -41,7 +41,7 @@ export async function topEntities(
     const { source } = run;
     for (let start = 0; start < numbers.length; start += ENTITIES_A_STEP) {
       if (unseen === 0) return { unique, top: best.entities() };
-      if (wanted.turn.isSpent) await wanted.turn.next();
+      if (wanted.pace.isTurnOver) await wanted.pace.nextTurn();
       const end = Math.min(numbers.length, start + ENTITIES_A_STEP);
       const { entityTenants } = source;
       for (let entity = start; entity < end; entity++) {
@@ -59,12 +59,12 @@ export async function topEntities(
 }
 
 /** How many counts there are, and the least count that can be among the top. */
-async function survey({ counts, turn, topMax }: TopEntitiesWanted) {
+async function survey({ counts, pace, topMax }: TopEntitiesWanted) {
   let unique = 0;
   const top: number[] = [];
   let least = 1;
   for (let start = 0; start < counts.length; start += NUMBERS_A_STEP) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     const end = Math.min(counts.length, start + NUMBERS_A_STEP);
     for (let number = start; number < end; number++) {
       const count = counts[number] as number;
@@ -80,10 +80,10 @@ async function survey({ counts, turn, topMax }: TopEntitiesWanted) {
   return { unique, least };
 }
 
-async function countAtLeast({ counts, turn }: TopEntitiesWanted, least: number): Promise<number> {
+async function countAtLeast({ counts, pace }: TopEntitiesWanted, least: number): Promise<number> {
   let found = 0;
   for (let start = 0; start < counts.length; start += NUMBERS_A_STEP) {
-    if (turn.isSpent) await turn.next();
+    if (pace.isTurnOver) await pace.nextTurn();
     const end = Math.min(counts.length, start + NUMBERS_A_STEP);
     for (let number = start; number < end; number++)
       found += (counts[number] as number) >= least ? 1 : 0;

@@ -16,7 +16,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { syncFolder } from '@allsource/service-kit/files';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { DRAFT_SUFFIX } from '../history/block/block-writer.ts';
 import type { FoldCheckpoints, HistoryPlace } from '../history/fold-checkpoints.ts';
 import type { Catalog } from './catalog.ts';

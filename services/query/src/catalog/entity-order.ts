@@ -5,7 +5,7 @@
  * The first pages are picked out in one pass, with memory for the page alone. Any other page sorts all entities by time, and by id only those whose
  * times are equal and that the page touches.
  */
-import { type Pace, type Slices, sortInTurns } from '../reads/sort-in-turns.ts';
+import { type Pace, type Slices, sortInTurns } from '@allsource/service-kit/turns';
 import type { EntityFacts, EntityRecords } from './entity-records.ts';
 import { inSlices, orderOfKeys } from './key-order.ts';
 import { PICKED_MAX, sortedWindow, type WindowBounds } from './sorted-window.ts';

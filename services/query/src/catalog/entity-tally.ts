@@ -7,7 +7,7 @@ import { type EntityEntry, entityEntry, EntityRows } from './entity-rows.ts';
 import { entitiesInOrder } from './entity-order.ts';
 import { inSlices } from './key-order.ts';
 import type { WindowBounds } from './sorted-window.ts';
-import type { Pace } from '../reads/sort-in-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 const PARTITION_SHIFT = 20;
 const PARTITIONS = 2 ** (32 - PARTITION_SHIFT);

@@ -1,4 +1,4 @@
-import type { Pace } from '../reads/sort-in-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 
 const DIGIT_BITS = 16;
 const DIGITS = 2 ** DIGIT_BITS;

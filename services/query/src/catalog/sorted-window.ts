@@ -1,4 +1,4 @@
-import { type Pace, type Slices, sortInTurns } from '../reads/sort-in-turns.ts';
+import { type Pace, type Slices, sortInTurns } from '@allsource/service-kit/turns';
 import { inSlices } from './key-order.ts';
 
 /** Which part of a sorted list is meant. */

@@ -1,7 +1,7 @@
 import { must } from '@allsource/shared/lang';
 import type { RunSource } from '../history/event-run.ts';
 import { defaultBudget } from '../reads/query-budget.ts';
-import type { Pace } from '../reads/sort-in-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import type { EntityEntry, EntityRows } from './entity-rows.ts';
 import { EntityTally } from './entity-tally.ts';
 import type { WindowBounds } from './sorted-window.ts';

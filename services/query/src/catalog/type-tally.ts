@@ -1,6 +1,6 @@
 import { type Micros, micros } from '@allsource/shared/model';
 import { Dictionary } from '../history/dictionary.ts';
-import type { Pace } from '../reads/sort-in-turns.ts';
+import type { Pace } from '@allsource/service-kit/turns';
 import { inSlices } from './key-order.ts';
 import { compareTexts } from './compare-texts.ts';
 import { sortedWindow, type WindowBounds } from './sorted-window.ts';

@@ -1,4 +1,4 @@
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import type { RowStretches } from '../history/event-history.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
 import { writeUpcastEvent } from '../schemas/upcast-output.ts';
@@ -20,7 +20,7 @@ export async function writeUpcastLines(
         writeUpcastEvent(writer, event, { upcast: done, shown: onOneLine });
         writer.text('\n');
         if (writer.isFull && !(await writer.flush())) return;
-        if (turns.isOver) await turns.end();
+        if (turns.isTurnOver) await turns.nextTurn();
       }
   writer.end();
 }

@@ -22,7 +22,7 @@ import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { type WriteBlock, writeBlock } from './block/block-writer.ts';
@@ -200,7 +200,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     const turns = new Turns();
     for (const frame of frames) {
       this.#take(frame);
-      if (!turns.isOver) continue;
+      if (!turns.isTurnOver) continue;
       this.#announce();
       await turns.next();
     }

@@ -3,7 +3,7 @@ import type { Call } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import type { Position } from '@allsource/shared/model';
 import type { ScanDesk } from '../analytics/scan-desk.ts';
-import { ReaderGone, type Turn } from '../analytics/scan-turns.ts';
+import { type Pace, ReaderGone } from '@allsource/service-kit/turns';
 import type { EventSelection } from '../history/event-history.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
 
@@ -11,7 +11,7 @@ import type { ReadGate } from '../reads/read-gate.ts';
 export async function scanned<T>(
   { response }: Call,
   desk: ScanDesk,
-  work: (turn: Turn) => Promise<T>,
+  work: (pace: Pace) => Promise<T>,
 ): Promise<T | null> {
   try {
     return await desk.run(() => response.destroyed, work);

@@ -65,7 +65,7 @@ async function answerFrequency(
   const now = options.clock.nowMicros();
   const until = selection.until ?? null;
   const question = { selection, window, monthStep, since, until, now };
-  const answer = await scanned(call, desk, (turn) => eventFrequency(desk, question, turn));
+  const answer = await scanned(call, desk, (pace) => eventFrequency(desk, question, pace));
   if (answer !== null) await writeFrequency(call, answer);
 }
 
@@ -85,7 +85,7 @@ async function answerSummary(
   desk: ScanDesk,
 ): Promise<void> {
   const selection = { ...(await admitted(call, options)), ...names(call) };
-  const answer = await scanned(call, desk, (turn) => eventSummary(desk, selection, turn));
+  const answer = await scanned(call, desk, (pace) => eventSummary(desk, selection, pace));
   if (answer !== null) call.json(200, answer);
 }
 
@@ -108,7 +108,7 @@ async function answerCorrelation(
   const selection = await admitted(call, options);
   const windowMicros = seconds * 1_000_000;
   const question = { selection, typeA, typeB, windowMicros };
-  const answer = await scanned(call, desk, (turn) => eventCorrelation(desk, question, turn));
+  const answer = await scanned(call, desk, (pace) => eventCorrelation(desk, question, pace));
   if (answer !== null) call.json(200, answer);
 }
 

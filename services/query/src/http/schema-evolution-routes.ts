@@ -7,7 +7,7 @@ import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
 import { COMPATIBILITY_MODES } from '@allsource/shared/protocol';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { API_BASES } from '../gateway/api-path.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import type { ReadGate } from '../reads/read-gate.ts';
@@ -79,7 +79,7 @@ async function answerHistory(call: Call, options: SchemaEvolutionRoutesOptions):
     before = after;
     writer.text(`${index === 0 ? '' : ','}${JSON.stringify(historyEntry(version, diff))}`);
     if (writer.isFull && !(await writer.flush())) return;
-    if (turns.isOver) await turns.end();
+    if (turns.isTurnOver) await turns.nextTurn();
   }
   writer.text(`],"has_more":${offset + shown.length < versions.length}}`);
   writer.end();
@@ -143,7 +143,7 @@ async function answerStats(call: Call, options: SchemaEvolutionRoutesOptions): P
   const modes = Object.fromEntries(COMPATIBILITY_MODES.map((mode) => [mode, 0]));
   const turns = new Turns();
   for (const { versions, upcasters, compatibility } of schemas.subjects(tenant).values()) {
-    if (turns.isOver) await turns.end();
+    if (turns.isTurnOver) await turns.nextTurn();
     if (versions.length === 0) continue;
     counts.subjects += 1;
     counts.versions += versions.length;

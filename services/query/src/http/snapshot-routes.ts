@@ -3,7 +3,7 @@ import { type Call, readJsonObject, type Route } from '@allsource/service-kit/ht
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { formatTimestamp, micros, quoted } from '@allsource/shared/model';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { API_BASES } from '../gateway/api-path.ts';
 import { JsonWriter } from '../reads/json-writer.ts';
 import { type ReadGate, stampPosition } from '../reads/read-gate.ts';

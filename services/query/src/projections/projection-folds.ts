@@ -19,7 +19,7 @@ import { type Deferred, deferred } from '@allsource/shared/lang';
 import type { Position } from '@allsource/shared/model';
 import type { Frame, FrameEvent } from '@allsource/shared/protocol';
 import type { FrameSink } from '@allsource/service-kit/feed';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { textBytesOf } from './frame-stretches.ts';
 import { KeptFrames } from './kept-frames.ts';
 import type { KeyFold, Projection } from './projection.ts';
@@ -205,7 +205,7 @@ export class ProjectionFolds implements FrameSink {
       while (done < frame.eventCount) {
         durationMs += performance.now() - startedAt;
         this.#halfFrame ??= deferred<void>();
-        await turns.end();
+        await turns.nextTurn();
         startedAt = performance.now();
         if (emptied !== this.#emptied) throw replacedProblem();
         done = this.#foldSome(frame, done, turns);
@@ -215,7 +215,7 @@ export class ProjectionFolds implements FrameSink {
       const eventCount = frame.isSystem ? 0 : frame.eventCount;
       this.#options.onFolded({ frames: [frame], eventCount, durationMs });
       // Who waited for the whole frame reads before the next one is begun.
-      if (isHalf || turns.isOver) await turns.end();
+      if (isHalf || turns.isTurnOver) await turns.nextTurn();
     }
   }
 
@@ -232,7 +232,7 @@ export class ProjectionFolds implements FrameSink {
         for (const fold of folds) this.#keyFold(fold, event).add(event);
         textBytes += textBytesOf(event);
         done += 1;
-      } while (done < eventCount && !turns.isOver);
+      } while (done < eventCount && !turns.isTurnOver);
     } catch (error) {
       // Half a frame may be folded; only what the file holds is sure to be whole.
       this.#forget();

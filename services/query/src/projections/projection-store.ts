@@ -21,7 +21,7 @@ import { type Position, position } from '@allsource/shared/model';
 import { problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { type RowChunk, RowPacker } from './packed-rows.ts';
 import { createListThread, type ListThread } from './list-thread.ts';
 import type { ListWindow } from './list-states.ts';
@@ -159,7 +159,7 @@ export class ProjectionStore {
     for (const { projection, tenant, key, state } of states) {
       const generation = this.#generations.live(projection, tenant);
       packer.add({ projection: projection.number, tenant, generation, key, state });
-      if (turns.isOver) await turns.end();
+      if (turns.isTurnOver) await turns.nextTurn();
     }
     return packer.chunks();
   }
@@ -171,7 +171,7 @@ export class ProjectionStore {
     for (const { projection, tenant, key, state } of states) {
       const into = generation ?? this.#generations.live(projection, tenant);
       saveState.run(projection.number, tenant, into, key, state);
-      if (turns.isOver) await turns.end();
+      if (turns.isTurnOver) await turns.nextTurn();
     }
   }
 
@@ -340,7 +340,13 @@ export function replacedProblem(): Error {
 }
 
 /** A fault that a thread has met, as this thread would have met it. */
-function sqliteError({ code, message }: { readonly code: string; readonly message: string }): Error {
+function sqliteError({
+  code,
+  message,
+}: {
+  readonly code: string;
+  readonly message: string;
+}): Error {
   return Object.assign(new RangeError(message), { code });
 }
 

@@ -6,7 +6,7 @@
  * The budget is for finding. Writing a found page has no limit of time: it goes as fast as the client reads, with bounded memory.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TURN_MS } from '@allsource/service-kit/lifecycle';
+import { TURN_MS } from '@allsource/service-kit/turns';
 import { problem } from '@allsource/shared/errors';
 import type { ReadCall } from './read-call.ts';
 import { LIMITS } from '@allsource/shared/limits';

@@ -7,7 +7,7 @@ import type { CatalogPage } from '../catalog/tenant-catalog.ts';
 import type { EventHistory } from '../history/event-history.ts';
 import { defaultBudget } from './query-budget.ts';
 import { type CountedEvents, countEvents } from './read-entities.ts';
-import { type Pace, sortInTurns } from './sort-in-turns.ts';
+import { type Pace, sortInTurns } from '@allsource/service-kit/turns';
 
 /** Entities whose payloads are read one after the other. */
 const ENTITIES_A_WINDOW = 8_192;

@@ -1,4 +1,4 @@
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
 import { type EntityWanted, type FoldedEntity, foldEntity } from '../snapshots/fold-entity.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';

@@ -20,7 +20,7 @@ import type {
 } from '../history/event-history.ts';
 import { payloadAt } from '../history/row-text.ts';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
-import type { Turns } from '@allsource/service-kit/lifecycle';
+import type { Turns } from '@allsource/service-kit/turns';
 import { EntityFold } from './entity-fold.ts';
 import type { FoldedEvent, StoredSnapshot } from './snapshot.ts';
 
@@ -108,7 +108,7 @@ async function selectRows(
     const recorded = asOfRecorded === null ? match : rowsRecordedUntil(match, asOfRecorded);
     if (recorded.rows.length > 0) found.push(recorded);
     if (recorded.rows.length < match.rows.length) break;
-    if (turns.isOver) await turns.end();
+    if (turns.isTurnOver) await turns.nextTurn();
   }
   return found;
 }
@@ -158,7 +158,7 @@ async function foldRows(
         payloadOf === undefined ? payloadAt(run.source, row) : await payloadOf(run.event(row)),
       );
       timestampMax = Math.max(timestampMax, timestamps[row] as number);
-      if (turns.isOver) await turns.end();
+      if (turns.isTurnOver) await turns.nextTurn();
     }
     count += rows.length;
     const lastRow = rows.at(-1);

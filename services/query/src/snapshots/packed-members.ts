@@ -6,7 +6,7 @@
  *     "name" 1f value 1e   "name" 1f value 1e   ...
  */
 import { must } from '@allsource/shared/lang';
-import type { Turns } from '@allsource/service-kit/lifecycle';
+import type { Turns } from '@allsource/service-kit/turns';
 
 const UNIT = '\x1f';
 const RECORD = '\x1e';
@@ -28,7 +28,7 @@ export async function packMembers(
     if (piece.length < PIECE_LENGTH) continue;
     pieces.push(Buffer.from(piece));
     piece = '';
-    if (turns.isOver) await turns.end();
+    if (turns.isTurnOver) await turns.nextTurn();
   }
   pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
@@ -43,7 +43,7 @@ export async function unpackMembers(bytes: Buffer, turns: Turns): Promise<Map<st
     const end = bytes.indexOf(RECORD_BYTE, unit);
     members.set(nameOf(bytes.subarray(at, unit)), bytes.toString('utf8', unit + 1, end));
     at = must(end === -1 ? undefined : end, 'a member has an end') + 1;
-    if (turns.isOver) await turns.end();
+    if (turns.isTurnOver) await turns.nextTurn();
   }
   return members;
 }

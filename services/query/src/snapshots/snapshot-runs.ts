@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock, Position } from '@allsource/shared/model';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import type { EntityCounts } from './snapshotter.ts';
 import type { SnapshotDraft } from './snapshot.ts';
 import { isTooLarge, type Snapshots } from './snapshots.ts';
@@ -138,7 +138,7 @@ export class SnapshotRuns {
       }
       run.entitiesDone++;
       if (drafts.length >= BATCH_SNAPSHOTS || bytes >= BATCH_BYTES) keep();
-      if (turns.isOver) await turns.end();
+      if (turns.isTurnOver) await turns.nextTurn();
     }
     keep();
   }

@@ -12,7 +12,7 @@ import { Problem, problem } from '@allsource/shared/errors';
 import type { Logger } from '@allsource/service-kit/observability';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Clock, type Position, quoted } from '@allsource/shared/model';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import type { EventHistory } from '../history/event-history.ts';
 import {
   type EntityWanted,

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '@allsource/shared/lang';
 import { type Clock, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Logger } from '@allsource/service-kit/observability';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import type { EventRun } from '../history/event-run.ts';
 import type { SnapshotDraft } from './snapshot.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
@@ -147,7 +147,7 @@ export class Snapshotter {
     for (const tenant of Array.from(catalog.tenants())) {
       for (const { entity, eventCount } of catalog.tenant(tenant).everyEntity()) {
         if (eventCount >= everyEvents) await this.#takeIfDue({ tenant, entity }, eventCount);
-        if (this.#turns.isOver) await this.#turns.end();
+        if (this.#turns.isTurnOver) await this.#turns.nextTurn();
         if (!this.#mayWork) return;
       }
     }
@@ -162,7 +162,7 @@ export class Snapshotter {
           await this.#takeIfDue(candidate, version);
           if (!this.#mayWork) return;
         }
-        if (this.#turns.isOver) await this.#turns.end();
+        if (this.#turns.isTurnOver) await this.#turns.nextTurn();
       }
       if (run.lastPosition > this.#scanned) this.#scanned = run.lastPosition;
     }
@@ -204,7 +204,7 @@ export class Snapshotter {
     } catch (error) {
       if (!isTooLarge(error)) throw error;
     }
-    if (this.#turns.isOver) await this.#turns.end();
+    if (this.#turns.isTurnOver) await this.#turns.nextTurn();
   }
 
   #addToBatch(draft: SnapshotDraft): void {

@@ -10,7 +10,7 @@ import { eventCorrelation } from '../../src/analytics/correlation.ts';
 import { EntityNumbers } from '../../src/analytics/entity-numbers.ts';
 import { eventFrequency } from '../../src/analytics/frequency.ts';
 import { ScanDesk } from '../../src/analytics/scan-desk.ts';
-import { ReaderGone, ScanTurns } from '../../src/analytics/scan-turns.ts';
+import { ReaderGone, ScanTurns } from '@allsource/service-kit/turns';
 import { eventSummary } from '../../src/analytics/summary.ts';
 import type { Window } from '../../src/analytics/time-grid.ts';
 import { BlockHistory } from '../../src/history/block-history.ts';
@@ -104,7 +104,7 @@ function selectionOf({ tenant, entity, type, sinceMs, untilMs }: PlainSelection)
 async function checkAll(desk: ScanDesk, events: readonly PlainEvent[], random: Random) {
   const wanted = randomSelection(random, events);
   const selection = selectionOf(wanted);
-  const summary = await desk.run(stays, (turn) => eventSummary(desk, selection, turn));
+  const summary = await desk.run(stays, (pace) => eventSummary(desk, selection, pace));
   expect(summary).toEqual(naiveSummary(events, wanted));
 
   const sinceMs = wanted.sinceMs ?? START;
@@ -115,7 +115,7 @@ async function checkAll(desk: ScanDesk, events: readonly PlainEvent[], random: R
     Math.ceil(Math.log((untilMs - sinceMs) / 60_000 / 9_000) / Math.log(24)),
   );
   const window = random.pick(WINDOWS.slice(Math.min(4, shortest)));
-  const answer = await desk.run(stays, (turn) =>
+  const answer = await desk.run(stays, (pace) =>
     eventFrequency(
       desk,
       {
@@ -126,7 +126,7 @@ async function checkAll(desk: ScanDesk, events: readonly PlainEvent[], random: R
         until: micros(untilMs * 1000),
         now: micros(0),
       },
-      turn,
+      pace,
     ),
   );
   const range = { ...wanted, sinceMs, untilMs };
@@ -137,7 +137,7 @@ async function checkAll(desk: ScanDesk, events: readonly PlainEvent[], random: R
   const windowMs = random.pick([0, 1_000, HOUR, 1e9]);
   const noNames = { ...wanted, entity: undefined, type: undefined };
   const question = { selection: selectionOf(noNames), typeA, typeB, windowMicros: windowMs * 1000 };
-  const pairs = await desk.run(stays, (turn) => eventCorrelation(desk, question, turn));
+  const pairs = await desk.run(stays, (pace) => eventCorrelation(desk, question, pace));
   const { seconds, ...expected } = naiveCorrelation(events, noNames, { typeA, typeB, windowMs });
   expect(pairs).toMatchObject(expected);
   expect(pairs.avg_time_between_seconds * pairs.correlated_pairs).toBeCloseTo(seconds, 3);
@@ -179,7 +179,7 @@ describe('every answer', () => {
     await add(events);
     const desk = new ScanDesk(history);
     await checkAll(desk, events, random);
-    const whole = await desk.run(stays, (turn) => eventSummary(desk, { tenant: 'acme' }, turn));
+    const whole = await desk.run(stays, (pace) => eventSummary(desk, { tenant: 'acme' }, pace));
     expect(whole).toEqual(naiveSummary(events, { tenant: 'acme' }));
   });
 });
@@ -193,7 +193,7 @@ const eventOf = (entity: number, at: number, tenant = 'acme'): PlainEvent => ({
 
 async function checkThrice(desk: ScanDesk, events: PlainEvent[], wanted: PlainSelection) {
   for (let i = 0; i < 3; i++) {
-    const summary = await desk.run(stays, (turn) => eventSummary(desk, selectionOf(wanted), turn));
+    const summary = await desk.run(stays, (pace) => eventSummary(desk, selectionOf(wanted), pace));
     expect(summary).toEqual(naiveSummary(events, wanted));
   }
 }
@@ -243,12 +243,12 @@ describe('an answer', () => {
     for (let i = 0; i < 15; i++) await more();
     const desk = new ScanDesk(history);
     // Every look at the clock gives others a turn, in which they append.
-    const turn = { isSpent: true, next: more };
+    const pace = { isTurnOver: true, nextTurn: more };
     while (!isWhole()) {
       const present = events.slice(0, known);
       const selection = { tenant: 'acme', untilPosition: history.appliedPosition };
       const wanted = { tenant: 'acme' };
-      expect(await eventSummary(desk, selection, turn)).toEqual(naiveSummary(present, wanted));
+      expect(await eventSummary(desk, selection, pace)).toEqual(naiveSummary(present, wanted));
       const { type: typeA } = random.pick(events);
       const typeB = events.find((event) => event.type !== typeA)?.type ?? 'none.none';
       const now = events.slice(0, known);
@@ -263,7 +263,7 @@ describe('an answer', () => {
         typeB,
         windowMs: HOUR,
       });
-      expect(await eventCorrelation(desk, question, turn)).toMatchObject(pairs);
+      expect(await eventCorrelation(desk, question, pace)).toMatchObject(pairs);
     }
   });
 });
@@ -281,7 +281,7 @@ describe('scans', () => {
     delay.enable();
     const answers = await Promise.all(
       Array.from({ length: 12 }, () =>
-        desk.run(stays, (turn) => eventSummary(desk, { tenant: 'acme' }, turn)),
+        desk.run(stays, (pace) => eventSummary(desk, { tenant: 'acme' }, pace)),
       ),
     );
     clearInterval(timer);
@@ -298,7 +298,7 @@ describe('scans', () => {
     await add(events.slice(0, 500));
     const turns = new ScanTurns({ scansMax: 2, waitingMax: 3 });
     const desk = new ScanDesk(history, { turns });
-    const ask = () => desk.run(stays, (turn) => eventSummary(desk, { tenant: 'acme' }, turn));
+    const ask = () => desk.run(stays, (pace) => eventSummary(desk, { tenant: 'acme' }, pace));
     const outcomes = await Promise.allSettled(Array.from({ length: 9 }, ask));
     const refused = outcomes.filter(({ status }) => status === 'rejected');
     expect(refused.map((one) => 'reason' in one && (one.reason as { code: string }).code)).toEqual(
@@ -312,10 +312,10 @@ describe('scans', () => {
     await add(events.slice(0, 500));
     const turns = new ScanTurns({ scansMax: 1, scanMs: -1 });
     const desk = new ScanDesk(history, { turns });
-    const late = desk.run(stays, (turn) => eventSummary(desk, { tenant: 'acme' }, turn));
+    const late = desk.run(stays, (pace) => eventSummary(desk, { tenant: 'acme' }, pace));
     const gone = desk.run(
       () => true,
-      (turn) => eventSummary(desk, { tenant: 'acme' }, turn),
+      (pace) => eventSummary(desk, { tenant: 'acme' }, pace),
     );
     await expect(late).rejects.toMatchObject({ code: 'query_budget_exceeded' });
     await expect(gone).rejects.toBeInstanceOf(ReaderGone);
@@ -327,7 +327,7 @@ describe('scans', () => {
     await add(some);
     const numbers = new EntityNumbers({ entitiesMax: 5 });
     const desk = new ScanDesk(history, { numbers });
-    const answer = desk.run(stays, (turn) => eventSummary(desk, { tenant: 'acme' }, turn));
+    const answer = desk.run(stays, (pace) => eventSummary(desk, { tenant: 'acme' }, pace));
     await expect(answer).rejects.toMatchObject({
       code: 'query_budget_exceeded',
       members: { budget: 'entities', limit: 5 },

@@ -35,18 +35,18 @@ const stays = () => false;
 
 async function frequency(history: BlockHistory, question: FrequencyQuestion) {
   const desk = new ScanDesk(history);
-  const answer = await desk.run(stays, (turn) => eventFrequency(desk, question, turn));
+  const answer = await desk.run(stays, (pace) => eventFrequency(desk, question, pace));
   return { ...answer, buckets: [...answer.buckets] };
 }
 
 function summary(history: BlockHistory, selection: EventSelection) {
   const desk = new ScanDesk(history);
-  return desk.run(stays, (turn) => eventSummary(desk, selection, turn));
+  return desk.run(stays, (pace) => eventSummary(desk, selection, pace));
 }
 
 function correlation(history: BlockHistory, question: CorrelationQuestion) {
   const desk = new ScanDesk(history);
-  return desk.run(stays, (turn) => eventCorrelation(desk, question, turn));
+  return desk.run(stays, (pace) => eventCorrelation(desk, question, pace));
 }
 
 function at(text: string): Micros {

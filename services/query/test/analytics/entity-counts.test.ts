@@ -10,7 +10,7 @@ import { Random } from '../support/random.ts';
 import { follow, openReadSide } from '../support/read-side.ts';
 import { withFolder } from '../support/temporary-folder.ts';
 
-const TURN = { isSpent: false, next: async () => {} };
+const TURN = { isTurnOver: false, nextTurn: async () => {} };
 const TENANT = 'acme';
 const TYPES = ['order.placed', 'order.paid'];
 

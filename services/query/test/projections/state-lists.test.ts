@@ -75,10 +75,13 @@ describe('lists of many states', () => {
     for (const offset of offsets) {
       const limit = random.below(30);
       const { rows, count, total, position } = await listOf(store, '', limit, offset);
-      const wanted = Array.from({ length: Math.max(0, Math.min(limit, KEYS - offset)) }, (_, i) => ({
-        entity_id: keyOf(offset + i),
-        state: { number: offset + i },
-      }));
+      const wanted = Array.from(
+        { length: Math.max(0, Math.min(limit, KEYS - offset)) },
+        (_, i) => ({
+          entity_id: keyOf(offset + i),
+          state: { number: offset + i },
+        }),
+      );
       expect(JSON.parse(`[${rows.toString()}]`)).toEqual(wanted);
       expect([count, total, position]).toEqual([wanted.length, KEYS, KEYS]);
     }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { type EventLog, eventLog, type EventLogName } from '@allsource/testkit';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { GeneratedLog, type ModelEvent } from '../support/generated-log.ts';
 import { propertySeed, Random } from '../support/random.ts';
 import { follow, openReadSide } from '../support/read-side.ts';

@@ -4,7 +4,7 @@ import { rawMembers } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import Database from 'better-sqlite3';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { GeneratedLog, type ModelEvent, randomLog, TENANTS } from '../support/generated-log.ts';
 import { propertySeed, Random } from '../support/random.ts';
 import { follow, openReadSide, type ReadSide } from '../support/read-side.ts';

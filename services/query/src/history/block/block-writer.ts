@@ -9,7 +9,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncFolder } from '@allsource/service-kit/files';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { sortedOrder } from '../entity-hash.ts';
 import type { TextChunk } from '../tail/tail-text.ts';
 import type { BlockContent } from './block-content.ts';

@@ -8,7 +8,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '@allsource/service-kit/files';
-import { Turns } from '@allsource/service-kit/lifecycle';
+import { Turns } from '@allsource/service-kit/turns';
 import { DRAFT_SUFFIX } from '../block/block-writer.ts';
 import type { EntityIndex } from './entity-index.ts';
 import {

@@ -1,8 +1,4 @@
-/** Says when it is time to let others run, and lets them. A query budget does, and ends what takes too long. */
-export interface Pace {
-  readonly isTurnOver: boolean;
-  nextTurn(): Promise<void>;
-}
+import type { Pace } from './pace.ts';
 
 /** A list of which a part is taken at a time. */
 export interface Slices<T> {
@@ -33,7 +29,8 @@ export async function sortInTurns<T>(
   return sorted[0] ?? [];
 }
 
-async function mergedInTurns<T>(
+/** Merges two sorted lists, those of the left one first where they are equal. Returns a new list, or the left one where there is nothing else. */
+export async function mergedInTurns<T>(
   [left, right]: readonly [T[], T[]],
   compare: (a: T, b: T) => number,
   pace: Pace,

@@ -6,9 +6,10 @@
  * Few scans run at once, because each has memory of its own; more wait in the order they came, and of those again only a number. A scan whose
  * reader has gone, or that has used up its time, ends at its next turn.
  */
-import { TURN_MS } from '@allsource/service-kit/lifecycle';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
+import type { Pace } from './pace.ts';
+import { TURN_MS } from './turns.ts';
 
 /** Thrown in a scan whose reader has gone away: there is nobody to answer. */
 export class ReaderGone extends Error {
@@ -30,14 +31,6 @@ const OPTIONS: ScanTurnsOptions = {
   scanMs: LIMITS.scanMs,
 };
 
-/** A scan's side of its turns. */
-export interface Turn {
-  /** True when it is time for others. */
-  readonly isSpent: boolean;
-  /** Resolves when it is this scan's turn again. Throws {@link ReaderGone}, or `query_budget_exceeded`. */
-  next(): Promise<void>;
-}
-
 export class ScanTurns {
   readonly #options: ScanTurnsOptions;
   #running = 0;
@@ -49,15 +42,15 @@ export class ScanTurns {
   }
 
   /** Runs a scan when there is room for it. Throws `overloaded` when too many wait already. */
-  async run<T>(isAbandoned: () => boolean, scan: (turn: Turn) => Promise<T>): Promise<T> {
+  async run<T>(isAbandoned: () => boolean, scan: (pace: Pace) => Promise<T>): Promise<T> {
     await this.#admission();
     try {
-      const turn = new OpenTurn(() => this.#nextTurn(), {
+      const pace = new ScanPace(() => this.#nextTurn(), {
         isAbandoned,
         scanMs: this.#options.scanMs,
       });
-      await turn.next();
-      return await scan(turn);
+      await pace.nextTurn();
+      return await scan(pace);
     } finally {
       this.#leave();
     }
@@ -99,7 +92,7 @@ export class ScanTurns {
   }
 }
 
-class OpenTurn implements Turn {
+class ScanPace implements Pace {
   readonly #wait: () => Promise<void>;
   readonly #isAbandoned: () => boolean;
   readonly #scanMs: number;
@@ -115,11 +108,12 @@ class OpenTurn implements Turn {
     this.#scanMs = scanMs;
   }
 
-  get isSpent(): boolean {
+  get isTurnOver(): boolean {
     return performance.now() - this.#turnStartMs > TURN_MS;
   }
 
-  async next(): Promise<void> {
+  /** Throws {@link ReaderGone}, or `query_budget_exceeded`. */
+  async nextTurn(): Promise<void> {
     await this.#wait();
     if (this.#isAbandoned()) throw new ReaderGone();
     this.#turnStartMs = performance.now();

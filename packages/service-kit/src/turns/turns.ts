@@ -1,4 +1,5 @@
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
+import type { Pace } from './pace.ts';
 
 /** How long work holds the event loop before others may run, in milliseconds. Requests that come meanwhile wait for one turn of each that works. */
 export const TURN_MS = 1;
@@ -9,7 +10,7 @@ const REST_MS_MAX = 1_000;
  * Cuts long work into turns of the event loop: whoever does it asks between two pieces, each of which is short. Work that nobody waits for takes only a share of the time: it
  * rests long enough for that.
  */
-export class Turns {
+export class Turns implements Pace {
   readonly #restPerWork: number;
   readonly #stop: AbortSignal | null;
   #startedMs = performance.now();
@@ -21,17 +22,17 @@ export class Turns {
   }
 
   /** True when this turn has been long enough. */
-  get isOver(): boolean {
+  get isTurnOver(): boolean {
     return performance.now() - this.#startedMs >= TURN_MS;
   }
 
-  /** Lets others run when this turn has been long enough. Throws as `end` does. */
+  /** Lets others run when this turn has been long enough. Throws as `nextTurn` does. */
   async next(): Promise<void> {
-    if (this.isOver) await this.end();
+    if (this.isTurnOver) await this.nextTurn();
   }
 
   /** Lets others run now, and begins the next turn. Throws the reason when the work is to stop. */
-  async end(): Promise<void> {
+  async nextTurn(): Promise<void> {
     const restMs = (performance.now() - this.#startedMs) * this.#restPerWork;
     if (restMs === 0) await nextTurn();
     else await sleep(Math.min(restMs, REST_MS_MAX));
