@@ -237,7 +237,12 @@ async function coldRound(names: readonly string[]): Promise<{ ms: number[]; cpuM
   for (const entity of names) {
     const cpu = process.cpuUsage();
     const startedAt = performance.now();
-    const page = await reader.page({ tenant: 'default', entity, query });
+    const page = await reader.page({
+      tenant: 'default',
+      entity,
+      query,
+      isAbandoned: () => false,
+    });
     for await (const event of page.events()) if (event.entity !== entity) throw new Error(entity);
     ms.push(performance.now() - startedAt);
     const { user, system } = process.cpuUsage(cpu);

@@ -55,6 +55,8 @@ export const LIMITS = {
   liveConnectionsMax: 10_000,
   /** Characters of the events of one poll of a consumer; the page ends early where it would pass them. At least one event is answered. */
   pollCharactersMax: 16 * MIB,
+  /** Events of an entity whose history core walks itself, at three to twelve microseconds each; the query service answers about a larger one. */
+  walkedEventsMax: 100_000,
   /** Bytes of frames that core keeps for reads of single events. */
   frameCacheBytesMax: 32 * MIB,
   /** Bytes waiting in the socket of a live connection before it is fed no more until they have left. */

@@ -1,7 +1,8 @@
 import type { Call, Route } from '@allsource/service-kit/http';
+import { ReaderGone } from '@allsource/service-kit/turns';
 import { parseEventQuery, positionedEventJson, streamFormatOf } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
-import type { EntityPage, EntityReader } from '../read/entity-reader.ts';
+import type { EntityPage, EntityQuery, EntityReader } from '../read/entity-reader.ts';
 import { findEvent } from '../read/event-finder.ts';
 import type { FrameReader } from '../read/frame-reader.ts';
 import { answerJsonParts, jsonElements } from './answer-json-parts.ts';
@@ -43,15 +44,25 @@ async function queryEvents(call: Call, options: EventReadRoutesOptions): Promise
   // Cursors and plans are the query service's: page one again, without a word, would be read for ever.
   const isForReadStore =
     call.query.text('cursor') !== null || call.query.flag('explain') === true || isUpcast(call);
-  if (query.entity === null || isForReadStore) return await options.forward(call);
-  const { response } = call;
-  const page = await options.entities.page({
-    tenant,
-    entity: query.entity,
-    query,
-    isAbandoned: () => response.closed,
-  });
-  await answerJsonParts(call, queryParts(page));
+  const { entity } = query;
+  if (entity === null || isForReadStore || options.entities.isLarge(tenant, entity))
+    return await options.forward(call);
+  const page = await pageOf(call, options.entities, { tenant, entity, query });
+  if (page !== null) await answerJsonParts(call, queryParts(page));
+}
+
+/** Null when its reader has gone meanwhile, so that there is nobody to answer. */
+async function pageOf(
+  { response }: Call,
+  entities: EntityReader,
+  asked: Omit<EntityQuery, 'isAbandoned'>,
+): Promise<EntityPage | null> {
+  try {
+    return await entities.page({ ...asked, isAbandoned: () => response.closed });
+  } catch (error) {
+    if (error instanceof ReaderGone) return null;
+    throw error;
+  }
 }
 
 /** Payloads in another form than they are stored are the query service's. */

@@ -83,8 +83,7 @@ function isKeptByQuery(
   { states, isComputed }: ProjectionStateRoutesOptions,
 ): boolean {
   if (isComputed(name)) return true;
-  const nothing = { prefix: '', offset: 0, limit: 0 };
-  return isStoreProjection(name.projection) && states.list(name, nothing).total === 0;
+  return isStoreProjection(name.projection) && states.count(name) === 0;
 }
 
 async function readJson(call: Call, bytesMax: number): Promise<Buffer> {
@@ -157,7 +156,7 @@ async function list(call: Call, options: ProjectionStateRoutesOptions): Promise<
     call.query.integer('limit', { min: 0, max: LIMITS.bulkStatesMax }) ?? LIMITS.bulkStatesMax;
   const offset = call.query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const prefix = call.query.text('entity_id_prefix') ?? '';
-  const page = states.list(name, { prefix, offset, limit });
+  const page = await states.list(name, { prefix, offset, limit });
   const hasMore = offset + page.count < page.total;
   await answerPage(call, {
     projection: name.projection,

@@ -1,12 +1,12 @@
 import { type Position, POSITION_ZERO } from '@allsource/shared/model';
 import { type LoggedSystemEvent, SystemFold } from '@allsource/shared/protocol';
 import type { LogFold } from '../append/journal.ts';
+import { SortedNames } from './sorted-names.ts';
 
 /** The states of one projection: by entity, the position of the event that holds the newest state. */
 interface ProjectionStates {
   readonly positions: Map<string, Position>;
-  /** The entities in order; null when an entity has come since it was made. */
-  sorted: string[] | null;
+  readonly entities: SortedNames;
 }
 
 type SavedRow = readonly [tenant: string, projection: string, entity: string, at: Position];
@@ -43,9 +43,7 @@ export class ProjectionStateFold extends SystemFold implements LogFold {
   protected override fold({ parsed, event, frame }: LoggedSystemEvent): void {
     if (parsed.type !== '_system.projection_state.saved') return;
     const { projection, entity_id: entity } = parsed.payload;
-    const states = this.#statesForWriting(frame.tenant, projection);
-    if (!states.positions.has(entity)) states.sorted = null;
-    states.positions.set(entity, event.position);
+    setPosition(this.#statesForWriting(frame.tenant, projection), entity, event.position);
   }
 
   /** A state's position may be newer than the moment of the call; folding its event again sets it to the same. */
@@ -71,13 +69,16 @@ export class ProjectionStateFold extends SystemFold implements LogFold {
     const saved = JSON.parse(part.toString()) as { position?: Position; rows?: SavedRow[] };
     if (saved.position !== undefined) this.standAt(saved.position);
     for (const [tenant, projection, entity, at] of saved.rows ?? [])
-      this.#statesForWriting(tenant, projection).positions.set(entity, at);
+      setPosition(this.#statesForWriting(tenant, projection), entity, at);
   }
 
   #statesForWriting(tenant: string, projection: string): ProjectionStates {
     const projections = this.#tenants.get(tenant) ?? new Map<string, ProjectionStates>();
     this.#tenants.set(tenant, projections);
-    const states = projections.get(projection) ?? { positions: new Map(), sorted: null };
+    const states = projections.get(projection) ?? {
+      positions: new Map(),
+      entities: new SortedNames(),
+    };
     projections.set(projection, states);
     return states;
   }
@@ -93,11 +94,15 @@ export class ProjectionStateFold extends SystemFold implements LogFold {
   }
 
   /** The states of a projection whose entity begins with `prefix`, in the order of entity ids: the page asked for. */
-  list(tenant: string, projection: string, { prefix, offset, limit }: StateWindow): StatePage {
+  async list(
+    tenant: string,
+    projection: string,
+    { prefix, offset, limit }: StateWindow,
+  ): Promise<StatePage> {
     const states = this.#tenants.get(tenant)?.get(projection);
     if (states === undefined) return { rows: [], total: 0 };
-    states.sorted ??= [...states.positions.keys()].sort();
-    const { positions, sorted } = states;
+    const { positions } = states;
+    const sorted = await states.entities.inOrder();
     const start = countBefore(sorted, (entity) => entity < prefix);
     const end = countBefore(sorted, (entity) => entity < prefix || entity.startsWith(prefix));
     const page = sorted.slice(start + offset, Math.min(end, start + offset + limit));
@@ -106,6 +111,15 @@ export class ProjectionStateFold extends SystemFold implements LogFold {
       total: end - start,
     };
   }
+}
+
+function setPosition(
+  { positions, entities }: ProjectionStates,
+  entity: string,
+  at: Position,
+): void {
+  if (!positions.has(entity)) entities.add(entity);
+  positions.set(entity, at);
 }
 
 /** How many texts at the beginning of a sorted list fulfil a condition that, once false, stays false. */

@@ -2,6 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@allsource/shared/limits';
 import { KEYS, TestCore } from '../support/test-core.ts';
 
+function large(digit: number): string {
+  return `${digit}`.repeat(900_000);
+}
+
 function ids(page: { readonly states: readonly { readonly entity_id: string }[] }): string[] {
   return page.states.map(({ entity_id }) => entity_id);
 }
@@ -48,6 +52,32 @@ describe('projection states', () => {
     const id = 'a:b/c d%é';
     await put(id, { state: 1 });
     expect((await get(id)).body).toMatchObject({ entity_id: id, state: 1, found: true });
+  });
+
+  it('are listed and read in the order asked, however they lie in the log', async () => {
+    const count = 700;
+    const entity = (i: number) => `e${String((i * 7919) % count).padStart(4, '0')}`;
+    for (let from = 0; from < count; from += 100)
+      await saveMany({
+        states: Array.from({ length: 100 }, (_, i) => ({
+          entity_id: entity(from + i),
+          state: { of: entity(from + i) },
+        })),
+      });
+    const expected = Array.from({ length: count }, (_, i) => entity(i)).toSorted();
+    const { body } = await core.ask(KEYS.acme, '/api/v1/projections/p/state');
+    expect(body.states).toEqual(expected.map((of) => ({ entity_id: of, state: { of } })));
+    const asked = [...expected.toReversed(), 'nobody', expected[3], expected[3]];
+    const some = await core.ask(KEYS.acme, 'POST /api/v1/projections/p/bulk', {
+      body: { entity_ids: asked },
+    });
+    expect(some.body.states).toEqual(
+      asked.map((of) => ({
+        entity_id: of,
+        state: of === 'nobody' ? null : { of },
+        found: of !== 'nobody',
+      })),
+    );
   });
 
   it('are saved in bulk as one commit, and read in the order asked', async () => {
@@ -157,4 +187,17 @@ describe('projection states', () => {
     expect((await put('e', { state: 1 }, KEYS.acmeReadOnly)).status).toBe(403);
     expect((await get('e', KEYS.acmeReadOnly)).body.state).toBe('secret');
   });
+});
+
+it('states that are too large to be read ahead are answered all the same', async () => {
+  const core = await TestCore.start({ stateBytesMax: 1_000_000 });
+  for (const i of [5, 3, 8, 1, 9, 2, 7])
+    await core.ask(KEYS.acme, `PUT /api/v1/projections/p/e${i}/state`, {
+      body: { state: large(i) },
+    });
+  const { body } = await core.ask(KEYS.acme, '/api/v1/projections/p/state');
+  expect(ids(body)).toEqual(['e1', 'e2', 'e3', 'e5', 'e7', 'e8', 'e9']);
+  const states = body.states.map(({ state }: { state: string }) => state);
+  expect(states).toEqual([1, 2, 3, 5, 7, 8, 9].map(large));
+  await core.close();
 });

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { LIMITS } from '@allsource/shared/limits';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { KEYS, TestCore } from '../support/test-core.ts';
 
@@ -16,6 +18,18 @@ function appendHistory(core: TestCore, entity: string, count: number): void {
       },
     ]);
   }
+}
+
+/** How often the event loop turns until something is done. */
+async function turnsUntil(work: Promise<unknown>): Promise<number> {
+  const state = { isDone: false };
+  const done = work.finally(() => {
+    state.isDone = true;
+  });
+  let turns = 0;
+  for (; !state.isDone; turns++) await nextTurn();
+  await done;
+  return turns;
 }
 
 describe('the history of an entity', () => {
@@ -54,6 +68,46 @@ describe('the history of an entity', () => {
       version: 1,
       position: core.start + 2,
     });
+  });
+
+  it('that is long is walked in turns, and is in the same order as a short one', async () => {
+    const count = 60_000;
+    for (let from = 0; from < count; from += 10_000)
+      core.log.append(
+        'acme',
+        Array.from({ length: 10_000 }, (_, i) => ({
+          entity: 'order-1',
+          type: 'order.placed',
+          // Every event of a batch lies before those of the batch that was appended before it.
+          timestampMs: Date.UTC(2026, 0, 1) + (count - from) * 1_000 + i,
+        })),
+      );
+    core.log.append('acme', [{ entity: 'short', type: 'order.placed' }]);
+    const short = await turnsUntil(core.ask(KEYS.acme, `${QUERY}?entity_id=short`));
+    const newest = versions('limit=3&order=desc');
+    expect(await turnsUntil(newest)).toBeGreaterThan(short + 30);
+    const all = Array.from({ length: count }, (_, i) => i + 1);
+    const expected = all.toSorted(
+      (a, b) => Math.ceil(b / 10_000) - Math.ceil(a / 10_000) || (a < b ? -1 : 1),
+    );
+    expect(await newest).toEqual(expected.slice(-3).toReversed());
+    expect(await versions('')).toEqual(expected);
+  });
+
+  it('that is too long to be walked is the query service’s', async () => {
+    for (let from = 0; from < LIMITS.walkedEventsMax; from += 10_000)
+      core.log.append(
+        'acme',
+        Array.from({ length: 10_000 }, () => ({ entity: 'order-1', type: 'order.placed' })),
+      );
+    const question = `${QUERY}?entity_id=order-1&limit=1&order=desc`;
+    const walked = await core.ask(KEYS.acme, question);
+    expect(walked.body).toMatchObject({ count: 1, total_count: LIMITS.walkedEventsMax });
+    core.log.append('acme', [{ entity: 'order-1', type: 'order.placed' }]);
+    const { status, body } = await core.ask(KEYS.acme, question);
+    expect([status, body.code]).toEqual([501, 'not_available']);
+    // Another tenant's entity of the same name is another one.
+    expect((await core.ask(KEYS.globex, question)).body).toMatchObject({ total_count: 0 });
   });
 
   it('comes back byte for byte, also numbers that JavaScript cannot hold', async () => {

@@ -65,6 +65,15 @@ function listOf(store: ProjectionStore, keyPrefix: string, limit: number, offset
   return store.list({ projection: entitySnapshots, tenant: 'acme', keyPrefix, limit, offset });
 }
 
+/** A table in memory with states that are all the same text. */
+function tableOf(states: number, text: string) {
+  return {
+    countKeys: (_range: KeyRange, _max: number) => ({ keys: states, last: 'e9' }),
+    states: () =>
+      Array.from({ length: states }, (_, i) => ({ key: `e${i}`, state: JSON.stringify(text) })),
+  };
+}
+
 describe('lists of many states', () => {
   it('are windows into the same order, whatever the offset and the prefix', async () => {
     const random = new SeededRandom(7);
@@ -114,14 +123,9 @@ describe('lists of many states', () => {
 
   it('end early where their text would be too long, with one state at least', () => {
     const large = 'x'.repeat(LIMITS.statesPageCharactersMax / 4);
-    const table = (states: number, text: string) => ({
-      countKeys: (_range: KeyRange, _max: number) => ({ keys: states, last: 'e9' }),
-      states: () =>
-        Array.from({ length: states }, (_, i) => ({ key: `e${i}`, state: JSON.stringify(text) })),
-    });
     const window = { keyPrefix: '', limit: 10, offset: 0 };
-    expect(listStates(table(9, large), window, NEVER)).toMatchObject({ count: 3, total: 9 });
-    const giant = table(2, 'x'.repeat(LIMITS.statesPageCharactersMax));
+    expect(listStates(tableOf(9, large), window, NEVER)).toMatchObject({ count: 3, total: 9 });
+    const giant = tableOf(2, 'x'.repeat(LIMITS.statesPageCharactersMax));
     expect(listStates(giant, window, NEVER)).toMatchObject({ count: 1, total: 2 });
   });
 
