@@ -393,9 +393,11 @@ function pathOf(request: IncomingMessage): string {
 
 /** The states of projections, those of the store itself and those of tenants, as pipelines look them up. */
 function projectionStates(stores: ReadStores, runtime: ProjectionRuntime) {
-  return (tenant: string, name: string, key: string): string | null => {
+  return async (tenant: string, name: string, key: string): Promise<string | null> => {
     const builtIn = builtInProjection(name);
-    if (builtIn !== null) return stores.projections.state(builtIn, tenant, key)?.state ?? null;
-    return runtime.read(tenant, name, key).state;
+    if (builtIn === null) return runtime.read(tenant, name, key).state;
+    const { projections } = stores;
+    const stored = await projections.whole(() => projections.state(builtIn, tenant, key));
+    return stored?.state ?? null;
   };
 }

@@ -13,6 +13,7 @@ import type {
   ProjectionStatus,
   ShownState,
 } from '../projections/projection-runtime.ts';
+import { requireStatesLength } from '../projections/states-length.ts';
 import type { OwnProjection } from './own-projections.ts';
 
 export interface OwnReadsOptions {
@@ -62,12 +63,17 @@ export class OwnReads {
     await this.#admit(call, projection);
     const { tenant, name } = projection.definition;
     const states: (string | null)[] = [];
+    let characters = 0;
     for (let from = 0; from < keys.length || from === 0; from += TURN_ROWS) {
       if (from > 0) await nextTurn();
       const some = keys.slice(from, from + TURN_ROWS);
       const read = some.map((key) => this.#options.runtime.read(tenant, name, key));
       if (from === 0) stamp(call, read[0]?.position ?? this.#position(projection));
-      for (const { state } of read) states.push(state);
+      for (const { state } of read) {
+        characters += state?.length ?? 0;
+        requireStatesLength(characters);
+        states.push(state);
+      }
     }
     return states;
   }

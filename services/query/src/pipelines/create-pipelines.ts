@@ -15,7 +15,7 @@ export interface PipelinesParts {
   readonly stores: ReadStores;
   readonly writer: DefinitionWriter;
   /** Looks up the state of a key of a projection; null where there is none. */
-  readonly projectionState: (tenant: string, name: string, key: string) => string | null;
+  readonly projectionState: (tenant: string, name: string, key: string) => Promise<string | null>;
 }
 
 /** The pipelines of the service, and how they are closed. */
@@ -48,8 +48,8 @@ export function createPipelines(parts: PipelinesParts): KeptPipelines {
     clock: systemClock,
     logger,
   });
-  const lookUp = (tenant: string, { kind, name }: LookUpSource, key: string) => {
-    if (kind === 'projection') return projectionState(tenant, name, key);
+  const lookUp = async (tenant: string, { kind, name }: LookUpSource, key: string) => {
+    if (kind === 'projection') return await projectionState(tenant, name, key);
     return results.row(pipelines.fileOf(pipelines.one(tenant, name)), key)?.value ?? null;
   };
   stores.settledDefinitions.onSettled(() => {

@@ -32,7 +32,7 @@ export interface PipelineRuntimeOptions {
   readonly outbound: OutboundSettings;
   readonly logger: Logger;
   /** Looks up what an `enrich` asks for. */
-  readonly lookUp: (tenant: string, source: LookUpSource, key: string) => string | null;
+  readonly lookUp: (tenant: string, source: LookUpSource, key: string) => Promise<string | null>;
   /** Told before the file of a pipeline is removed. */
   readonly onRemoving: (file: string) => void;
 }
@@ -213,7 +213,10 @@ export class PipelineRuntime {
   }
 
   #take(notice: Notice): void {
-    if (notice.kind === 'look_up') return this.#lookUp(notice);
+    if (notice.kind === 'look_up') {
+      void this.#lookUp(notice);
+      return;
+    }
     const { key } = notice;
     if (!this.#running.has(key)) return;
     if (notice.kind === 'state') this.#noteState(key, notice.state);
@@ -230,11 +233,11 @@ export class PipelineRuntime {
     this.#failures.delete(key);
   }
 
-  #lookUp(asked: Extract<Notice, { kind: 'look_up' }>): void {
+  async #lookUp(asked: Extract<Notice, { kind: 'look_up' }>): Promise<void> {
     const { request, tenant, source, key } = asked;
     let found: { readonly text: string | null; readonly fault: string | null };
     try {
-      found = { text: this.#options.lookUp(tenant, source, key), fault: null };
+      found = { text: await this.#options.lookUp(tenant, source, key), fault: null };
     } catch (error) {
       // Told to the pipeline, which tries again.
       found = { text: null, fault: error instanceof Error ? error.message : String(error) };

@@ -149,6 +149,34 @@ describe('reads of the gateway', () => {
     expect([refused.status, core.arrivals.length]).toEqual([400, 2]);
   });
 
+  it('answer the states of thousands of keys, and refuse those that are too long together', async () => {
+    const { ask, core } = await world();
+    const entities = Array.from({ length: 1_300 }, (_, i) => `e${i}`);
+    core.append(
+      'acme',
+      entities.map((entity, number) => ({ type: 'a.b', entity, payload: `{"n":${number}}` })),
+    );
+    const bulk = (keys: readonly string[]) =>
+      ask('/api/v1/projections/entity_snapshots/bulk', {
+        method: 'POST',
+        key: ACME,
+        body: JSON.stringify({ entity_ids: keys }),
+      });
+    const { body } = await bulk([...entities, 'nobody', 'e7']);
+    expect(body['total']).toBe(1_302);
+    expect(body['states']).toEqual([
+      ...entities.map((entity, n) => ({ entity_id: entity, state: { n }, found: true })),
+      { entity_id: 'nobody', state: null, found: false },
+      { entity_id: 'e7', state: { n: 7 }, found: true },
+    ]);
+    const text = 'x'.repeat(1_000_000);
+    core.append('acme', [{ type: 'a.b', entity: 'large', payload: `{"text":"${text}"}` }]);
+    expect((await bulk(Array.from({ length: 16 }, () => 'large'))).status).toBe(200);
+    const refused = await bulk(Array.from({ length: 17 }, () => 'large'));
+    expect(refused.status).toBe(413);
+    expect(refused.text).toContain('Ask for fewer at a time');
+  });
+
   it('answer analytics and stats at the position of the write before', async () => {
     const { ask, core } = await world();
     core.append('acme', [

@@ -100,7 +100,7 @@ export const PROJECTIONS: RouteDocs = {
         anyOf: [named('ProjectionStates'), named('ProjectionState')],
       }),
     },
-    errors: [...ERRORS, 'payload_too_large'],
+    errors: [...ERRORS, 'payload_too_large', 'query_budget_exceeded', 'overloaded'],
   },
   'POST /projections/:name/bulk': {
     id: 'getProjectionStates',
@@ -110,7 +110,13 @@ export const PROJECTIONS: RouteDocs = {
       entity_ids: ['order-1001'],
     }),
     answers: { 200: answer('The states of the named keys.', named('ProjectionStates')) },
-    errors: [...ERRORS, 'invalid_body', 'batch_too_large', 'invalid_entity_id'],
+    errors: [
+      ...ERRORS,
+      'invalid_body',
+      'batch_too_large',
+      'invalid_entity_id',
+      'payload_too_large',
+    ],
   },
   'POST /projections/:name/bulk/save': {
     id: 'saveProjectionStates',
