@@ -7,7 +7,7 @@ export interface Slices<T> {
 }
 
 /** Elements that are sorted or merged between two looks at the clock. */
-const SLICE = 2_048;
+const SLICE = 1_024;
 
 /** Sorts a list of any length and lets others run in between. Equal elements keep their order. Returns a new list. */
 export async function sortInTurns<T>(

@@ -3,7 +3,7 @@ import type { Pace } from '@allsource/service-kit/turns';
 const DIGIT_BITS = 16;
 const DIGITS = 2 ** DIGIT_BITS;
 /** Keys that are looked at between two looks at the clock. */
-const SLICE = 16_384;
+const SLICE = 2_048;
 
 /**
  * The indices of keys in ascending order of them; equal ones keep their order. Keys are safe integers, perhaps further apart than a safe integer is large. They are dealt

@@ -13,7 +13,7 @@
  *     metadata     utf8                       null where there is none
  *
  * The dictionary of types holds the tenant's types as they are when the answer begins, so it stands once at the start of the stream. A batch has at most
- * 4,096 rows, and less where 1 MiB of text is reached first: memory is bounded by the largest event. A stream that is whole ends with the end-of-stream marker.
+ * 4,096 rows, and less where 256 KiB of text are reached first: memory is bounded by the largest event. A stream that is whole ends with the end-of-stream marker.
  */
 import type {
   AsyncByteQueue,
@@ -34,7 +34,7 @@ import type { Arrow } from './arrow-library.ts';
 import type { EventEncoder } from './event-encoder.ts';
 
 const ROWS_MAX = 4_096;
-const TEXT_BYTES_MAX = 1024 * 1024;
+const TEXT_BYTES_MAX = 256 * 1024;
 
 export interface ArrowEncoderOptions {
   readonly writer: JsonWriter;

@@ -7,6 +7,7 @@
  * that is known without reading payloads.
  */
 import type { Call } from '@allsource/service-kit/http';
+import { Turns } from '@allsource/service-kit/turns';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position } from '@allsource/shared/model';
@@ -163,15 +164,22 @@ function windowOf(total: number, { offset, limit }: EventQuery): number {
   return Math.max(0, Math.min(total - offset, limit ?? Number.POSITIVE_INFINITY));
 }
 
+/** Rows encoded between two looks at the clock. */
+const ROWS_A_LOOK = 64;
+
 async function write(
   found: AsyncIterable<RowStretches>,
   { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
 ): Promise<void> {
+  const turns = new Turns();
+  let added = 0;
   for await (const stretches of found)
     for (const { run, rows } of stretches)
       for (const row of rows) {
         encoder.add(run, row);
+        added += 1;
         if (writer.isFull && !(await writer.flush())) return;
+        if (added % ROWS_A_LOOK === 0) await turns.next();
       }
   encoder.end();
   writer.end();

@@ -153,9 +153,12 @@ export class SnapshotStore {
           : ofEntity.all(tenant, entity, before, limit);
       const counted =
         entity === null ? countOfTenant.get(tenant) : countOfEntity.get(tenant, entity);
-      const whole = rows.filter((row) => isWholeEntry(row));
-      for (const row of rows) if (!whole.includes(row)) this.discard(row, CHECKSUM_FAULT);
-      return { entries: whole.map(entryOf), total: counted?.total ?? 0 };
+      const entries: SnapshotEntry[] = [];
+      for (const row of rows) {
+        if (isWholeEntry(row)) entries.push(entryOf(row));
+        else this.discard(row, CHECKSUM_FAULT);
+      }
+      return { entries, total: counted?.total ?? 0 };
     });
   }
 
