@@ -3,8 +3,10 @@ import type { FrameSink, LogFollower } from '@allsource/service-kit/feed';
 import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 
-/** So far behind, a follower has log to catch up with; less is what comes in while it works. */
-const FAR_BEHIND = 10_000;
+/** So far behind, a follower has log to catch up with; less is what comes in while it works: some batches. */
+const FAR_BEHIND = 3_000;
+/** Events applied between two looks at the other follower: tens of milliseconds. */
+const EVENTS_A_LOOK = 1_000;
 const LOOK_MS = 20;
 /** A follower that has not moved for so long is not waited for. */
 const PATIENCE_MS = 500;
@@ -12,6 +14,14 @@ const PATIENCE_MS = 500;
 /** True while a follower has far to go to the end of the log. */
 export function isFarBehind({ status }: Pick<LogFollower, 'status'>): boolean {
   return status.knownHead - status.appliedPosition > FAR_BEHIND;
+}
+
+/** Where the frames end that are applied before the other follower is looked at again: one at least. */
+function endOfGroup(frames: readonly Frame[], from: number): number {
+  let end = from;
+  for (let events = 0; end < frames.length && events < EVENTS_A_LOOK; end++)
+    events += (frames[end] as Frame).eventCount;
+  return end;
 }
 
 export interface GivingWayOptions {
@@ -42,8 +52,12 @@ export class GivingWay implements FrameSink {
   }
 
   async apply(frames: readonly Frame[], logId: string): Promise<void> {
-    await this.#giveWay();
-    await this.#sink.apply(frames, logId);
+    for (let from = 0; from < frames.length; ) {
+      const end = endOfGroup(frames, from);
+      await this.#giveWay();
+      await this.#sink.apply(frames.slice(from, end), logId);
+      from = end;
+    }
   }
 
   advance(position: Position, logId: string): Promise<void> | void {
