@@ -34,8 +34,12 @@ export class LateRuntime implements ProjectionRuntime {
     return this.#opened.page(tenant, name, wanted);
   }
 
-  count(tenant: string, name: string, keyPrefix?: string) {
-    return this.#opened.count(tenant, name, keyPrefix);
+  keys(tenant: string, name: string, wanted: StatesWanted) {
+    return this.#opened.keys(tenant, name, wanted);
+  }
+
+  count(tenant: string, name: string) {
+    return this.#opened.count(tenant, name);
   }
 
   waitFor(...wait: [tenant: string, name: string, position: Position, signal: AbortSignal]) {

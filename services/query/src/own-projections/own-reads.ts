@@ -13,6 +13,7 @@ import type {
   ProjectionStatus,
   ShownState,
 } from '../projections/projection-runtime.ts';
+import { tooManyKeys } from '../projections/list-states.ts';
 import { requireStatesLength } from '../projections/states-length.ts';
 import type { OwnProjection } from './own-projections.ts';
 
@@ -40,6 +41,16 @@ export interface OwnStates {
 
 /** Rows of a page that are read before others have their turn: about a millisecond. */
 const TURN_ROWS = 500;
+
+/** Keys that are counted or passed over before others have their turn. */
+const TURN_KEYS = 2_000;
+
+/** Which keys are gone through: those behind one, at most so many. */
+interface KeyWalk {
+  readonly key_prefix: string;
+  readonly after?: string | null;
+  readonly keysMax?: number;
+}
 
 export class OwnReads {
   readonly #options: OwnReadsOptions;
@@ -80,17 +91,25 @@ export class OwnReads {
 
   /**
    * A page of states. It is true at the position of the answer or, in its later part, behind it: others have their turn while it is read. It ends early where its
-   * text would be too long.
+   * text would be too long. Throws `query_budget_exceeded` when there are too many keys to count or to pass over.
    */
   async page(call: AdmittedCall, projection: OwnProjection, page: OwnPage): Promise<OwnStates> {
     await this.#admit(call, projection);
     const { runtime } = this.#options;
     const { tenant, name } = projection.definition;
     const { keyPrefix: key_prefix } = page;
+    stamp(call, runtime.page(tenant, name, { limit: 0 }).position);
     const states: ShownState[] = [];
     let characters = 0;
     let { after, offset } = page;
-    const total = runtime.count(tenant, name, key_prefix);
+    const counted = key_prefix === '' ? runtime.count(tenant, name) : null;
+    const total = counted ?? (await this.#walk(projection, { key_prefix })).keys;
+    if (offset > TURN_ROWS) {
+      const passed = await this.#walk(projection, { key_prefix, after, keysMax: offset });
+      if (passed.keys < offset) return { states, total, hasMore: false };
+      after = passed.last;
+      offset = 0;
+    }
     for (let isFirst = true; states.length < page.limit || isFirst; isFirst = false) {
       const limit = Math.min(TURN_ROWS, page.limit - states.length);
       const part = runtime.page(tenant, name, {
@@ -99,7 +118,6 @@ export class OwnReads {
         limit,
         offset,
       });
-      if (isFirst) stamp(call, part.position);
       for (const row of part.states) {
         characters += row.key.length + row.state.length;
         if (states.length > 0 && characters > LIMITS.statesPageCharactersMax)
@@ -115,6 +133,25 @@ export class OwnReads {
     const behindLast = { key_prefix, after: states.at(-1)?.key ?? page.after, limit: 1 };
     const hasMore = runtime.page(tenant, name, behindLast).states.length > 0;
     return { states, total, hasMore };
+  }
+
+  /** Goes through keys in their order, in turns. Returns how many there were, and the last one. */
+  async #walk(
+    { definition: { tenant, name } }: OwnProjection,
+    { key_prefix, after = null, keysMax = Number.POSITIVE_INFINITY }: KeyWalk,
+  ): Promise<{ readonly keys: number; readonly last: string | null }> {
+    const endsAt = performance.now() + LIMITS.stateListMsMax;
+    let [count, last] = [0, after];
+    for (;;) {
+      const limit = Math.min(TURN_KEYS, keysMax - count);
+      const wanted = { key_prefix, after: last ?? undefined, limit };
+      const { keys } = this.#options.runtime.keys(tenant, name, wanted);
+      count += keys.length;
+      last = keys.at(-1) ?? last;
+      if (keys.length < TURN_KEYS) return { keys: count, last };
+      if (performance.now() > endsAt) throw tooManyKeys(count);
+      await nextTurn();
+    }
   }
 
   #position({ definition: { tenant, name } }: OwnProjection): number {

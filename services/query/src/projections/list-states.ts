@@ -79,9 +79,10 @@ function rowJson({ key, state }: StoredState): string {
   return `{"entity_id":${JSON.stringify(key)},"state":${state ?? 'null'}${tooLarge}}`;
 }
 
-function tooManyKeys(counted: number): Error {
+/** Says that there are too many keys to go through for one list. */
+export function tooManyKeys(counted: number): Error {
   return problem(
     'query_budget_exceeded',
-    `To count the states took more than ${LIMITS.stateListMsMax} ms; ${counted} were counted. Name a prefix (entity_id_prefix) that fewer have.`,
+    `To go through the keys took more than ${LIMITS.stateListMsMax} ms; ${counted} were counted. Name a prefix (entity_id_prefix) that fewer have.`,
   );
 }

@@ -11,7 +11,7 @@ const BUSY_WAIT_MS = 20_000;
 
 serveJobs((job: SaveJob) => Promise.resolve(save(job)));
 
-// No connection is left open: a file that was replaced meanwhile has another of its name, and the last connection to the old one removes the log of that name when it closes.
+// No connection is left open: it would go on with a file that was replaced meanwhile.
 function save(job: SaveJob): SaveFault {
   let database: Database | null = null;
   try {

@@ -120,6 +120,32 @@ describe('projections of a tenant over HTTP', () => {
     ]);
   });
 
+  it('list any window of thousands of states', async () => {
+    const types = Array.from({ length: 5_000 }, (_, i) => `order.n${String(i).padStart(4, '0')}`);
+    append(...types);
+    await ask('POST /api/v1/projections', { ...COUNTER, start: true });
+    const windowOf = async (query: string) => {
+      const { body } = await ask(`GET /api/v1/projections/orders/state?${query}`);
+      const keys = body.states.map(({ entity_id }: Json) => entity_id);
+      return [keys, body.total, body.has_more];
+    };
+    const late = 'order.n4980';
+    expect(await windowOf('limit=3&offset=4321')).toEqual([types.slice(4321, 4324), 5_000, true]);
+    expect(await windowOf('limit=50&offset=4990')).toEqual([types.slice(4990), 5_000, false]);
+    expect(await windowOf('limit=5&offset=5000')).toEqual([[], 5_000, false]);
+    expect(await windowOf('limit=2&entity_id_prefix=order.n')).toEqual([
+      types.slice(0, 2),
+      5_000,
+      true,
+    ]);
+    expect(await windowOf(`limit=2&offset=999&entity_id_prefix=order.n3`)).toEqual([
+      ['order.n3999'],
+      1_000,
+      false,
+    ]);
+    expect(await windowOf(`limit=100&after=${late}`)).toEqual([types.slice(4981), 5_000, false]);
+  });
+
   it('say how far behind they are rather than answer what is old', async () => {
     append('order.a');
     await ask('POST /api/v1/projections', { ...COUNTER, start: true });

@@ -111,9 +111,13 @@ export class InMemoryProjections implements ProjectionRuntime {
     return { position: live.position, build: live.number, states };
   }
 
-  count(tenant: string, name: string, keyPrefix = ''): number {
-    const keys = [...this.#readable(tenant, name).counts.keys()];
-    return keys.filter((key) => key.startsWith(keyPrefix)).length;
+  keys(tenant: string, name: string, wanted: Parameters<ProjectionRuntime['page']>[2]) {
+    const { position, states } = this.page(tenant, name, wanted);
+    return { position, keys: states.map(({ key }) => key) };
+  }
+
+  count(tenant: string, name: string): number {
+    return this.#readable(tenant, name).counts.size;
   }
 
   async waitFor(...wait: [string, string, Position, AbortSignal]): Promise<boolean> {

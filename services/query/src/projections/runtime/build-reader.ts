@@ -27,7 +27,7 @@ interface Part {
   readonly folded: Statement<[], { readonly folded: number }>;
   readonly state: Statement<[string], Row>;
   readonly page: Statement<[string, string, string | null, number, number], Row>;
-  readonly count: Statement<[string, string], { readonly count: number }>;
+  readonly keys: Statement<[string, string, string | null, number], string>;
   readonly parked: Statement<[number, number], WaitingRow>;
   readonly skipped: Statement<[number], SkippedRow>;
 }
@@ -57,9 +57,8 @@ export class BuildReader {
 
   /** States in the order of their keys. */
   page(wanted: StatesWanted): { readonly position: number; readonly states: ShownState[] } {
-    const { limit, offset = 0, key_prefix: prefix = '', after = null } = wanted;
-    const from = after !== null && byCodePoints(after, prefix) > 0 ? after : prefix;
-    const end = prefix + BEHIND_ALL;
+    const { limit, offset = 0 } = wanted;
+    const [from, end, after] = rangeOf(wanted);
     return this.#atOnce((parts) => {
       const position = positionOf(parts);
       const [one] = parts;
@@ -72,16 +71,21 @@ export class BuildReader {
     });
   }
 
-  /** How many keys have a state that is shown. */
-  count(prefix: string, hasSharedKeys: boolean): number {
-    if (hasSharedKeys && this.#options.files.length > 1)
-      return this.page({ key_prefix: prefix, limit: Number.MAX_SAFE_INTEGER }).states.length;
-    return this.#atOnce((parts) =>
-      parts.reduce(
-        (sum, { count }) => sum + (count.get(prefix, prefix + BEHIND_ALL)?.count ?? 0),
-        0,
-      ),
-    );
+  /** The keys of the states that `page` has, quicker than those. */
+  keys(wanted: StatesWanted): { readonly position: number; readonly keys: string[] } {
+    const { merger } = this.#options;
+    // What several workers hold may be hidden when it is put together.
+    if (merger !== null) {
+      const { position, states } = this.page(wanted);
+      return { position, keys: states.map(({ key }) => key) };
+    }
+    const { limit, offset = 0 } = wanted;
+    const [from, end, after] = rangeOf(wanted);
+    return this.#atOnce((parts) => {
+      const all = parts.flatMap(({ keys }) => keys.all(from, end, after, limit + offset));
+      const sorted = parts.length === 1 ? all : all.toSorted(byCodePoints);
+      return { position: positionOf(parts), keys: sorted.slice(offset, offset + limit) };
+    });
   }
 
   /** The oldest first. */
@@ -166,6 +170,16 @@ export class BuildReader {
   }
 }
 
+/** From which key on, up to which, and which one is left out. */
+function rangeOf({
+  key_prefix: prefix = '',
+  after: last,
+}: StatesWanted): [from: string, end: string, after: string | null] {
+  const after = last ?? null;
+  const from = after !== null && byCodePoints(after, prefix) > 0 ? after : prefix;
+  return [from, prefix + BEHIND_ALL, after];
+}
+
 // The order of SQLite, which compares bytes of UTF-8.
 function byCodePoints(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
@@ -192,9 +206,12 @@ function prepare(database: Database): Part {
       `SELECT key, state, shown FROM states
        WHERE key >= ? AND key <= ? AND key IS NOT ? AND (shown IS NULL OR shown <> '') ORDER BY key LIMIT ? OFFSET ?`,
     ),
-    count: database.prepare(
-      `SELECT count(*) AS count FROM states WHERE key >= ? AND key <= ? AND (shown IS NULL OR shown <> '')`,
-    ),
+    keys: database
+      .prepare<[string, string, string | null, number], string>(
+        `SELECT key FROM states
+         WHERE key >= ? AND key <= ? AND key IS NOT ? AND (shown IS NULL OR shown <> '') ORDER BY key LIMIT ?`,
+      )
+      .pluck(),
     parked: database.prepare(
       `SELECT entity, position, event_id AS eventId, event_type AS eventType, reason, attempts, parked_ms AS parkedMs,
         (SELECT count(*) FROM parked_events AS waiting WHERE waiting.entity = one.entity) AS eventsWaiting

@@ -94,11 +94,13 @@ export class ProjectionRuns implements ProjectionRuntime {
     return { ...build.reader.page(wanted), build: build.spec.build };
   }
 
-  count(tenant: string, name: string, keyPrefix = ''): number {
-    const { reader, progress, spec } = this.#readable(tenant, name);
-    const isPlain = spec.workers === 1 || !progress.hasSharedKeys;
-    if (keyPrefix === '' && isPlain) return progress.shownRows;
-    return reader.count(keyPrefix, progress.hasSharedKeys);
+  keys(tenant: string, name: string, wanted: StatesWanted) {
+    return this.#readable(tenant, name).reader.keys(wanted);
+  }
+
+  count(tenant: string, name: string): number | null {
+    const { progress, spec } = this.#readable(tenant, name);
+    return spec.workers === 1 || !progress.hasSharedKeys ? progress.shownRows : null;
   }
 
   // oxlint-disable-next-line eslint/max-params -- which projection, and a wait.
