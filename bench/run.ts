@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
 import { type ComparisonResult, runComparisons } from './cases/comparisons.ts';
+import { runBeside } from './cases/beside.ts';
 import { runCatchUp } from './cases/catch-up.ts';
 import { runDiskPerEvent } from './cases/disk-per-event.ts';
 import { runLanes } from './cases/lanes.ts';
@@ -68,6 +69,7 @@ async function runCases(bench: Bench, subjects: readonly Subject[]): Promise<Com
   if (bench.wants('lag')) measurements.push(...(await runLag(bench)));
   if (bench.wants('catch-up')) measurements.push(...(await runCatchUp(bench)));
   if (bench.wants('mixed')) measurements.push(...(await runMixed(bench)));
+  if (bench.wants('beside')) measurements.push(...(await runBeside(bench)));
   if (STORED_CASES.some((name) => bench.wants(name)))
     measurements.push(...(await runStored(bench, subjects)));
   if (bench.wants('P17')) measurements.push(...(await runDiskPerEvent(bench)));

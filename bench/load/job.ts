@@ -69,6 +69,12 @@ export interface PointReadJob extends Timed {
   readonly readsPerSecond: number;
 }
 
+/** Open loop: single appends at a fixed rate. */
+export interface PacedAppendJob extends Timed {
+  readonly kind: 'paced-append';
+  readonly appendsPerSecond: number;
+}
+
 /** Open loop: appends at a fixed rate, and one subscriber that sees them come. */
 export interface LiveJob extends Timed {
   readonly kind: 'live';
@@ -99,6 +105,7 @@ export type LoadJob =
   | HotEntityJob
   | ReadJob
   | PointReadJob
+  | PacedAppendJob
   | LiveJob
   | FillJob
   | ReplayJob;

@@ -1,13 +1,13 @@
 /** The process that makes the load. It runs one job at a time, apart from every server and from the harness, and answers over the channel to its parent. */
 import { randomUUID } from 'node:crypto';
 import { summarize } from '../statistics.ts';
+import { runAtRate } from './at-rate.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { hotEntityAppender } from './hot-entity.ts';
 import { entityReader, fill, httpAppender, newestReader } from './http-clients.ts';
 import type { AppendJob, FillJob, LoadJob, LoadResult } from './job.ts';
 import { runLive } from './live-latency.ts';
 import { fillNats, peerAppender } from './peer-clients.ts';
-import { runPointReads } from './point-reads.ts';
 import { fillPostgres, postgresEntityReader, postgresNewestReader } from './postgres-clients.ts';
 import { runReplay } from './replays.ts';
 import { ruledAppender } from './ruled-appends.ts';
@@ -44,7 +44,13 @@ async function run(job: LoadJob): Promise<LoadResult> {
     }
     case 'point-read': {
       const open = job.target.client === 'postgres' ? postgresNewestReader : newestReader;
-      return await runPointReads(job, await opened(job.clients, (index) => open(job, index)));
+      const clients = await opened(job.clients, (index) => open(job, index));
+      return await runAtRate({ ...job, callsPerSecond: job.readsPerSecond }, clients);
+    }
+    case 'paced-append': {
+      const single = { ...job, kind: 'append', eventsPerCall: 1 } as const;
+      const clients = await opened(job.clients, (index) => httpAppender(single, index));
+      return await runAtRate({ ...job, callsPerSecond: job.appendsPerSecond }, clients);
     }
     case 'live':
       return await runLive(job);

@@ -21,6 +21,8 @@ export interface ScanTurnsOptions {
   readonly scansMax: number;
   /** Scans that may wait for one of them to end. */
   readonly waitingMax: number;
+  /** How long a turn lasts. */
+  readonly turnMs: number;
   /** How long one scan may take, with its turns but without its wait. */
   readonly scanMs: number;
 }
@@ -28,6 +30,7 @@ export interface ScanTurnsOptions {
 const OPTIONS: ScanTurnsOptions = {
   scansMax: 4,
   waitingMax: LIMITS.scansWaitingMax,
+  turnMs: TURN_MS,
   scanMs: LIMITS.scanMs,
 };
 
@@ -45,10 +48,8 @@ export class ScanTurns {
   async run<T>(isAbandoned: () => boolean, scan: (pace: Pace) => Promise<T>): Promise<T> {
     await this.#admission();
     try {
-      const pace = new ScanPace(() => this.#nextTurn(), {
-        isAbandoned,
-        scanMs: this.#options.scanMs,
-      });
+      const { scanMs, turnMs } = this.#options;
+      const pace = new ScanPace(() => this.#nextTurn(), { isAbandoned, scanMs, turnMs });
       await pace.nextTurn();
       return await scan(pace);
     } finally {
@@ -96,20 +97,30 @@ class ScanPace implements Pace {
   readonly #wait: () => Promise<void>;
   readonly #isAbandoned: () => boolean;
   readonly #scanMs: number;
+  readonly #turnMs: number;
   readonly #scanStartMs = performance.now();
   #turnStartMs = this.#scanStartMs;
 
   constructor(
     wait: () => Promise<void>,
-    { isAbandoned, scanMs }: { readonly isAbandoned: () => boolean; readonly scanMs: number },
+    {
+      isAbandoned,
+      scanMs,
+      turnMs,
+    }: {
+      readonly isAbandoned: () => boolean;
+      readonly scanMs: number;
+      readonly turnMs: number;
+    },
   ) {
     this.#wait = wait;
     this.#isAbandoned = isAbandoned;
     this.#scanMs = scanMs;
+    this.#turnMs = turnMs;
   }
 
   get isTurnOver(): boolean {
-    return performance.now() - this.#turnStartMs > TURN_MS;
+    return performance.now() - this.#turnStartMs > this.#turnMs;
   }
 
   /** Throws {@link ReaderGone}, or `query_budget_exceeded`. */

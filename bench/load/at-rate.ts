@@ -1,21 +1,23 @@
 /**
- * Point reads at a fixed rate, whatever the server does (open loop): the newest event of an entity. Latency is counted from when a read was due, so a server that stalls cannot hide the reads that it
- * held up.
+ * Calls at a fixed rate, whatever the server does (open loop). Latency is counted from when a call was due, so a server that stalls cannot hide the calls that it held up.
  */
 import { summarize } from '../statistics.ts';
 import type { LoopClient } from './closed-loop.ts';
-import type { LoadResult, PointReadJob } from './job.ts';
+import type { LoadResult } from './job.ts';
 import { shortRest } from './short-rest.ts';
 
-/** Runs the job over connections that are open already. Reads that find none free wait for their turn. */
-export async function runPointReads(
-  job: PointReadJob,
-  clients: readonly LoopClient[],
-): Promise<LoadResult> {
+interface Rate {
+  readonly callsPerSecond: number;
+  readonly warmupMs: number;
+  readonly durationMs: number;
+}
+
+/** Makes calls over connections that are open already. Those that find none free wait for their turn. */
+export async function runAtRate(rate: Rate, clients: readonly LoopClient[]): Promise<LoadResult> {
   const startAt = performance.now();
-  const measureFrom = startAt + job.warmupMs;
-  const endAt = measureFrom + job.durationMs;
-  const gapMs = 1000 / job.readsPerSecond;
+  const measureFrom = startAt + rate.warmupMs;
+  const endAt = measureFrom + rate.durationMs;
+  const gapMs = 1000 / rate.callsPerSecond;
   const latenciesMs: number[] = [];
   const idle = [...clients];
   const running = new Set<Promise<void>>();
@@ -52,6 +54,6 @@ export async function runPointReads(
   if (faults[0] !== undefined) throw faults[0];
   const seconds = (performance.now() - measureFrom) / 1000;
   const { length: calls } = latenciesMs;
-  const note = `asked for ${job.readsPerSecond}/s; at most ${backlogMax} reads waited for a connection`;
+  const note = `asked for ${rate.callsPerSecond}/s; at most ${backlogMax} calls waited for a connection`;
   return { calls, events: calls, seconds, retries: 0, latency: summarize(latenciesMs), note };
 }
