@@ -1,5 +1,5 @@
 /**
- * Who may scan, and when. Scans of columns are work of this process's only thread, so they take turns: one scan does a millisecond of work,
+ * Who may scan, and when. Scans of columns are work of this process's only thread, so they take turns: one scan does a fraction of a millisecond of work,
  * then everything else that waits (requests, the feed) is served, then the next scan goes on. However many scans there are, the event
  * loop is held by one turn at a time.
  *
@@ -21,8 +21,6 @@ export interface ScanTurnsOptions {
   readonly scansMax: number;
   /** Scans that may wait for one of them to end. */
   readonly waitingMax: number;
-  /** How long a turn lasts. */
-  readonly turnMs: number;
   /** How long one scan may take, with its turns but without its wait. */
   readonly scanMs: number;
 }
@@ -30,7 +28,6 @@ export interface ScanTurnsOptions {
 const OPTIONS: ScanTurnsOptions = {
   scansMax: 4,
   waitingMax: LIMITS.scansWaitingMax,
-  turnMs: TURN_MS,
   scanMs: LIMITS.scanMs,
 };
 
@@ -48,8 +45,8 @@ export class ScanTurns {
   async run<T>(isAbandoned: () => boolean, scan: (pace: Pace) => Promise<T>): Promise<T> {
     await this.#admission();
     try {
-      const { scanMs, turnMs } = this.#options;
-      const pace = new ScanPace(() => this.#nextTurn(), { isAbandoned, scanMs, turnMs });
+      const { scanMs } = this.#options;
+      const pace = new ScanPace(() => this.#nextTurn(), { isAbandoned, scanMs });
       await pace.nextTurn();
       return await scan(pace);
     } finally {
@@ -97,30 +94,20 @@ class ScanPace implements Pace {
   readonly #wait: () => Promise<void>;
   readonly #isAbandoned: () => boolean;
   readonly #scanMs: number;
-  readonly #turnMs: number;
   readonly #scanStartMs = performance.now();
   #turnStartMs = this.#scanStartMs;
 
   constructor(
     wait: () => Promise<void>,
-    {
-      isAbandoned,
-      scanMs,
-      turnMs,
-    }: {
-      readonly isAbandoned: () => boolean;
-      readonly scanMs: number;
-      readonly turnMs: number;
-    },
+    { isAbandoned, scanMs }: { readonly isAbandoned: () => boolean; readonly scanMs: number },
   ) {
     this.#wait = wait;
     this.#isAbandoned = isAbandoned;
     this.#scanMs = scanMs;
-    this.#turnMs = turnMs;
   }
 
   get isTurnOver(): boolean {
-    return performance.now() - this.#turnStartMs > this.#turnMs;
+    return performance.now() - this.#turnStartMs > TURN_MS;
   }
 
   /** Throws {@link ReaderGone}, or `query_budget_exceeded`. */

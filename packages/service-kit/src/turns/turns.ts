@@ -1,8 +1,8 @@
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pace } from './pace.ts';
 
-/** How long work holds the event loop before others may run, in milliseconds. Requests that come meanwhile wait for one turn of each that works. */
-export const TURN_MS = 1;
+/** How long work holds the event loop before others may run, in milliseconds. An answer takes several turns of the loop, and waits in each of them for one turn of everybody who works. */
+export const TURN_MS = 0.25;
 /** A turn can come out long when others had the processor; the rest behind it has this end. */
 const REST_MS_MAX = 1_000;
 

@@ -54,8 +54,6 @@ export interface EntityPage extends EventWindow<OrderedEvent> {
 
 /** A history that is walked in one turn: tenths of a millisecond. */
 const SHORT_HISTORY_EVENTS = 100;
-/** An append takes several turns of the event loop, and waits for one of a walk in each: so these are short. */
-const WALK_TURN_MS = 0.25;
 /** Events walked between two looks at the clock. */
 const EVENTS_A_LOOK = 8;
 const ONE_TURN: Pace = { isTurnOver: false, nextTurn: () => Promise.resolve() };
@@ -63,7 +61,7 @@ const ONE_TURN: Pace = { isTurnOver: false, nextTurn: () => Promise.resolve() };
 export class EntityReader {
   readonly #frames: FrameReader;
   readonly #entities: EntityDirectory;
-  readonly #walks = new ScanTurns({ turnMs: WALK_TURN_MS });
+  readonly #walks = new ScanTurns();
 
   constructor(options: EntityReaderOptions) {
     this.#frames = options.frames;
