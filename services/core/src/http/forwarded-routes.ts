@@ -5,6 +5,7 @@
 import type { Forwarder, Upstream } from '@allsource/service-kit/forward';
 import type { Call, Method, Route, RouteNeed } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
+import { LIMITS } from '@allsource/shared/limits';
 import { NOT_AVAILABLE_DOC } from '@allsource/shared/openapi';
 
 /** Hands a call to the query service and answers it. Throws `not_available` where core does not know one. */
@@ -172,7 +173,7 @@ export function forwardToQuery(
     if (to !== null) return await to.forwarder.forward(call, { upstream: to.query });
     throw problem(
       'not_available',
-      `The query service answers ${call.request.method} ${call.request.path}; core itself answers queries over one entity (entity_id). Ask the query service (port 3902), or set QUERY_URL so that core forwards to it.`,
+      `The query service answers ${call.request.method} ${call.request.path}; core itself answers queries over one entity (entity_id) with at most ${LIMITS.walkedEventsMax} events. Ask the query service (port 3902), or set QUERY_URL so that core forwards to it.`,
       { setting: 'QUERY_URL' },
     );
   };

@@ -106,6 +106,7 @@ describe('the history of an entity', () => {
     core.log.append('acme', [{ entity: 'order-1', type: 'order.placed' }]);
     const { status, body } = await core.ask(KEYS.acme, question);
     expect([status, body.code]).toEqual([501, 'not_available']);
+    expect(body.detail).toContain(`at most ${LIMITS.walkedEventsMax} events`);
     // Another tenant's entity of the same name is another one.
     expect((await core.ask(KEYS.globex, question)).body).toMatchObject({ total_count: 0 });
   });
