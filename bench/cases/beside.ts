@@ -159,11 +159,10 @@ async function callBeside(
   const timed = { ...span, durationMs: Math.max(span.durationMs, DURATION_MS_MIN) };
   if (ask === null) return await call(timed);
   const state = { isOver: false };
-  const asking = askAgain(ask, state);
-  const outcome = await call(timed).finally(() => {
+  const calling = call(timed).finally(() => {
     state.isOver = true;
   });
-  const answers = await asking;
+  const [outcome, answers] = await Promise.all([calling, askAgain(ask, state)]);
   return { ...outcome, note: `asked ${answers} times` };
 }
 

@@ -188,6 +188,8 @@ export const LIMITS = {
   parkedPageMax: 1_000,
   /** Characters of the states on one page of a projection; the page ends early where it would pass them. At least one state is answered. */
   statesPageCharactersMax: 16 * MIB,
+  /** States of an answer to many keys that are read in one turn, and so are true at one position: about a millisecond. */
+  statesAtOnce: 500,
   /** How long the states of a projection may be counted for a list. */
   stateListMsMax: 10_000,
   /** Lists of states that wait for their turn, with the one that is read. */

@@ -27,8 +27,6 @@ export interface ProjectionRoutesOptions {
 }
 
 const BULK_BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** States that are read before others have their turn: about a millisecond. They are true at one position. */
-const STATES_A_TURN = 500;
 
 interface ProjectionRoute extends Omit<Route, 'handle'> {
   readonly handle: (call: Call, options: ProjectionRoutesOptions) => Promise<void> | void;
@@ -203,9 +201,9 @@ async function readSome(call: Call, options: ProjectionRoutesOptions): Promise<v
       );
     }
   };
-  for (let from = 0; from === 0 || from < keys.length; from += STATES_A_TURN) {
+  for (let from = 0; from === 0 || from < keys.length; from += LIMITS.statesAtOnce) {
     if (from > 0) await nextTurn();
-    await projections.whole(() => readTurn(keys.slice(from, from + STATES_A_TURN)));
+    await projections.whole(() => readTurn(keys.slice(from, from + LIMITS.statesAtOnce)));
   }
   call.json(
     200,

@@ -39,9 +39,6 @@ export interface OwnStates {
   readonly hasMore: boolean;
 }
 
-/** Rows of a page that are read before others have their turn: about a millisecond. */
-const TURN_ROWS = 500;
-
 /** Keys that are counted or passed over before others have their turn. */
 const TURN_KEYS = 2_000;
 
@@ -75,9 +72,9 @@ export class OwnReads {
     const { tenant, name } = projection.definition;
     const states: (string | null)[] = [];
     let characters = 0;
-    for (let from = 0; from < keys.length || from === 0; from += TURN_ROWS) {
+    for (let from = 0; from < keys.length || from === 0; from += LIMITS.statesAtOnce) {
       if (from > 0) await nextTurn();
-      const some = keys.slice(from, from + TURN_ROWS);
+      const some = keys.slice(from, from + LIMITS.statesAtOnce);
       const read = some.map((key) => this.#options.runtime.read(tenant, name, key));
       if (from === 0) stamp(call, read[0]?.position ?? this.#position(projection));
       for (const { state } of read) {
@@ -104,14 +101,14 @@ export class OwnReads {
     let { after, offset } = page;
     const counted = key_prefix === '' ? runtime.count(tenant, name) : null;
     const total = counted ?? (await this.#walk(projection, { key_prefix })).keys;
-    if (offset > TURN_ROWS) {
+    if (offset > LIMITS.statesAtOnce) {
       const passed = await this.#walk(projection, { key_prefix, after, keysMax: offset });
       if (passed.keys < offset) return { states, total, hasMore: false };
       after = passed.last;
       offset = 0;
     }
     for (let isFirst = true; states.length < page.limit || isFirst; isFirst = false) {
-      const limit = Math.min(TURN_ROWS, page.limit - states.length);
+      const limit = Math.min(LIMITS.statesAtOnce, page.limit - states.length);
       const part = runtime.page(tenant, name, {
         key_prefix,
         after: after ?? undefined,

@@ -66,6 +66,21 @@ async function listedStates(...asked: Parameters<typeof listed>) {
   return JSON.parse(`[${rows.toString()}]`) as { entity_id: string; state: unknown }[];
 }
 
+/** A file of 400 states whose later half is damaged, and the log that it was filled from. */
+async function damagedStore() {
+  const log = new LogWriter();
+  for (let i = 0; i < 400; i++)
+    log.commit('acme', [{ type: 'a.b', entity: `e${i}`, payload: `{"x":"${'x'.repeat(400)}"}` }]);
+  const file = temporaryFile();
+  const before = open(file);
+  await before.folds.apply(log.frames, log.logIdHex);
+  await before.close();
+  const bytes = readFileSync(file);
+  bytes.fill(0xff, bytes.length / 2);
+  writeFileSync(file, bytes);
+  return { log, file };
+}
+
 /** What a crash leaves: the file without what is only in memory. */
 function crashedCopy(file: string): string {
   const copy = temporaryFile();
@@ -221,16 +236,7 @@ describe('the file of the projections', () => {
   });
 
   it('that turns out damaged while it is read is replaced, and what was in memory is let go', async () => {
-    const log = new LogWriter();
-    for (let i = 0; i < 400; i++)
-      log.commit('acme', [{ type: 'a.b', entity: `e${i}`, payload: `{"x":"${'x'.repeat(400)}"}` }]);
-    const file = temporaryFile();
-    const before = open(file);
-    await before.folds.apply(log.frames, log.logIdHex);
-    await before.close();
-    const bytes = readFileSync(file);
-    bytes.fill(0xff, bytes.length / 2);
-    writeFileSync(file, bytes);
+    const { log, file } = await damagedStore();
     const { folds } = open(file);
     expect(() => snapshot(folds, 'acme', 'e7')).toThrow(/malformed|corrupt/);
     expect([folds.appliedPosition, folds.logId]).toEqual([0, null]);
@@ -239,16 +245,7 @@ describe('the file of the projections', () => {
   });
 
   it('that turns out damaged while it is saved is replaced when the save has ended', async () => {
-    const log = new LogWriter();
-    for (let i = 0; i < 400; i++)
-      log.commit('acme', [{ type: 'a.b', entity: `e${i}`, payload: `{"x":"${'x'.repeat(400)}"}` }]);
-    const file = temporaryFile();
-    const before = open(file);
-    await before.folds.apply(log.frames, log.logIdHex);
-    await before.close();
-    const bytes = readFileSync(file);
-    bytes.fill(0xff, bytes.length / 2);
-    writeFileSync(file, bytes);
+    const { log, file } = await damagedStore();
     const { folds, store, reasons } = open(file);
     const other = new Database(file);
     other.exec('BEGIN IMMEDIATE');
