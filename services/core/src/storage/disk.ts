@@ -29,7 +29,7 @@ export interface DiskFile {
   datasyncNow(): void;
   /**
    * Grows the file to `bytes` with written zeros (no holes), beside other work, so that a later write inside needs no space and its
-   * datasync touches no metadata. Durable when it resolves with true. Asks `turn` before each step, with the bytes so far; when that says
+   * datasync touches no metadata. Durable when it resolves with true. Asks `turn` before each step, with the bytes that are written or being written; when that says
    * false, it stops there and resolves with false.
    */
   fillWithZeros(

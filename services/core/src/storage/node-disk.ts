@@ -10,13 +10,18 @@ import { join } from 'node:path';
 import { filesIn, makeFolder, syncFolder } from '@allsource/service-kit/files';
 import { assert } from '@allsource/shared/lang';
 import type { Disk, DiskFile, OpenMode } from './disk.ts';
+import { StepsInFlight } from './steps-in-flight.ts';
 
 /**
  * Zeros are written and synced in steps, so that the sync of an append never waits long behind them: with steps of 8 MiB the 99th percentile of such a sync is 5 ms, with
- * 1 MiB it is 1 ms. Each step takes a turn of the event loop, which is busy when segments are used up quickly: with steps of 512 KiB the
- * next segment is late at 300 MB/s of appends.
+ * 1 MiB it is 1 ms.
  */
-const FILL_BYTES = 1024 * 1024;
+const FILL_BYTES = 512 * 1024;
+/**
+ * Steps that run at once. Each takes a turn of the event loop, which is busy when segments are used up quickly, and the disk would be idle meanwhile: with one step of 1 MiB at a
+ * time the next segment is late at 200 MB/s of appends, and the roll waits for it (ADR 30). One of the four threads of the pool is left for the syncs of appends.
+ */
+const FILLS_AT_ONCE = 3;
 /** Write and sync are one call of the thread pool. Where the system has no such writes (Windows), the sync at the end has more to do. */
 const FILL_FLAGS =
   fs.constants.O_WRONLY | ((fs.constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0);
@@ -168,12 +173,15 @@ class NodeDiskFile implements DiskFile {
     const from = await this.size();
     this.#requireSpace(bytes - from);
     const descriptor = fs.openSync(this.#path, FILL_FLAGS);
+    const steps = new StepsInFlight(FILLS_AT_ONCE);
     try {
-      for (let at = from; at < bytes; ) {
+      for (let at = from; at < bytes; at += FILL_BYTES) {
         if (!(await turn(at))) return false;
-        at += await this.#writeZeros(descriptor, Math.min(FILL_BYTES, bytes - at), at);
+        await steps.add(this.#writeZeros(descriptor, at, Math.min(at + FILL_BYTES, bytes)));
       }
+      await steps.end();
     } finally {
+      await steps.settled();
       fs.closeSync(descriptor);
     }
     await this.datasync();
@@ -192,13 +200,12 @@ class NodeDiskFile implements DiskFile {
     );
   }
 
-  /** Writes at most so many zeros; returns how many it wrote. */
-  #writeZeros(descriptor: number, bytes: number, offset: number): Promise<number> {
-    const whole = Math.floor(bytes / ZEROS.length);
-    const rest = bytes % ZEROS.length;
-    const parts = Array.from({ length: whole }, () => ZEROS);
-    if (rest > 0) parts.push(ZEROS.subarray(0, rest));
-    return this.#inPool((done) => fs.writev(descriptor, parts, offset, done));
+  /** Writes zeros to a stretch of the file. */
+  async #writeZeros(descriptor: number, from: number, end: number): Promise<void> {
+    for (let at = from; at < end; ) {
+      const parts = zeros(end - at);
+      at += await this.#inPool<number>((done) => fs.writev(descriptor, parts, at, done));
+    }
   }
 
   async close(): Promise<void> {
@@ -207,4 +214,11 @@ class NodeDiskFile implements DiskFile {
     await Promise.allSettled(this.#pending);
     fs.closeSync(this.#openDescriptor);
   }
+}
+
+/** Zeros for one write: so many bytes. */
+function zeros(bytes: number): Uint8Array[] {
+  const parts = Array.from({ length: Math.floor(bytes / ZEROS.length) }, () => ZEROS);
+  const rest = bytes % ZEROS.length;
+  return rest > 0 ? [...parts, ZEROS.subarray(0, rest)] : parts;
 }
