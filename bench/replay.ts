@@ -1,7 +1,7 @@
 /**
  * Replays (P14): how many events a second a rebuild of the projections takes in, with its checkpoint in the same transaction, and what it costs the reads beside it:
  *
- *     node bench/replay.ts [--events 500000] [--entities 50000] [--rounds 6] [--reads 300] [--quick] [--folder PATH]
+ *     node bench/replay.ts [--events 500000] [--entities 50000] [--rounds 9] [--reads 1000] [--quick] [--folder PATH]
  *
  * The events are about 200 bytes, each of a random entity. Core and the query service run as processes from their bundles (`npm run build` first). Reads come at a fixed
  * rate, in turns with nothing, with a replay that starts and then runs, and with a loop of the replay's priority that touches neither disk nor store beside them, and their p99 are compared within the same
@@ -9,11 +9,14 @@
  * afterwards. The first and last lines say how busy the machine was: with anything else running, the tails are those of the machine.
  */
 import { spawn } from 'node:child_process';
-import { constants, setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '@allsource/shared/lang';
 import { parseArgs } from 'node:util';
-import { machineLoad, median, quantile } from './support/figures.ts';
+import { machineLoad, median } from './support/figures.ts';
+import { LoadProcess } from './load/load-process.ts';
+import type { LatencySummary } from './statistics.ts';
 import { type OrderStore, print, random, withOrders } from './support/order-store.ts';
 import { processTimes } from './support/process-times.ts';
 
@@ -21,8 +24,8 @@ const { values } = parseArgs({
   options: {
     events: { type: 'string' },
     entities: { type: 'string' },
-    rounds: { type: 'string', default: '6' },
-    reads: { type: 'string', default: '300' },
+    rounds: { type: 'string', default: '9' },
+    reads: { type: 'string', default: '1000' },
     folder: { type: 'string', default: tmpdir() },
     quick: { type: 'boolean', default: false },
   },
@@ -32,6 +35,8 @@ const ENTITIES = Number(values.entities ?? EVENTS / 10);
 const ROUNDS = Number(values.rounds);
 const READS_PER_SECOND = Number(values.reads);
 const ROUND_MS = values.quick ? 2_000 : 5_000;
+/** Asking how far a replay is costs the reads too. */
+const POLL_MS = 1_000;
 /** A replay has begun to fold after so long: its process has started, and found where it begins. */
 const START_MS = 1_500;
 
@@ -82,33 +87,40 @@ async function alone(store: OrderStore, title: string, config: object): Promise<
   );
 }
 
+const CLIENTS = 16;
+const PATHS_OF_A_KIND = 500;
 const READS = [
   () => `/projections/entity_snapshots/order-${random(ENTITIES)}/state`,
   () => `/entities/order-${random(ENTITIES)}/snapshot`,
   () => `/events/query?entity_id=order-${random(ENTITIES)}&limit=20`,
   () => `/projections/event_counters/order.paid/state`,
 ];
+const load = new LoadProcess();
+const paths = Array.from(
+  { length: READS.length * PATHS_OF_A_KIND },
+  (_, i) => `/api/v1${must(READS[i % READS.length], 'a kind of read')()}`,
+);
 
-/** Reads at a fixed rate for a while. Returns the latencies in milliseconds, from when each was due. */
-async function readFor(store: OrderStore, durationMs: number): Promise<number[]> {
-  const latencies: number[] = [];
-  const pending: Promise<void>[] = [];
-  const startedAt = performance.now();
-  const count = (READS_PER_SECOND * durationMs) / 1000;
-  for (let i = 0; i < count; i++) {
-    const dueAt = startedAt + (i / READS_PER_SECOND) * 1000;
-    while (performance.now() < dueAt) await sleep(1);
-    const path = READS[random(READS.length)]?.() ?? '/stats';
-    pending.push(store.ask(path).then(() => void latencies.push(performance.now() - dueAt)));
-  }
-  await Promise.all(pending);
-  return latencies;
+/** Reads at a fixed rate for a while, made by a process of their own. Latency counts from when each was due. */
+async function readFor({ query }: OrderStore, durationMs: number): Promise<LatencySummary> {
+  const { target } = query;
+  const { latency } = await load.run({
+    kind: 'paced-read',
+    target,
+    paths,
+    readsPerSecond: READS_PER_SECOND,
+    clients: CLIENTS,
+    eventBytes: 0,
+    warmupMs: 0,
+    durationMs,
+  });
+  return latency;
 }
 
 async function replayUntil(store: OrderStore, reading: { isOver: boolean }): Promise<void> {
   let replay = await begin(store);
   while (!reading.isOver) {
-    await sleep(50);
+    await sleep(POLL_MS);
     replay = await progress(store, replay);
     if (replay.status !== 'running' && !reading.isOver) replay = await begin(store);
   }
@@ -119,7 +131,7 @@ async function replayUntil(store: OrderStore, reading: { isOver: boolean }): Pro
 async function readBesideReplay(
   store: OrderStore,
   durationMs: number,
-): Promise<{ readonly starting: number[]; readonly running: number[] }> {
+): Promise<{ readonly starting: LatencySummary; readonly running: LatencySummary }> {
   const reading = { isOver: false };
   const replays = replayUntil(store, reading);
   const starting = await readFor(store, START_MS);
@@ -129,19 +141,19 @@ async function readBesideReplay(
   return { starting, running };
 }
 
-/** The same beside a program of the replay's priority that does nothing but run. */
-async function readBesideLoop(store: OrderStore, durationMs: number): Promise<number[]> {
-  const loop = spawn(process.execPath, ['-e', 'for (;;);']);
+/** The same beside a program that does nothing but run. */
+async function readBesideLoop(store: OrderStore, durationMs: number): Promise<LatencySummary> {
+  const loop = spawn(process.execPath, [join(import.meta.dirname, 'support/idle-loop.ts')]);
   try {
-    setPriority(must(loop.pid, 'a process'), constants.priority.PRIORITY_LOW);
+    await sleep(START_MS);
     return await readFor(store, durationMs);
   } finally {
     loop.kill('SIGKILL');
   }
 }
 
-function figures(all: readonly number[]): string {
-  return `p50 ${quantile(all, 0.5).toFixed(2)}, p99 ${quantile(all, 0.99).toFixed(2)} ms`;
+function figures({ p50Ms, p99Ms }: LatencySummary): string {
+  return `p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)} ms`;
 }
 
 async function measure(store: OrderStore): Promise<void> {
@@ -156,8 +168,8 @@ async function measure(store: OrderStore): Promise<void> {
     const without = await readFor(store, ROUND_MS);
     const beside = await readBesideReplay(store, ROUND_MS);
     const besideLoop = await readBesideLoop(store, ROUND_MS);
-    const ratio = quantile(beside.running, 0.99) / quantile(without, 0.99);
-    const loopRatio = quantile(besideLoop, 0.99) / quantile(without, 0.99);
+    const ratio = beside.running.p99Ms / without.p99Ms;
+    const loopRatio = besideLoop.p99Ms / without.p99Ms;
     ratios.push(ratio);
     loopRatios.push(loopRatio);
     print(
@@ -170,5 +182,9 @@ async function measure(store: OrderStore): Promise<void> {
 }
 
 print(machineLoad());
-await withOrders({ folder: values.folder, events: EVENTS, entities: ENTITIES }, measure);
+try {
+  await withOrders({ folder: values.folder, events: EVENTS, entities: ENTITIES }, measure);
+} finally {
+  load.close();
+}
 print(machineLoad());

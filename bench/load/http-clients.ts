@@ -3,7 +3,15 @@ import { benchEvent, eventJson } from '../event.ts';
 import type { ConditionalAppender } from './backoff.ts';
 import type { LoopClient } from './closed-loop.ts';
 import { type HttpAnswer, HttpConnection, requestBytes } from './http-connection.ts';
-import type { AppendJob, FillJob, HotEntityJob, PointReadJob, ReadJob, Target } from './job.ts';
+import type {
+  AppendJob,
+  FillJob,
+  HotEntityJob,
+  PacedReadJob,
+  PointReadJob,
+  ReadJob,
+  Target,
+} from './job.ts';
 
 /** Entities of single appends; a batch has an entity for each of its events. */
 const ENTITIES = 1000;
@@ -43,36 +51,48 @@ export async function httpConditional(
 }
 
 /** A client that reads whole entities. The first answer is checked to hold all events. */
-export async function entityReader(job: ReadJob, index: number): Promise<LoopClient> {
-  const connection = await HttpConnection.open(job.target.url);
-  const requests = Array.from({ length: job.entities }, (_, entity) =>
-    requestBytes({
-      method: 'GET',
-      path: `/api/v1/events/query?entity_id=read-${entity}&limit=${job.eventsPerEntity}`,
-      apiKey: job.target.apiKey,
-    }),
-  );
-  requireEvents(await connection.send(requests[0] as Buffer), job.eventsPerEntity);
-  let next = index;
-  return {
-    async call() {
-      requireSuccess(await connection.send(requests[next++ % requests.length] as Buffer));
-    },
-    close: () => Promise.resolve(connection.close()),
-  };
+export function entityReader(job: ReadJob, index: number): Promise<LoopClient> {
+  const pathOf = (entity: number) =>
+    `/api/v1/events/query?entity_id=read-${entity}&limit=${job.eventsPerEntity}`;
+  return reader(job.target, {
+    index,
+    paths: pathsOf(job.entities, pathOf),
+    events: job.eventsPerEntity,
+  });
 }
 
 /** A client that reads the newest event of entities. */
-export async function newestReader(job: PointReadJob, index: number): Promise<LoopClient> {
-  const connection = await HttpConnection.open(job.target.url);
-  const requests = Array.from({ length: job.entities }, (_, entity) =>
-    requestBytes({
-      method: 'GET',
-      path: `/api/v1/events/query?entity_id=read-${entity}&order=desc&limit=1`,
-      apiKey: job.target.apiKey,
-    }),
+export function newestReader(job: PointReadJob, index: number): Promise<LoopClient> {
+  return reader(job.target, { index, paths: pathsOf(job.entities, newestPath), events: 1 });
+}
+
+function newestPath(entity: number): string {
+  return `/api/v1/events/query?entity_id=read-${entity}&order=desc&limit=1`;
+}
+
+/** A client that reads one path after the other. */
+export function pathReader({ target, paths }: PacedReadJob, index: number): Promise<LoopClient> {
+  return reader(target, { index, paths, events: null });
+}
+
+function pathsOf(count: number, pathOf: (entity: number) => string): string[] {
+  return Array.from({ length: count }, (_, entity) => pathOf(entity));
+}
+
+interface Reads {
+  /** The number of the client: each begins with another path. */
+  readonly index: number;
+  readonly paths: readonly string[];
+  /** What the answer to the first path is checked to hold; null: nothing is checked. */
+  readonly events: number | null;
+}
+
+async function reader(target: Target, { index, paths, events }: Reads): Promise<LoopClient> {
+  const connection = await HttpConnection.open(target.url);
+  const requests = paths.map((path) =>
+    requestBytes({ method: 'GET', path, apiKey: target.apiKey }),
   );
-  requireEvents(await connection.send(requests[0] as Buffer), 1);
+  if (events !== null) requireEvents(await connection.send(requests[0] as Buffer), events);
   let next = index;
   return {
     async call() {

@@ -69,6 +69,13 @@ export interface PointReadJob extends Timed {
   readonly readsPerSecond: number;
 }
 
+/** Open loop: reads of anything at a fixed rate, each path in its turn. */
+export interface PacedReadJob extends Timed {
+  readonly kind: 'paced-read';
+  readonly paths: readonly string[];
+  readonly readsPerSecond: number;
+}
+
 /** Open loop: single appends at a fixed rate. */
 export interface PacedAppendJob extends Timed {
   readonly kind: 'paced-append';
@@ -105,6 +112,7 @@ export type LoadJob =
   | HotEntityJob
   | ReadJob
   | PointReadJob
+  | PacedReadJob
   | PacedAppendJob
   | LiveJob
   | FillJob

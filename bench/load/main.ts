@@ -4,7 +4,7 @@ import { summarize } from '../statistics.ts';
 import { runAtRate } from './at-rate.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { hotEntityAppender } from './hot-entity.ts';
-import { entityReader, fill, httpAppender, newestReader } from './http-clients.ts';
+import { entityReader, fill, httpAppender, newestReader, pathReader } from './http-clients.ts';
 import type { AppendJob, FillJob, LoadJob, LoadResult } from './job.ts';
 import { runLive } from './live-latency.ts';
 import { fillNats, peerAppender } from './peer-clients.ts';
@@ -45,6 +45,10 @@ async function run(job: LoadJob): Promise<LoadResult> {
     case 'point-read': {
       const open = job.target.client === 'postgres' ? postgresNewestReader : newestReader;
       const clients = await opened(job.clients, (index) => open(job, index));
+      return await runAtRate({ ...job, callsPerSecond: job.readsPerSecond }, clients);
+    }
+    case 'paced-read': {
+      const clients = await opened(job.clients, (index) => pathReader(job, index));
       return await runAtRate({ ...job, callsPerSecond: job.readsPerSecond }, clients);
     }
     case 'paced-append': {

@@ -6,6 +6,7 @@ process.send?.({
   args: process.argv.slice(2),
   environment: Object.keys(process.env).filter((name) => !name.startsWith('NODE_CHANNEL_')),
   priority: getPriority(),
+  hasOneThread: process.execArgv.includes('--single-threaded'),
   scheduling: schedulingClass(),
 });
 process.disconnect();

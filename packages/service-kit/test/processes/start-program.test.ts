@@ -17,7 +17,13 @@ test('a program gets its arguments and its priority, the lowest in leftover time
   const [report] = await once(program, 'message');
   delete process.env['SECRET_OF_THE_TEST'];
   const scheduling = platform !== 'linux' ? null : existsSync('/usr/bin/chrt') ? 5 : 0;
-  expect(report).toEqual({ args: ['first', 'second'], environment: [], priority: 19, scheduling });
+  expect(report).toEqual({
+    args: ['first', 'second'],
+    environment: [],
+    priority: 19,
+    hasOneThread: true,
+    scheduling,
+  });
 });
 
 test('a program of a service of low priority gets no higher one, which only root could give', async () => {
@@ -28,5 +34,5 @@ test('a program of a service of low priority gets no higher one, which only root
     priority: 15,
   });
   const [report] = await once(service, 'message');
-  expect(report).toMatchObject({ priority: 15 });
+  expect(report).toMatchObject({ priority: 15, hasOneThread: false });
 });
