@@ -8,7 +8,7 @@ import { AppendLoad, auditOfKeyedAppends, brokenPromises } from '../support/appe
 import { CoreProcess } from '../support/core-process.ts';
 import { isLong, medianAndMax, pause, report, seed } from '../support/fault-run.ts';
 
-const KILLS = isLong ? 200 : 5;
+const KILLS = isLong ? 1_000 : 5;
 const CLIENTS = 16;
 const APPENDS_BETWEEN_KILLS_MAX = isLong ? 800 : 400;
 const START_MS_MAX = 400;

@@ -145,10 +145,20 @@ const SYSTEM_EVENT_TYPES: ReadonlySet<string> = new Set<SystemEventType>([
   '_system.definition.removed',
 ]);
 
-/** Reads a system event out of a system frame; null for a type this build does not know, which a fold passes over. */
+/**
+ * Reads a system event out of a system frame; null for a type this build does not know, which a fold passes over. Its payload is parsed when it is first asked for: most folds pass over
+ * most types, and a state that clients keep may have megabytes.
+ */
 export function parseSystemEvent(event: FrameEvent): SystemEvent | null {
   const { type } = event;
   if (!SYSTEM_EVENT_TYPES.has(type)) return null;
-  // The payload was written by this program from the typed union above, behind the frame's checksum.
-  return { type, payload: JSON.parse(event.payload.toString('utf8')) } as SystemEvent;
+  let payload: unknown;
+  return {
+    type,
+    get payload() {
+      // It was written by this program from the typed union above, behind the frame's checksum.
+      payload ??= JSON.parse(event.payload.toString('utf8'));
+      return payload;
+    },
+  } as SystemEvent;
 }

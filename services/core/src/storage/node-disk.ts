@@ -19,7 +19,7 @@ import { StepsInFlight } from './steps-in-flight.ts';
 const FILL_BYTES = 512 * 1024;
 /**
  * Steps that run at once. Each takes a turn of the event loop, which is busy when segments are used up quickly, and the disk would be idle meanwhile: with one step of 1 MiB at a
- * time the next segment is late at 200 MB/s of appends, and the roll waits for it (ADR 30). One of the four threads of the pool is left for the syncs of appends.
+ * time the next segment is late at 200 MB/s of appends, and the roll waits for it (docs/decisions/0030-background-work-in-leftover-time.md). One of the four threads of the pool is left for the syncs of appends.
  */
 const FILLS_AT_ONCE = 3;
 /** Write and sync are one call of the thread pool. Where the system has no such writes (Windows), the sync at the end has more to do. */
