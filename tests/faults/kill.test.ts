@@ -65,5 +65,5 @@ describe('core, killed with SIGKILL while 16 clients append', () => {
     expect(new Set(final.commits.keys())).toEqual(new Set(load.acknowledged.map(({ key }) => key)));
     expect(final.events).toBe(load.acknowledgedEvents);
     expect(load.lostAnswers).toBeGreaterThan(0);
-  }, 1_800_000);
+  }, 3_600_000);
 });
