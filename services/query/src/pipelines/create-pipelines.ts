@@ -40,6 +40,7 @@ export function createPipelines(parts: PipelinesParts): KeptPipelines {
   });
   const pipelines = new Pipelines({
     directory: stores.definitions,
+    isSettled: () => stores.settledDefinitions.isSettled,
     writer,
     follower: stores.accessFollower,
     runtime,

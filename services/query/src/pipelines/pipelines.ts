@@ -28,6 +28,8 @@ const RUN_BYTES = 8;
 
 export interface PipelinesOptions {
   readonly directory: DefinitionDirectory;
+  /** False while the definitions are being read: what has not been read yet must not be taken for missing. */
+  readonly isSettled: () => boolean;
   readonly writer: Pick<DefinitionWriter, 'set' | 'remove'>;
   readonly follower: Pick<LogFollower, 'coreHead'>;
   readonly runtime: PipelineRuntime;
@@ -61,15 +63,16 @@ export class Pipelines {
     runtime.reconcile(directory.all('pipeline').map((definition) => this.#forced(definition)));
   }
 
-  /** The pipelines of a tenant in the order in which they were registered. */
+  /** The pipelines of a tenant in the order in which they were registered. Throws `starting` while the definitions are being read. */
   ofTenant(tenant: string): ForcedPipeline[] {
+    this.#requireSettled();
     const definitions = this.#options.directory.ofTenant('pipeline', tenant);
     return definitions
       .toSorted((a, b) => a.createdPosition - b.createdPosition)
       .map((definition) => this.#forced(definition));
   }
 
-  /** A pipeline. Throws `not_found`. */
+  /** A pipeline. Throws `not_found`, and `starting` while the definitions are being read. */
   one(tenant: string, id: string): ForcedPipeline {
     return this.#forced(this.#known(tenant, id));
   }
@@ -147,9 +150,15 @@ export class Pipelines {
   #known(tenant: string, id: string): Definition {
     const fault = pipelineIdFault(id);
     if (fault !== null) throw problem('invalid_parameter', fault, { parameter: 'pipelineId' });
+    this.#requireSettled();
     const found = this.#options.directory.find('pipeline', tenant, id.toLowerCase());
     if (found !== null) return found;
     throw problem('not_found', `There is no pipeline '${id}'.`);
+  }
+
+  #requireSettled(): void {
+    if (this.#options.isSettled()) return;
+    throw problem('starting', 'The pipelines are still being read from core. Try again shortly.');
   }
 
   #require(
