@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { leftoverTimePrefix } from './leftover-time.ts';
 
 /**
- * Garbage and compiling are the program's own thread's work. Threads of theirs would take all processors at once, and who wakes up then waits: the p99 of reads beside a replay was
- * 1.7 to 3.1 times that without one, and is 1.4 to 1.7 times (`bench/replay.ts`). The replay takes as long, in 7 % less processor time.
+ * Garbage and compiling are the program's own thread's work. Threads of theirs take all processors at once, and who wakes up then waits: with them the p99 of reads beside a replay
+ * is 1.7 to 3.1 times that without a replay, and 1.4 to 1.7 times in one thread (`bench/replay.ts`). The replay takes as long, in 7 % less processor time.
  */
 const ONE_THREAD = '--single-threaded';
 
