@@ -28,7 +28,7 @@ import type { BlockFile } from './block/block-file.ts';
 import { type WriteBlock, writeBlock } from './block/block-writer.ts';
 import { BlockFolder } from './block-folder.ts';
 import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
-import { hashOfEntity } from './entity-hash.ts';
+import { soughtEntity } from './entity-hash.ts';
 import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
 import type { FoldCheckpoints } from './fold-checkpoints.ts';
@@ -41,7 +41,7 @@ import { IndexTiers } from './tiers/index-tiers.ts';
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
 const TAIL_BYTES = 64 * MIB;
-const CACHE_LIMITS: BlockCacheLimits = { columnBytesMax: 512 * MIB, textBytesMax: 128 * MIB };
+const CACHE_LIMITS: BlockCacheLimits = { columnBytesMax: 512 * MIB, chunkBytesMax: 128 * MIB };
 
 export interface BlockHistoryOptions {
   readonly folder: string;
@@ -76,20 +76,21 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   private constructor(options: BlockHistoryOptions) {
     this.#options = options;
+    const { folder, logger } = options;
+    const cache = new BlockCache(options.cacheLimits ?? CACHE_LIMITS);
     this.#folder = new BlockFolder({
-      folder: options.folder,
-      cache: new BlockCache(options.cacheLimits ?? CACHE_LIMITS),
+      folder,
+      cache,
       writeBlock: options.writeBlock ?? writeBlock,
-      warn: (facts, message) => options.logger.warn(facts, message),
+      warn: (facts, message) => logger.warn(facts, message),
       onDamage: (block, reason) => this.#onDamage(block, reason),
     });
     this.#sealer = new Sealer({
       write: (tail) => this.#folder.write(tail, Buffer.from(must(this.#logId, 'a log'), 'hex')),
       onSealed: (_tail, block) => this.#addSealed(block),
-      onFailed: (error) =>
-        options.logger.error({ err: error }, 'read store: writing a block failed'),
+      onFailed: (error) => logger.error({ err: error }, 'read store: writing a block failed'),
     });
-    this.#tiers = new IndexTiers({ folder: options.folder, logger: options.logger });
+    this.#tiers = new IndexTiers({ folder, cache, logger });
     this.#repairs = this.#createRepairs(options);
     this.#tail = this.#newTail(POSITION_ZERO);
   }
@@ -318,7 +319,7 @@ export class BlockHistory implements EventHistory, FrameSink {
     const blocks =
       selection?.entity === undefined
         ? this.#blocks
-        : this.#tiers.blocksWith(hashOfEntity(selection.tenant, selection.entity));
+        : this.#tiers.blocksWith(soughtEntity(selection.tenant, selection.entity).hash);
     const runs = [
       ...blocks.map((block) => block.run),
       ...this.#sealer.waiting.map((tail) => tail.run()),

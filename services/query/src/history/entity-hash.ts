@@ -25,10 +25,31 @@ export function entityHash(seed: number, bytes: Uint8Array, range: ByteRange): n
   return (b ^ (b >>> 16)) >>> 0;
 }
 
-/** The hash of an entity by its names. */
-export function hashOfEntity(tenant: string, entity: string): number {
+/** An entity that is looked for. */
+export interface SoughtEntity extends ByteRange {
+  /** Its id in UTF-8. */
+  readonly bytes: Buffer;
+  readonly hash: number;
+}
+
+let soughtTenant = '';
+let soughtName = '';
+let sought = seek(soughtTenant, soughtName);
+
+/** An entity by its names. The last one is kept: a search asks every run for the same. */
+export function soughtEntity(tenant: string, entity: string): SoughtEntity {
+  if (entity !== soughtName || tenant !== soughtTenant) {
+    sought = seek(tenant, entity);
+    soughtTenant = tenant;
+    soughtName = entity;
+  }
+  return sought;
+}
+
+function seek(tenant: string, entity: string): SoughtEntity {
   const bytes = Buffer.from(entity);
-  return entityHash(tenantSeed(tenant), bytes, { start: 0, end: bytes.length });
+  const range = { start: 0, end: bytes.length };
+  return { ...range, bytes, hash: entityHash(tenantSeed(tenant), bytes, range) };
 }
 
 function fnv1a(seed: number, bytes: Uint8Array, { start, end }: ByteRange): number {

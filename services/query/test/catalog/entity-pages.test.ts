@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import type { WindowBounds } from '../../src/catalog/sorted-window.ts';
 import { TenantCatalog } from '../../src/catalog/tenant-catalog.ts';
-import { hashOfEntity } from '../../src/history/entity-hash.ts';
+import { soughtEntity } from '../../src/history/entity-hash.ts';
 import { Random, propertySeed } from '../support/random.ts';
 
 const ENTITIES = 60_000;
@@ -22,7 +22,7 @@ function filledCatalog(
       bytes,
       start: 0,
       end: bytes.length,
-      hash: hashOfEntity('acme', bytes.toString()),
+      hash: soughtEntity('acme', bytes.toString()).hash,
       owner: 0,
     }),
   );

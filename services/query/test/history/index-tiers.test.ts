@@ -118,6 +118,24 @@ describe('the tiers of entity indexes', () => {
     });
   });
 
+  it('are read once for an entity that is asked for again', async () => {
+    await withFolder(async (folder) => {
+      const log = randomLog({ seed: 4, events: EVENTS, pastShare: 0 });
+      const { history, warnings } = await filled(folder, log);
+      const find = (entity: string) => [...history.select({ tenant: 'acme', entity })].map(plain);
+      const found = find('e-1');
+      expect(found).toEqual(modelSelect(log.events, { tenant: 'acme', entity: 'e-1' }));
+      const before = indexFiles(folder);
+      for (const name of before) truncateSync(join(folder, name));
+      expect(find('e-1')).toEqual(found);
+      expect({ warnings, files: indexFiles(folder) }).toEqual({ warnings: [], files: before });
+      // Another one shows that the files are of no use any more.
+      expect(find('e-2')).toEqual(modelSelect(log.events, { tenant: 'acme', entity: 'e-2' }));
+      expect(warnings.length).toBeGreaterThan(0);
+      await history.close();
+    });
+  });
+
   it('are made again from the blocks when they are deleted, cut, changed, or of an older state', async () => {
     const random = new Random(propertySeed('tiers damage'));
     await withFolder(async (folder) => {

@@ -1,7 +1,10 @@
 /**
- * The memory that open blocks share: decoded columns and chunks of text, both dropped in the order of last use when they pass their
+ * The memory that open blocks and entity indexes share: decoded columns, and chunks of text and of indexes, both dropped in the order of last use when they pass their
  * bounds. What is dropped is read again when it is asked for.
  */
+
+/** What a chunk costs beside its bytes: those of an index may be as short as one entry. */
+const CHUNK_OVERHEAD_BYTES = 512;
 
 /** Something whose decoded parts can be dropped. */
 export interface Evictable {
@@ -10,7 +13,7 @@ export interface Evictable {
 
 export interface BlockCacheLimits {
   readonly columnBytesMax: number;
-  readonly textBytesMax: number;
+  readonly chunkBytesMax: number;
 }
 
 export class BlockCache {
@@ -18,9 +21,9 @@ export class BlockCache {
   /** Bytes of decoded columns of each holder, the least recently used first. */
   readonly #columns = new Map<Evictable, number>();
   #columnBytes = 0;
-  /** Decoded chunks by key, the least recently used first. */
+  /** Chunks by key, the least recently used first. */
   readonly #chunks = new Map<number, Buffer>();
-  #textBytes = 0;
+  #chunkBytes = 0;
   #newestKey = -1;
   #newestChunk: Buffer = Buffer.alloc(0);
   #keysGiven = 0;
@@ -31,7 +34,7 @@ export class BlockCache {
 
   /** Bytes held at the moment. */
   get bytes(): number {
-    return this.#columnBytes + this.#textBytes;
+    return this.#columnBytes + this.#chunkBytes;
   }
 
   /** Says that a holder was used and has decoded `bytesMore`. Others are evicted when it becomes too much; the holder itself stays. */
@@ -64,25 +67,25 @@ export class BlockCache {
   chunk(key: number, read: () => Buffer): Buffer {
     // Readers go through a chunk row by row, so most calls ask for the chunk of the call before.
     if (key === this.#newestKey) return this.#newestChunk;
-    const text = this.#chunks.get(key) ?? this.#added(read());
+    const chunk = this.#chunks.get(key) ?? this.#added(read());
     this.#chunks.delete(key);
-    this.#chunks.set(key, text);
+    this.#chunks.set(key, chunk);
     this.#newestKey = key;
-    this.#newestChunk = text;
+    this.#newestChunk = chunk;
     this.#evictChunks();
-    return text;
+    return chunk;
   }
 
-  #added(text: Buffer): Buffer {
-    this.#textBytes += text.length;
-    return text;
+  #added(chunk: Buffer): Buffer {
+    this.#chunkBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
+    return chunk;
   }
 
   #evictChunks(): void {
-    for (const [key, text] of this.#chunks) {
-      if (this.#textBytes <= this.#limits.textBytesMax || key === this.#newestKey) return;
+    for (const [key, chunk] of this.#chunks) {
+      if (this.#chunkBytes <= this.#limits.chunkBytesMax || key === this.#newestKey) return;
       this.#chunks.delete(key);
-      this.#textBytes -= text.length;
+      this.#chunkBytes -= chunk.length + CHUNK_OVERHEAD_BYTES;
     }
   }
 }

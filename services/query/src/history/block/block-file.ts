@@ -4,7 +4,7 @@
  */
 import { must } from '@allsource/shared/lang';
 import type { Position } from '@allsource/shared/model';
-import { hashOfEntity } from '../entity-hash.ts';
+import { soughtEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import type { RowText } from '../row-text.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
@@ -157,7 +157,7 @@ export class BlockFile implements RunSource, Evictable {
   }
 
   findEntity(tenant: string, entity: string): number {
-    const hash = hashOfEntity(tenant, entity);
+    const { hash } = soughtEntity(tenant, entity);
     const hashes = this.entityHashes;
     let number = firstAtLeast(hashes, hash);
     for (; hashes[number] === hash; number++) {

@@ -1,5 +1,5 @@
 import { must } from '@allsource/shared/lang';
-import { entityHash, tenantSeed } from '../entity-hash.ts';
+import { soughtEntity } from '../entity-hash.ts';
 import { type HashedName, NameTable } from '../name-table.ts';
 
 const NO_ROW = -1;
@@ -56,10 +56,7 @@ export class TailEntities {
 
   /** The number of an entity; -1 when there is none. */
   find(tenant: { readonly number: number; readonly name: string }, entity: string): number {
-    const bytes = Buffer.from(entity);
-    const range = { start: 0, end: bytes.length };
-    const hash = entityHash(tenantSeed(tenant.name), bytes, range);
-    return this.names.find({ ...range, bytes, hash, owner: tenant.number });
+    return this.names.find({ ...soughtEntity(tenant.name, entity), owner: tenant.number });
   }
 
   /** The rows of an entity, ascending. */

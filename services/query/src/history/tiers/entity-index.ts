@@ -1,10 +1,11 @@
 /**
  * An open entity index. It keeps its header in memory and its file open; a lookup reads two places of the file: the bucket's entry in the directory
- * and the bucket. Nothing is cached here: the operating system keeps what is used.
+ * and the bucket. Buckets that were checked stay in the cache that blocks have too: two reads and a checksum for each index cost more than all else of a lookup.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { problem } from '@allsource/shared/errors';
+import type { BlockCache } from '../block/block-cache.ts';
 import {
   blockOf,
   bucketChecksum,
@@ -13,8 +14,8 @@ import {
   DIRECTORY_ENTRY_BYTES,
   directoryOffset,
   entriesOffset,
-  hashOf,
   INDEX_ENTRY_BYTES,
+  indexEntry,
   type IndexHeader,
   indexHeaderBytes,
 } from './index-format.ts';
@@ -31,23 +32,30 @@ export interface IndexEntries {
 export class EntityIndex {
   readonly path: string;
   readonly header: IndexHeader;
+  readonly #cache: BlockCache;
+  /** The key of the first bucket in the cache. */
+  readonly #firstKey: number;
   #file: number | null;
 
   private constructor(options: {
     readonly path: string;
     readonly header: IndexHeader;
+    readonly cache: BlockCache;
     readonly file: number;
   }) {
-    this.path = options.path;
-    this.header = options.header;
+    const { path, header, cache } = options;
+    this.path = path;
+    this.header = header;
+    this.#cache = cache;
+    this.#firstKey = cache.chunkKeys(1 << header.bucketBits);
     this.#file = options.file;
   }
 
   /** Opens an index, or says in words why it is none that can be used. */
-  static open(path: string): EntityIndex | string {
+  static open(path: string, cache: BlockCache): EntityIndex | string {
     const file = openSync(path, 'r');
     const header = readHeader(file);
-    if (typeof header !== 'string') return new EntityIndex({ path, header, file });
+    if (typeof header !== 'string') return new EntityIndex({ path, header, cache, file });
     closeSync(file);
     return header;
   }
@@ -56,11 +64,21 @@ export class EntityIndex {
   blocksWith(hash: number): number[] {
     const { bucketBits } = this.header;
     const bucket = bucketOf(hash, bucketBits);
-    const { entries } = this.buckets(bucket, 1);
+    const entries = this.#cache.chunk(this.#firstKey + bucket, () => this.#bucket(bucket));
+    const first = indexEntry(hash, 0, bucketBits);
+    const last = indexEntry(hash, (1 << bucketBits) - 1, bucketBits);
     const found: number[] = [];
-    for (const entry of entries)
-      if (hashOf(entry, bucket, bucketBits) === hash) found.push(blockOf(entry, bucketBits));
+    for (let i = firstAtLeast(entries, first); i < entries.length; i += INDEX_ENTRY_BYTES) {
+      const entry = entries.readUInt32LE(i);
+      if (entry > last) break;
+      found.push(blockOf(entry, bucketBits));
+    }
     return found;
+  }
+
+  #bucket(bucket: number): Buffer {
+    const { buffer, byteOffset, byteLength } = this.buckets(bucket, 1).entries;
+    return Buffer.from(buffer, byteOffset, byteLength);
   }
 
   /** Reads some neighbouring buckets and checks them. Throws `read_store_damaged`. */
@@ -124,6 +142,18 @@ export class EntityIndex {
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
   }
+}
+
+/** Where the first entry lies that is not below `wanted`; the length when all are. */
+function firstAtLeast(entries: Buffer, wanted: number): number {
+  let low = 0;
+  let high = entries.length / INDEX_ENTRY_BYTES;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (entries.readUInt32LE(middle * INDEX_ENTRY_BYTES) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low * INDEX_ENTRY_BYTES;
 }
 
 function readHeader(file: number): IndexHeader | string {

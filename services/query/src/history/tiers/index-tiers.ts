@@ -15,7 +15,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import { Problem } from '@allsource/shared/errors';
-import { assert } from '@allsource/shared/lang';
+import { assert, must } from '@allsource/shared/lang';
+import type { BlockCache } from '../block/block-cache.ts';
 import type { BlockFile } from '../block/block-file.ts';
 import { DRAFT_SUFFIX } from '../block/block-writer.ts';
 import { EntityIndex } from './entity-index.ts';
@@ -24,6 +25,8 @@ import { dueMerge, TIER_FANOUT } from './tier-policy.ts';
 
 export interface IndexTiersOptions {
   readonly folder: string;
+  /** Keeps what lookups have read of indexes. */
+  readonly cache: BlockCache;
   readonly logger: {
     readonly warn: (facts: object, message: string) => void;
     readonly error: (facts: object, message: string) => void;
@@ -92,8 +95,8 @@ export class IndexTiers {
   }
 
   #openIndex(name: string): EntityIndex[] {
-    const { folder, logger } = this.#options;
-    const opened = EntityIndex.open(join(folder, name));
+    const { folder, cache, logger } = this.#options;
+    const opened = EntityIndex.open(join(folder, name), cache);
     if (typeof opened !== 'string') return [opened];
     logger.warn(
       { index: name, reason: opened },
@@ -121,16 +124,21 @@ export class IndexTiers {
 
   /** The blocks that may have an entity of this hash, in position order. Those that no index covers yet are always among them. */
   blocksWith(hash: number): BlockFile[] {
-    return [...this.#units].flatMap((unit) => {
-      if (unit.index === null) return unit.blocks;
-      try {
-        const { blocks } = unit;
-        return unit.index.blocksWith(hash).flatMap((number) => blocks[number] ?? []);
-      } catch (error) {
-        this.#drop(unit, error);
-        return unit.blocks;
-      }
-    });
+    const found: BlockFile[] = [];
+    // A damaged index is taken out of the units meanwhile.
+    for (const unit of this.#units.slice()) found.push(...this.#blocksOfUnit(unit, hash));
+    return found;
+  }
+
+  #blocksOfUnit(unit: Unit, hash: number): readonly BlockFile[] {
+    const { index, blocks } = unit;
+    if (index === null) return blocks;
+    try {
+      return index.blocksWith(hash).map((number) => must(blocks[number], 'a block of the index'));
+    } catch (error) {
+      this.#drop(unit, error);
+      return blocks;
+    }
   }
 
   /** Waits until no merge is due. */
@@ -188,7 +196,7 @@ export class IndexTiers {
     const [block] = sources[0]?.blocks ?? [];
     assert(block !== undefined, 'a merge is of blocks');
     const { logId } = block.header;
-    const { folder } = this.#options;
+    const { folder, cache } = this.#options;
     const path = await writeIndex({
       folder,
       logId,
@@ -200,7 +208,7 @@ export class IndexTiers {
       if (path !== null) rmSync(path, { force: true });
       return;
     }
-    const index = EntityIndex.open(path);
+    const index = EntityIndex.open(path, cache);
     assert(typeof index !== 'string', 'an index that was just written can be opened');
     this.#put(sources, index);
   }
