@@ -21,7 +21,7 @@ import { describeMachine, loadAverage } from './environment.ts';
 import { Bench } from './measurement.ts';
 import { type BenchOptions, optionsOrExit } from './options.ts';
 import { type BenchReport, reportText } from './report.ts';
-import { awakeCoreSubject, coreSubject } from './subjects/core.ts';
+import { coreSubject, sleepingCoreSubject } from './subjects/core.ts';
 import { findPeers } from './subjects/peers.ts';
 import type { MissingSubject, Subject } from './subjects/subject.ts';
 import { findWrk } from './wrk.ts';
@@ -83,7 +83,7 @@ function chooseSubjects({ measuresPeers }: BenchOptions): {
   subjects: Subject[];
   notMeasured: MissingSubject[];
 } {
-  const found = [awakeCoreSubject(), ...(measuresPeers ? findPeers() : [])];
+  const found = [sleepingCoreSubject(), ...(measuresPeers ? findPeers() : [])];
   return {
     subjects: [coreSubject(), ...found.filter((peer) => 'start' in peer)],
     notMeasured: [

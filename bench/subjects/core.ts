@@ -8,7 +8,7 @@ import type { MissingSubject, Subject } from './subject.ts';
 export const CORE = 'AllSource core';
 export const API_KEY = 'bench-key-of-the-benchmark';
 export const INTERNAL_TOKEN = 'internal-token-of-the-benchmark';
-/** What ALLSOURCE_KEEP_AWAKE needs. */
+/** Where Linux takes the wish of ALLSOURCE_KEEP_AWAKE. */
 const AWAKE_DEVICE = '/dev/cpu_dma_latency';
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -132,15 +132,17 @@ export function coreSubject(): Subject {
   };
 }
 
-/** Core told to keep the processors of the machine from sleeping, which nobody else here does: for the case of a lone client, where it matters. */
-export function awakeCoreSubject(): Subject | MissingSubject {
-  const name = `${CORE}, kept awake`;
-  if (!existsSync(AWAKE_DEVICE)) return { name, missing: `there is no ${AWAKE_DEVICE}` };
+/** Core told to let the processors of the machine sleep, as they do for everybody else here: for the case of a lone client, where it matters. */
+export function sleepingCoreSubject(): Subject | MissingSubject {
+  const name = `${CORE}, not kept awake`;
+  if (!existsSync(AWAKE_DEVICE))
+    return { name, missing: `there is no ${AWAKE_DEVICE}: core itself cannot keep them awake` };
   return {
     ...coreSubject(),
     name,
     cases: ['P1'],
-    start: (folder) => RunningCore.start(folder, { environment: { ALLSOURCE_KEEP_AWAKE: 'true' } }),
+    start: (folder) =>
+      RunningCore.start(folder, { environment: { ALLSOURCE_KEEP_AWAKE: 'false' } }),
   };
 }
 

@@ -392,9 +392,9 @@ class Core {
 function awakeProcessors(logger: Logger): AwakeProcessors {
   return new AwakeProcessors({
     onRefused: (error) =>
-      logger.warn(
+      logger.info(
         { reason: error.message },
-        'ALLSOURCE_KEEP_AWAKE is set, and the processors cannot be kept awake: let the user of core write to /dev/cpu_dma_latency, or unset it. Appends go on as without it',
+        'a client waits for each answer, and the processors may sleep meanwhile: where the user of core may write to /dev/cpu_dma_latency they are kept awake, and its answers are quicker. ALLSOURCE_KEEP_AWAKE=false says that this is as wanted',
       ),
   });
 }

@@ -145,8 +145,8 @@ export const SETTINGS = {
   keepAwake: flagSetting({
     name: 'ALLSOURCE_KEEP_AWAKE',
     description:
-      'Whether core keeps the processors of the machine from sleeping while clients send an append soon after each answer (Linux, and the right to write to /dev/cpu_dma_latency; ALLSOURCE_BUSY_POLL_MICROS must not be 0). Makes answers on virtual machines much quicker and costs the power of all processors meanwhile.',
-    defaultValue: false,
+      'Whether core, where it may write to /dev/cpu_dma_latency (Linux; ALLSOURCE_BUSY_POLL_MICROS must not be 0), keeps the processors of the machine from sleeping while clients send an append soon after each answer. Makes answers on virtual machines much quicker and costs the power of all processors meanwhile.',
+    defaultValue: true,
   }),
   postHead: flagSetting({
     name: 'ALLSOURCE_POST_HEAD',

@@ -3,7 +3,7 @@
  * waits for each answer puts several to sleep each time: that of the service, its own, and the one that hears from the disk. Linux lets a process ask for it with an open file, and forgets the wish when
  * the file is closed or the process ends (https://docs.kernel.org/power/pm_qos_interface.html).
  *
- * It is a wish for the whole machine: all its processors turn idly instead of sleeping, whoever's they are. So it is held only while it is needed, and only where it was asked for.
+ * It is a wish for the whole machine: all its processors turn idly instead of sleeping, whoever's they are. So it is held only while it is needed.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-/** Core with ALLSOURCE_KEEP_AWAKE: the processors are kept awake while a client sends each append soon after the answer to the one before. With the system's own file. */
+/** The processors are kept awake while a client sends each append soon after the answer to the one before, unless core was told otherwise. With the system's own file. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { accessRefusal, hasOpen, RawConnection, reportNotTested } from '@allsource/testkit';
@@ -40,10 +40,7 @@ async function appendUntilAwake(url: string, appendsMax: number): Promise<void> 
 
 suite('core', () => {
   it('keeps the processors awake for a client that waits for each answer, and lets them sleep when it has left', async () => {
-    core = await CoreWorld.start({
-      ALLSOURCE_KEEP_AWAKE: 'true',
-      ALLSOURCE_BUSY_POLL_MICROS: '10000',
-    });
+    core = await CoreWorld.start({ ALLSOURCE_BUSY_POLL_MICROS: '10000' });
     expect(hasOpen(DEVICE)).toBe(false);
     await appendUntilAwake(core.url, APPENDS_MAX);
     expect(hasOpen(DEVICE)).toBe(true);
@@ -51,10 +48,7 @@ suite('core', () => {
   });
 
   it('lets them sleep when it stops', async () => {
-    core = await CoreWorld.start({
-      ALLSOURCE_KEEP_AWAKE: 'true',
-      ALLSOURCE_BUSY_POLL_MICROS: '10000',
-    });
+    core = await CoreWorld.start({ ALLSOURCE_BUSY_POLL_MICROS: '10000' });
     await appendUntilAwake(core.url, APPENDS_MAX);
     expect(hasOpen(DEVICE)).toBe(true);
     await core.remove();
@@ -62,8 +56,11 @@ suite('core', () => {
     expect(hasOpen(DEVICE)).toBe(false);
   });
 
-  it('lets them sleep unless it was told otherwise', async () => {
-    core = await CoreWorld.start({ ALLSOURCE_BUSY_POLL_MICROS: '10000' });
+  it('lets them sleep where it was told to', async () => {
+    core = await CoreWorld.start({
+      ALLSOURCE_KEEP_AWAKE: 'false',
+      ALLSOURCE_BUSY_POLL_MICROS: '10000',
+    });
     await appendUntilAwake(core.url, 50);
     expect(hasOpen(DEVICE)).toBe(false);
   });
