@@ -102,6 +102,7 @@ describe('a read in the lane', () => {
     [`${QUERY}?limit=1`, { key: 'unknown-key' }],
     [`${QUERY}?limit=1`, { key: null }],
     [`${QUERY}?limit=1`, { key: null, headers: `X-API-Key: ${ACME}\r\n` }],
+    [`${QUERY}?limit=1`, { headers: `X-Request-Id: ${'x'.repeat(128)}\r\n` }],
     [`${QUERY}/?limit=1`],
     ['/api/v1/EVENTS/query?limit=1'],
     ['/api/v1/events/recent?limit=1'],

@@ -1,6 +1,7 @@
 /**
- * The memory that open blocks and entity indexes share: decoded columns, and chunks of text and of indexes, both dropped in the order of last use when they pass their
- * bounds. What is dropped is read again when it is asked for.
+ * The memory that open blocks and entity indexes share: decoded columns, and chunks of text and of indexes, both dropped when they pass their
+ * bounds: columns in the order of last use, chunks in the order in which they came, those that were used meanwhile after all others (CLOCK, Corbato 1968: a use is one mark, and a
+ * page uses tens of chunks). What is dropped is read again when it is asked for.
  */
 
 /** What a chunk costs beside its bytes: those of an index may be as short as one entry. */
@@ -9,6 +10,11 @@ const CHUNK_OVERHEAD_BYTES = 512;
 /** Something whose decoded parts can be dropped. */
 export interface Evictable {
   evict(): void;
+}
+
+interface Chunk {
+  readonly bytes: Buffer;
+  isUsed: boolean;
 }
 
 export interface BlockCacheLimits {
@@ -21,8 +27,8 @@ export class BlockCache {
   /** Bytes of decoded columns of each holder, the least recently used first. */
   readonly #columns = new Map<Evictable, number>();
   #columnBytes = 0;
-  /** Chunks by key, the least recently used first. */
-  readonly #chunks = new Map<number, Buffer>();
+  /** Chunks by key, in the order in which they will be looked at for dropping. */
+  readonly #chunks = new Map<number, Chunk>();
   #chunkBytes = 0;
   #newestKey = -1;
   #newestChunk: Buffer = Buffer.alloc(0);
@@ -67,25 +73,33 @@ export class BlockCache {
   chunk(key: number, read: () => Buffer): Buffer {
     // Readers go through a chunk row by row, so most calls ask for the chunk of the call before.
     if (key === this.#newestKey) return this.#newestChunk;
-    const chunk = this.#chunks.get(key) ?? this.#added(read());
-    this.#chunks.delete(key);
-    this.#chunks.set(key, chunk);
+    const known = this.#chunks.get(key);
+    if (known !== undefined) known.isUsed = true;
+    const bytes = known?.bytes ?? this.#add(key, read());
     this.#newestKey = key;
-    this.#newestChunk = chunk;
-    this.#evictChunks();
-    return chunk;
+    this.#newestChunk = bytes;
+    return bytes;
   }
 
-  #added(chunk: Buffer): Buffer {
-    this.#chunkBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
-    return chunk;
+  #add(key: number, bytes: Buffer): Buffer {
+    this.#dropChunksFor(bytes);
+    this.#chunks.set(key, { bytes, isUsed: false });
+    this.#chunkBytes += costOf(bytes);
+    return bytes;
   }
 
-  #evictChunks(): void {
+  /** Makes room for a chunk. */
+  #dropChunksFor(bytes: Buffer): void {
+    const room = this.#limits.chunkBytesMax - costOf(bytes);
     for (const [key, chunk] of this.#chunks) {
-      if (this.#chunkBytes <= this.#limits.chunkBytesMax || key === this.#newestKey) return;
+      if (this.#chunkBytes <= room) return;
       this.#chunks.delete(key);
-      this.#chunkBytes -= chunk.length + CHUNK_OVERHEAD_BYTES;
+      if (chunk.isUsed) this.#chunks.set(key, { bytes: chunk.bytes, isUsed: false });
+      else this.#chunkBytes -= costOf(chunk.bytes);
     }
   }
+}
+
+function costOf(bytes: Buffer): number {
+  return bytes.length + CHUNK_OVERHEAD_BYTES;
 }

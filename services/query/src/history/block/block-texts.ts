@@ -22,6 +22,8 @@ export class BlockTexts {
   readonly places: ChunkPlaces;
   readonly #columns: TextColumns;
   readonly #chunk: (chunk: number) => Buffer;
+  /** The chunk of the row that was last placed: the next one is often in the same. */
+  #lastChunk = 0;
 
   /** `chunk` gives the text of a chunk. */
   constructor(columns: TextColumns, chunk: (chunk: number) => Buffer) {
@@ -32,12 +34,21 @@ export class BlockTexts {
 
   place(row: number, text: RowText): void {
     const { textOffsets, payloadBytes, metadataBytes } = this.#columns;
-    const { table, textStarts } = this.places;
-    const chunk = chunkOfRow(table, row);
+    const { textStarts } = this.places;
+    const chunk = this.#chunkOf(row);
     text.bytes = this.#chunk(chunk);
     text.start = (textOffsets[row] as number) - (textStarts[chunk] as number);
     text.payloadBytes = payloadBytes[row] as number;
     text.metadataBytes = metadataBytes[row] as number;
+  }
+
+  #chunkOf(row: number): number {
+    const { table } = this.places;
+    const entry = this.#lastChunk * CHUNK_ENTRY_INTEGERS;
+    // Behind the last chunk there is no entry, and no row.
+    const end = table[entry + CHUNK_ENTRY_INTEGERS] ?? Number.POSITIVE_INFINITY;
+    if (row < (table[entry] as number) || row >= end) this.#lastChunk = chunkOfRow(table, row);
+    return this.#lastChunk;
   }
 }
 

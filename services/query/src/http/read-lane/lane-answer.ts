@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
+import { assert } from '@allsource/shared/lang';
 import type { AnswerHeads } from '@allsource/service-kit/http';
+import { HEAD_ROOM } from '../../reads/json-writer.ts';
 import type { LaneAnswer } from '../../reads/read-call.ts';
 import type { AnswerBatch } from './answer-batch.ts';
 
@@ -83,8 +85,7 @@ export class SocketAnswer implements LaneAnswer {
     if (isWhole) {
       this.#isBegun = true;
       socket.cork();
-      socket.write(this.#head(part.length), 'latin1');
-      socket.write(part, onSent);
+      socket.write(this.#withHead(part), onSent);
       batch.add(socket);
       return;
     }
@@ -102,6 +103,15 @@ export class SocketAnswer implements LaneAnswer {
     socket.write(body);
     socket.write(behind);
     batch.add(socket);
+  }
+
+  #withHead(part: Buffer): Buffer {
+    const head = this.#head(part.length);
+    const { length } = head;
+    assert(length <= HEAD_ROOM, 'the head of an answer has room');
+    const whole = Buffer.from(part.buffer, part.byteOffset - length, length + part.length);
+    whole.write(head, 'latin1');
+    return whole;
   }
 
   #head(bodyBytes: number | null): string {
