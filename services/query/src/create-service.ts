@@ -104,6 +104,7 @@ export async function createQueryService(
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
       onReplayStep: (step) => metrics.countReplay(step),
+      readsAnswered: () => metrics.readsAnswered,
     });
     const releaseLock = () => lock.release();
     const { registry } = httpMetrics;

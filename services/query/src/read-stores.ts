@@ -52,6 +52,8 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
+  /** Reads that the service has answered so far. */
+  readonly readsAnswered: () => number;
   readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
   readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
@@ -119,7 +121,11 @@ export class ReadStores {
     this.replays = new ReplayRuns({
       folder: options.config.folder,
       projectionsFile: projectionsFile(options),
-      eventsPerSecond: options.config.replayEventsPerSecond,
+      pace: {
+        eventsPerSecond: options.config.replayEventsPerSecond,
+        eventsPerSecondBesideReads: options.config.replayEventsPerSecondBesideReads,
+        readsAnswered: options.readsAnswered,
+      },
       folds: this.projections,
       clock: systemClock,
       logger: options.logger,

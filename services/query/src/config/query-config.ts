@@ -25,6 +25,7 @@ export function readQueryConfig(environment: Environment) {
       'replayEventsPerSecond',
       'snapshotEvents',
       'snapshotAgeSeconds',
+      'replayEventsPerSecondBesideReads',
       'projectionHosts',
       'parquet',
       'parquetFlushEvents',
