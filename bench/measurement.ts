@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAverage } from './environment.ts';
 import { FsyncFloor } from './fsync-floor.ts';
 import { LoadProcess } from './load/load-process.ts';
@@ -67,6 +68,9 @@ export function measurementOf(
   };
 }
 
+/** How long a subject may go on with what it asked of the machine. */
+const REST_MS = 300;
+
 /** A run of the benchmark: its folder on the disk, its load process, its floor. */
 export class Bench {
   readonly options: BenchOptions;
@@ -102,6 +106,8 @@ export class Bench {
   async sample(work: () => Promise<Outcome>): Promise<Sample> {
     const floorBeforeMs = this.#floor.measure(this.options.floorWrites);
     const outcome = await work();
+    // Core and the gateway keep the processors awake for a moment longer; the floor is that of a machine that nobody keeps awake.
+    await sleep(REST_MS);
     const floorAfterMs = this.#floor.measure(this.options.floorWrites);
     return {
       ...outcome,

@@ -27,7 +27,7 @@ import { lockFolder, type RunningService, YoungCollector } from '@allsource/serv
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import { CORE_DOCS } from '@allsource/shared/openapi';
 import { withApiDocument } from '@allsource/service-kit/openapi';
-import { AwakeProcessors } from '@allsource/service-kit/processes';
+import { type AwakeProcessors, awakeProcessorsOf } from '@allsource/service-kit/processes';
 import type { Express } from 'express';
 import { AccessAdmin } from './access/access-admin.ts';
 import { bootstrapAccess } from './access/bootstrap-access.ts';
@@ -127,7 +127,7 @@ class Core {
     const { config, parts, logger } = options;
     const { directory, journal } = parts;
     this.#options = options;
-    this.#awake = config.keepAwake ? awakeProcessors(logger) : null;
+    this.#awake = awakeProcessorsOf(config, logger);
     this.#query = config.queryUrl === null ? null : new Upstream('query', config.queryUrl);
     this.#resolveTenant = (principal, requested) => resolveTenant(principal, requested, directory);
     this.#guard = createGuard({
@@ -387,14 +387,4 @@ class Core {
     parts.headPost?.close();
     await releaseLock();
   }
-}
-
-function awakeProcessors(logger: Logger): AwakeProcessors {
-  return new AwakeProcessors({
-    onRefused: (error) =>
-      logger.info(
-        { reason: error.message },
-        'a client waits for each answer, and the processors may sleep meanwhile: where the user of core may write to /dev/cpu_dma_latency they are kept awake, and its answers are quicker. ALLSOURCE_KEEP_AWAKE=false says that this is as wanted',
-      ),
-  });
 }

@@ -32,6 +32,7 @@ import {
   toProblem,
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
+import { type AwakeProcessors, awakeProcessorsOf } from '@allsource/service-kit/processes';
 import { createLogger, HttpMetrics, type Logger } from '@allsource/service-kit/observability';
 import { withApiDocument } from '@allsource/service-kit/openapi';
 import { QUERY_DOCS } from '@allsource/shared/openapi';
@@ -103,8 +104,8 @@ export async function createQueryService(
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
-      onReplayStep: (step) => metrics.countReplay(step),
       readsAnswered: () => metrics.readsAnswered,
+      onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();
     const { registry } = httpMetrics;
@@ -166,6 +167,7 @@ class Query {
   readonly #queryRates = new TenantRates();
   readonly #core: Upstream;
   readonly #controlPlane: Upstream | null;
+  readonly #awake: AwakeProcessors | null;
   readonly #upcastThread = new UpcastThread();
   readonly #definitionWriter: DefinitionWriter;
   readonly #definitionCheck = new DefinitionCheck();
@@ -179,6 +181,7 @@ class Query {
     const { config, logger, stores, metrics } = options;
     this.#options = options;
     this.#core = new Upstream('core', config.coreUrl);
+    this.#awake = awakeProcessorsOf(config, logger);
     this.#controlPlane =
       config.controlPlaneUrl === null
         ? null
@@ -307,10 +310,12 @@ class Query {
   }
 
   #lane(server: Server, routes: readonly EventRoute[]): ConnectionLane {
-    const { stores, httpMetrics, metrics } = this.#options;
+    const { config, stores, httpMetrics, metrics } = this.#options;
     const { directory } = stores.access;
     return openReadLane({
       server,
+      busyPollMs: config.busyPollMicros / 1000,
+      onSoon: (atMs) => this.#awake?.need(atMs),
       routes,
       authenticator: this.#authenticator,
       resolveTenant: (principal, requested) => resolveTenant(principal, requested, directory),
@@ -366,6 +371,7 @@ class Query {
     await this.#definitionCheck.close();
     this.#core.close();
     this.#controlPlane?.close();
+    this.#awake?.close();
     await releaseLock();
   }
 }

@@ -137,7 +137,7 @@ export const SETTINGS = {
   busyPollMicros: integerSetting({
     name: 'ALLSOURCE_BUSY_POLL_MICROS',
     description:
-      'How long core looks for the next append after an answer before going to sleep, in microseconds, while clients send one soon after each answer. Makes answers quicker and costs processor time. 0: not at all.',
+      'How long core looks for the next append, and the query service for the next read, after an answer before going to sleep, in microseconds, while clients send one soon after each answer. Makes answers quicker and costs processor time. 0: not at all.',
     defaultValue: 100,
     min: 0,
     max: 10_000,
@@ -145,7 +145,7 @@ export const SETTINGS = {
   keepAwake: flagSetting({
     name: 'ALLSOURCE_KEEP_AWAKE',
     description:
-      'Whether core, where it may write to /dev/cpu_dma_latency (Linux; ALLSOURCE_BUSY_POLL_MICROS must not be 0), keeps the processors of the machine from sleeping while clients send an append soon after each answer. Makes answers on virtual machines much quicker and costs the power of all processors meanwhile.',
+      'Whether core and the query service, where they may write to /dev/cpu_dma_latency (Linux; ALLSOURCE_BUSY_POLL_MICROS must not be 0), keep the processors of the machine from sleeping while clients send an append or a read soon after each answer. Makes answers on virtual machines much quicker and costs the power of all processors meanwhile.',
     defaultValue: true,
   }),
   postHead: flagSetting({

@@ -6,12 +6,13 @@
  * It is a wish for the whole machine: all its processors turn idly instead of sleeping, whoever's they are. So it is held only while it is needed.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Logger } from '../observability/index.ts';
 
 /** What Linux takes such wishes by. It belongs to root; an administrator may let others write there. */
 const DEVICE = '/dev/cpu_dma_latency';
 /** So long after the last need the wish is dropped. */
-const LINGER_MS = 1_000;
-const LOOK_MS = 250;
+const LINGER_MS = 200;
+const LOOK_MS = 50;
 /** The microseconds that waking may take, as 32 bits. */
 const AT_ONCE = new Uint8Array(4);
 
@@ -43,7 +44,7 @@ export class AwakeProcessors {
     this.#onRefused = onRefused;
   }
 
-  /** They are needed at a moment of the clock: awake from here on, for a second at least. */
+  /** They are needed at a moment of the clock: awake from here on, for a fifth of a second at least. */
   need(atMs: number): void {
     this.#neededAt = atMs;
     if (this.#descriptor === null && !this.#isRefused) this.#hold();
@@ -72,4 +73,19 @@ export class AwakeProcessors {
   #dropWhenQuiet(): void {
     if (this.#nowMs() - this.#neededAt >= LINGER_MS) this.close();
   }
+}
+
+/** Those of a service; null where its settings do not ask for it. A refusal is in its log, once. */
+export function awakeProcessorsOf(
+  { keepAwake }: { readonly keepAwake: boolean },
+  logger: Pick<Logger, 'info'>,
+): AwakeProcessors | null {
+  if (!keepAwake) return null;
+  return new AwakeProcessors({
+    onRefused: (error) =>
+      logger.info(
+        { reason: error.message },
+        `a client waits for each answer, and the processors may sleep meanwhile: where the user of this service may write to ${DEVICE} they are kept awake, and its answers are quicker. ALLSOURCE_KEEP_AWAKE=false says that this is as wanted`,
+      ),
+  });
 }

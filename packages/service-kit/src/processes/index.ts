@@ -1,4 +1,5 @@
-export { AwakeProcessors, type AwakeProcessorsOptions } from './awake-processors.ts';
+export { type AwakeProcessors, awakeProcessorsOf } from './awake-processors.ts';
+export { Crowding } from './crowding.ts';
 export { takeLeftoverTimeOnly } from './leftover-time.ts';
 export { serviceNodeArguments } from './node-arguments.ts';
 export { type Program, startProgram } from './start-program.ts';

@@ -8,10 +8,12 @@ function polled(windowMs = WINDOW_MS) {
   const turns: (() => void)[] = [];
   const soon: number[] = [];
   const clock = { ms: 100 };
+  const machine = { isCrowded: false };
   const poll = new BusyPoll({
     windowMs,
     onSoon: (atMs) => soon.push(atMs),
     nowMs: () => clock.ms,
+    isCrowded: () => machine.isCrowded,
     inNextTurn: (turn) => turns.push(turn),
   });
   /** Lets the loop turn until it would sleep; returns how often it turned. */
@@ -31,13 +33,23 @@ function polled(windowMs = WINDOW_MS) {
     poll.answered(clock.ms);
     return turnUntilSleep();
   };
-  return { poll, clock, turns, soon, turnUntilSleep, exchange };
+  return { poll, clock, machine, turns, soon, turnUntilSleep, exchange };
 }
 
 test('polls for the window after an answer, once a request came soon after one', () => {
   const { exchange } = polled();
   expect(exchange(50)).toBe(0);
   expect(exchange(0.2)).toBe(4);
+});
+
+test('does not poll while others wait for the processor', () => {
+  const { exchange, machine, soon } = polled();
+  exchange(50);
+  machine.isCrowded = true;
+  expect(exchange(0.2)).toBe(0);
+  machine.isCrowded = false;
+  expect(exchange(0.2)).toBe(4);
+  expect(soon).toHaveLength(2);
 });
 
 test('goes on from the latest answer, with one poll for all of them', () => {

@@ -56,12 +56,12 @@ describe('awake processors', () => {
     expect(hasOpen(device)).toBe(false);
   });
 
-  it('may sleep again a second after the last need, and are wished for anew', async () => {
+  it('may sleep again a fifth of a second after the last need, and are wished for anew', async () => {
     awake.need(now);
-    now += 900;
+    now += 150;
     awake.need(now);
-    now += 999;
-    await sleep(600);
+    now += 199;
+    await sleep(150);
     expect(hasOpen(device)).toBe(true);
     now += 1;
     while (hasOpen(device)) await sleep(10);

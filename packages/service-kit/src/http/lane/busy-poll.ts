@@ -6,7 +6,8 @@
  * Measured with one client that appends, in 100 turns of 0.7 s each way on such a machine: p50 0.85 of what it is without, for 100 us; nothing gained by 50 us.
  *
  * It polls only while that pays: after an answer, for `windowMs`, and no more once a number of polls in a row have found nothing. Then the loop sleeps as usual, until
- * a request is seen again to come soon after an answer. So a client with pauses, or none at all, costs nothing.
+ * a request is seen again to come soon after an answer. So a client with pauses, or none at all, costs nothing. And it does not poll where others wait for the processor: beside 64 clients that
+ * appended, 16 readers had a tenth fewer reads, and the appends were fewer too.
  */
 
 /** A request that comes so many windows after an answer would have been found, had the loop been awake: client and processor wake up in between. */
@@ -21,6 +22,8 @@ export interface BusyPollOptions {
   readonly nowMs: () => number;
   /** Told of each request that came soon after an answer, with its moment. */
   readonly onSoon: (atMs: number) => void;
+  /** True when others wait for the processors of this process, at a moment of that clock (processes/crowding.ts). */
+  readonly isCrowded: (atMs: number) => boolean;
   /** Calls back in the next turn of the event loop, which then does not sleep. */
   readonly inNextTurn: (turn: () => void) => void;
 }
@@ -47,7 +50,7 @@ export class BusyPoll {
   /** An answer has been written. */
   answered(atMs: number): void {
     this.#answeredAt = atMs;
-    if (this.#isPolling || this.#missesLeft === 0) return;
+    if (this.#isPolling || this.#missesLeft === 0 || this.#options.isCrowded(atMs)) return;
     this.#isPolling = true;
     this.#missesLeft -= 1;
     this.#options.inNextTurn(this.#poll);

@@ -9,6 +9,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { must } from '@allsource/shared/lang';
 import { AnswerHeads } from './answer-heads.ts';
+import { Crowding } from '../../processes/index.ts';
 import { BusyPoll } from './busy-poll.ts';
 import { LaneConnection, type LaneReader, type LaneTurn } from './lane-connection.ts';
 
@@ -35,8 +36,10 @@ export class ConnectionLane {
   constructor({ server, reader, busyPollMs = 0, onSoon = () => undefined }: ConnectionLaneOptions) {
     this.#server = server;
     const heads = new AnswerHeads(server.keepAliveTimeout);
+    const crowding = new Crowding();
     const busyPoll = new BusyPoll({
       windowMs: busyPollMs,
+      isCrowded: (atMs) => crowding.isCrowded(atMs),
       onSoon,
       nowMs: () => performance.now(),
       inNextTurn: setImmediate,

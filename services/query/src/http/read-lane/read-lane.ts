@@ -14,6 +14,9 @@ import { type AnsweredRead, RequestReader } from './request-reader.ts';
 export interface ReadLaneOptions extends AdmissionOptions {
   /** Does not listen yet. */
   readonly server: Server;
+  readonly busyPollMs: number;
+  /** Told of each request that came soon after an answer, with its moment. */
+  readonly onSoon: (atMs: number) => void;
   /** Called when an answer has ended. */
   readonly onAnswered: (answered: AnsweredRead) => void;
 }
@@ -22,9 +25,11 @@ export interface ReadLaneOptions extends AdmissionOptions {
 export function openReadLane(options: ReadLaneOptions): ConnectionLane {
   const admission = new Admission(options);
   const batch = new AnswerBatch();
-  const { onAnswered } = options;
+  const { server, busyPollMs, onSoon, onAnswered } = options;
   return new ConnectionLane({
-    server: options.server,
+    server,
+    busyPollMs,
+    onSoon,
     reader: (turn) => new RequestReader({ turn, admission, batch, onAnswered }),
   });
 }
