@@ -69,8 +69,20 @@ export function readCursor(text: string, scope: CursorScope): AnswerKey {
 }
 
 function writeScope(bytes: Buffer, { tenant, query }: CursorScope): void {
-  bytes.set(shortHash(tenant), TENANT_AT);
+  bytes.set(hashOfTenant(tenant), TENANT_AT);
   bytes.set(shortHash(queryText(query)), QUERY_AT);
+}
+
+let lastTenant = '';
+let lastTenantHash = shortHash(lastTenant);
+
+/** The last one is kept: most requests in a row are of one tenant. */
+function hashOfTenant(tenant: string): Buffer {
+  if (tenant !== lastTenant) {
+    lastTenantHash = shortHash(tenant);
+    lastTenant = tenant;
+  }
+  return lastTenantHash;
 }
 
 function shortHash(text: string): Buffer {
