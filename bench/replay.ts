@@ -72,7 +72,7 @@ async function alone(store: OrderStore, title: string, config: object): Promise<
   const startedAt = performance.now();
   let replay = await begin(store, config);
   while (replay.status === 'running' || replay.status === 'pending') {
-    await sleep(100);
+    await sleep(20);
     replay = await progress(store, replay);
   }
   const seconds = (performance.now() - startedAt) / 1000;

@@ -104,7 +104,6 @@ export async function createQueryService(
         for (const { tenant, eventCount: count, recordedAt, isSystem } of frames)
           if (!isSystem) ingestRates.add(tenant, count, recordedAt / 1000);
       },
-      readsAnswered: () => metrics.readsAnswered,
       onReplayStep: (step) => metrics.countReplay(step),
     });
     const releaseLock = () => lock.release();

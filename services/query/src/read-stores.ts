@@ -52,8 +52,6 @@ export interface ReadStoresOptions {
     readonly eventCount: number;
     readonly durationMs: number;
   }) => void;
-  /** Reads that the service has answered so far. */
-  readonly readsAnswered: () => number;
   readonly onReplayStep: (step: 'started' | 'completed' | 'failed') => void;
   readonly onSnapshotKept: (kind: SnapshotKind) => void;
 }
@@ -121,11 +119,7 @@ export class ReadStores {
     this.replays = new ReplayRuns({
       folder: options.config.folder,
       projectionsFile: projectionsFile(options),
-      pace: {
-        eventsPerSecond: options.config.replayEventsPerSecond,
-        eventsPerSecondBesideReads: options.config.replayEventsPerSecondBesideReads,
-        readsAnswered: options.readsAnswered,
-      },
+      eventsPerSecond: options.config.replayEventsPerSecond,
       folds: this.projections,
       clock: systemClock,
       logger: options.logger,

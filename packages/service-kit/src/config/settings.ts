@@ -157,16 +157,8 @@ export const SETTINGS = {
   replayEventsPerSecond: integerSetting({
     name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
     description:
-      'How fast a replay folds events, in events per second and process at most; events that it passes over count an eighth. A lower pace leaves more of the machine to others.',
+      'How fast a replay folds events, in events per second and process at most; events that it passes over count an eighth. A lower pace leaves more of the machine to the reads.',
     defaultValue: 60_000,
-    min: 100,
-    max: 10_000_000,
-  }),
-  replayEventsPerSecondBesideReads: integerSetting({
-    name: 'ALLSOURCE_REPLAY_EVENTS_PER_S_BESIDE_READS',
-    description:
-      'The same while the service answers twenty reads a second or more. A lower pace makes a replay longer and the slowest reads beside it quicker.',
-    defaultValue: 20_000,
     min: 100,
     max: 10_000_000,
   }),

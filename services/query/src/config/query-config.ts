@@ -25,7 +25,6 @@ export function readQueryConfig(environment: Environment) {
       'answerCacheBytes',
       'blockEvents',
       'replayEventsPerSecond',
-      'replayEventsPerSecondBesideReads',
       'snapshotEvents',
       'snapshotAgeSeconds',
       'projectionHosts',

@@ -34,7 +34,7 @@ export class QueryMetrics {
   readonly #forwarded: Counter;
   readonly #replays: Readonly<Record<ReplayStep, Counter>>;
   readonly #snapshots: Counter;
-  #readsAnswered = 0;
+
   readonly #registry: Registry;
 
   constructor(registry: Registry) {
@@ -93,13 +93,7 @@ export class QueryMetrics {
     defineGauges(this.#registry, gauges);
   }
 
-  /** Reads answered so far. */
-  get readsAnswered(): number {
-    return this.#readsAnswered;
-  }
-
   countQuery(queryType: string, durationMs: number): void {
-    this.#readsAnswered += 1;
     this.#queries.inc({ query_type: queryType });
     this.#queryDuration.observe({ query_type: queryType }, durationMs / 1000);
   }

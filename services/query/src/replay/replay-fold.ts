@@ -34,6 +34,7 @@ export interface ReplayFoldOptions {
   readonly filter: ReplayFilter;
   readonly share: { readonly index: number; readonly count: number };
   readonly batchEvents: number;
+  /** Events folded in a second, at most; one that is passed over counts an eighth. */
   readonly eventsPerSecond: number;
   /** Told after each batch. */
   readonly onBatch: () => void;
@@ -68,12 +69,9 @@ export class ReplayFold implements FrameSink {
   #isTold = true;
   #raised: Deferred<void> | null = null;
   #isStopped = false;
-  /** Events folded in a second, at most; one that is passed over counts an eighth. */
-  eventsPerSecond: number;
 
   constructor(options: ReplayFoldOptions) {
     this.#options = options;
-    this.eventsPerSecond = options.eventsPerSecond;
     this.#tenant = Buffer.from(options.tenant);
     this.#isWanted = eventMatcher(options.filter);
     this.#folds = options.projections.map((projection) => ({ projection, byKey: new Map() }));
@@ -159,7 +157,7 @@ export class ReplayFold implements FrameSink {
 
   async #pace(cost: number): Promise<void> {
     const nowMs = performance.now();
-    const timeMs = (cost / this.eventsPerSecond) * 1_000;
+    const timeMs = (cost / this.#options.eventsPerSecond) * 1_000;
     this.#dueMs = Math.max(this.#dueMs, nowMs - SLEEP_MS_MIN) + timeMs;
     if (this.#dueMs - nowMs < SLEEP_MS_MIN) await nextTurn();
     else await sleep(this.#dueMs - nowMs);

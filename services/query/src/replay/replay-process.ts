@@ -33,7 +33,6 @@ export interface ReplayProcessOptions {
  */
 export class ReplayProcess {
   readonly #options: ReplayProcessOptions;
-  #job: ReplayJob;
   #child: ChildProcess;
   #ended: Promise<void> = Promise.resolve();
   #stopWatching: () => void = () => {};
@@ -45,9 +44,8 @@ export class ReplayProcess {
 
   constructor(options: ReplayProcessOptions) {
     this.#options = options;
-    this.#job = options.job;
     this.#child = this.#start(constants.priority.PRIORITY_LOW);
-    this.#send({ kind: 'begin', job: this.#job });
+    this.#send({ kind: 'begin', job: options.job });
     const { pid } = this.#child;
     if (pid === undefined) return;
     const onStarved = () => void this.#move();
@@ -62,13 +60,6 @@ export class ReplayProcess {
     this.#answer = deferred<ReplayAnswer>();
     this.#send(command);
     return this.#answer.promise;
-  }
-
-  /** Says how many events it may fold in a second from here on. */
-  setPace(eventsPerSecond: number): void {
-    if (eventsPerSecond === this.#job.eventsPerSecond) return;
-    this.#job = { ...this.#job, eventsPerSecond };
-    this.#send({ kind: 'pace', eventsPerSecond });
   }
 
   /** Ends the process. What it has saved stays; a command under way fails. */
@@ -108,7 +99,7 @@ export class ReplayProcess {
     if (this.#failure !== null) return;
     if (this.#isStopping) return this.#fail(new RangeError('the replay was stopped'));
     this.#child = this.#start(constants.priority.PRIORITY_BELOW_NORMAL);
-    this.#send({ kind: 'begin', job: this.#job });
+    this.#send({ kind: 'begin', job: this.#options.job });
     if (this.#command !== null) this.#send(this.#command);
   }
 

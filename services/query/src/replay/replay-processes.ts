@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Projection } from '../projections/projection.ts';
 import type { ComputedStates } from './replay-protocol.ts';
 import type { ReplayRequest } from './replay-record.ts';
-import { PACE_LOOK_MS, type ReplayPace } from './replay-pace.ts';
 import { ReplayProcess } from './replay-process.ts';
 
 /** How core's log is reached. */
@@ -22,8 +21,8 @@ export interface ReplayProcessesOptions {
   /** The folder of the files that replays are built in. */
   readonly folder: string;
   readonly projectionsFile: string;
-  /** How fast a process may fold; begun when the replay is. */
-  readonly pace: ReplayPace;
+  /** Events that a process folds in a second, at most. */
+  readonly eventsPerSecond: number;
   /** Matching events folded by all processes together. */
   readonly onProgress: (processed: number) => void;
   readonly onWaiting: (reason: string | null) => void;
@@ -35,20 +34,12 @@ export class ReplayProcesses {
   readonly #options: ReplayProcessesOptions;
   readonly #processes: readonly ReplayProcess[];
   readonly #processed: number[];
-  readonly #paceLook: NodeJS.Timeout;
 
   constructor(options: ReplayProcessesOptions) {
     this.#options = options;
     const { workers } = options.request.config;
     this.#processed = Array.from({ length: workers }, () => 0);
     this.#processes = this.#processed.map((_, index) => this.#start(index));
-    this.#paceLook = setInterval(() => this.#setPace(), PACE_LOOK_MS).unref();
-  }
-
-  #setPace(): void {
-    const { pace } = this.#options;
-    pace.look();
-    for (const one of this.#processes) one.setPace(pace.eventsPerSecond);
   }
 
   /** Folds up to a position, which all processes then stand at. */
@@ -95,7 +86,6 @@ export class ReplayProcesses {
 
   /** Ends the processes. What they have saved stays for the next start. */
   async stop(): Promise<void> {
-    clearInterval(this.#paceLook);
     await Promise.all(this.#processes.map((one) => one.stop()));
   }
 
@@ -104,7 +94,8 @@ export class ReplayProcesses {
   }
 
   #start(index: number): ReplayProcess {
-    const { request, projections, generation, core, projectionsFile, pace } = this.#options;
+    const { request, projections, generation, core, projectionsFile, eventsPerSecond } =
+      this.#options;
     const { workers, batchEvents, progressEvents } = request.config;
     return new ReplayProcess({
       job: {
@@ -117,7 +108,7 @@ export class ReplayProcesses {
         share: { index, count: workers },
         generation,
         batchEvents,
-        eventsPerSecond: pace.eventsPerSecond,
+        eventsPerSecond,
         progressEvents: progressEvents ?? Number.POSITIVE_INFINITY,
       },
       onProgress: (processed) => {

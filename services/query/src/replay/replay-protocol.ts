@@ -17,13 +17,13 @@ export interface ReplayJob {
   readonly generation: number | null;
   /** Events folded between two looks at commands. */
   readonly batchEvents: number;
-  /** Events folded in a second, at most, until told otherwise. */
+  /** Events folded in a second, at most. */
   readonly eventsPerSecond: number;
   /** Events between two reports of progress. */
   readonly progressEvents: number;
 }
 
-/** What the process is told. One at a time: the next when the answer to the one before has come. `pace` and `stop` may come at any time, and are not answered. */
+/** What the process is told. One at a time: the next when the answer to the one before has come. `stop` may come at any time. */
 export type ReplayCommand =
   /** The first one. */
   | { readonly kind: 'begin'; readonly job: ReplayJob }
@@ -33,8 +33,6 @@ export type ReplayCommand =
   | { readonly kind: 'copy' }
   /** Answer `computed`: what a filtered replay has come to, with the states of the keys that may be replaced. */
   | { readonly kind: 'compute'; readonly keys: Readonly<Record<string, readonly string[]>> }
-  /** Fold so many events in a second from here on, at most. */
-  | { readonly kind: 'pace'; readonly eventsPerSecond: number }
   | { readonly kind: 'stop' };
 
 export interface ComputedStates {

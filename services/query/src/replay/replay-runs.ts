@@ -23,7 +23,6 @@ import type { ProjectionFolds } from '../projections/projection-folds.ts';
 import { ActiveReplay } from './active-replay.ts';
 import { ReplayGenerations } from './replay-generations.ts';
 import { isEnded, type ReplayRecord, type ReplayRequest } from './replay-record.ts';
-import { ReplayPace, type ReplayPaceOptions } from './replay-pace.ts';
 import { ReplayRecords } from './replay-records.ts';
 import { ReplayRun, switchedOutcomes } from './replay-run.ts';
 import type { CoreAccess } from './replay-processes.ts';
@@ -33,8 +32,8 @@ export interface ReplayRunsOptions {
   /** Of the service. */
   readonly folder: string;
   readonly projectionsFile: string;
-  /** How fast replays may fold, each by its processes. */
-  readonly pace: ReplayPaceOptions;
+  /** Events that a process folds in a second, at most. Setting ALLSOURCE_REPLAY_EVENTS_PER_S. */
+  readonly eventsPerSecond: number;
   readonly folds: ProjectionFolds;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -254,7 +253,7 @@ export class ReplayRuns {
       readonly generation: number | null;
     },
   ): ReplayRun {
-    const { folds, projectionsFile, pace, logger } = this.#options;
+    const { folds, projectionsFile, eventsPerSecond, logger } = this.#options;
     const { id, request } = active.record;
     active.beginSession();
     return new ReplayRun({
@@ -266,7 +265,7 @@ export class ReplayRuns {
       core,
       folder: this.#shadowFolder,
       projectionsFile,
-      pace: new ReplayPace(pace),
+      eventsPerSecond,
       onProgress: (processed) => active.noteProgress(processed),
       onWaiting: (reason) => active.noteWaiting(reason),
       onStarved: () =>

@@ -187,9 +187,6 @@ async function obey(command: ReplayCommand): Promise<void> {
       return await copy();
     case 'compute':
       return await compute(command.keys);
-    case 'pace':
-      fold.eventsPerSecond = command.eventsPerSecond;
-      return;
     case 'stop':
       return stop();
     case 'begin':

@@ -1,4 +1,4 @@
-/** The process of a replay: it folds as fast as it is told, and one that has had no processor time goes on in another. Here each counts as starved when it is looked at, wherever it is then. */
+/** A process of a replay that has had no processor time goes on in another one. Here each counts as starved when it is looked at, wherever it is then. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -91,34 +91,6 @@ async function replay(starvedAfterMs: number): Promise<Run> {
   });
   return { computed, starved, processed };
 }
-
-describe('a process of a replay', () => {
-  it('folds at another pace when it is told to, also when it goes on in another one', async () => {
-    await withFolder(async (folder) => {
-      const starved = Promise.withResolvers<void>();
-      const process = new ReplayProcess({
-        // At this pace it would take minutes.
-        job: { ...jobIn(folder), eventsPerSecond: 100 },
-        onProgress: () => undefined,
-        onWaiting: () => undefined,
-        onStarved: () => starved.resolve(),
-        starvationRule: { ...STARVED_WHEREVER, lookEveryMs: 600 },
-      });
-      try {
-        const half = process.tell({ kind: 'fold', limit: EVENTS / 2 });
-        process.setPace(10_000_000);
-        expect(await half).toMatchObject({ kind: 'reached' });
-        await starved.promise;
-        expect(await process.tell({ kind: 'fold', limit: EVENTS })).toMatchObject({
-          kind: 'reached',
-          processed: EVENTS,
-        });
-      } finally {
-        await process.stop();
-      }
-    });
-  });
-});
 
 describe('a process of a replay that has starved', () => {
   it('goes on in another one, to the same end', async () => {
