@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogFollower } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
+import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import type { DefinitionDirectory } from './definition-directory.ts';
 
@@ -18,6 +19,12 @@ export interface SettledDefinitionsOptions {
 
 /** Between two tries to reach core. */
 const RETRY_MS = 200;
+
+/** Throws `starting` while the definitions are being read: what has not been read yet must not be taken for missing. */
+export function requireSettled(isSettled: boolean, what: 'pipelines' | 'projections'): void {
+  if (isSettled) return;
+  throw problem('starting', `The ${what} are still being read from core. Try again shortly.`);
+}
 
 export class SettledDefinitions {
   readonly #options: SettledDefinitionsOptions;

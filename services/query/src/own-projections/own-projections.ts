@@ -10,6 +10,7 @@ import { quoted } from '@allsource/shared/model';
 import { type ProjectionDefinition, TypeFilter } from '@allsource/shared/protocol';
 import type { TenantCatalog } from '../catalog/tenant-catalog.ts';
 import type { Definition, DefinitionDirectory } from '../definitions/definition-directory.ts';
+import { requireSettled } from '../definitions/settled-definitions.ts';
 import type { DefinitionWriter } from '../definitions/definition-writer.ts';
 import type { ProjectionRuntime, ProjectionState } from '../projections/projection-runtime.ts';
 import type { MeasuredProjection } from '../observability/projection-metrics.ts';
@@ -78,7 +79,7 @@ export class OwnProjections {
 
   /** A projection of a tenant; null when it has none of that name. Throws `starting` while the definitions are being read. */
   find(tenant: string, name: string): OwnProjection | null {
-    this.#requireSettled();
+    requireSettled(this.#options.isSettled(), 'projections');
     const kept = this.#options.directory.find(KIND, tenant, name);
     return kept === null ? null : this.#withState(kept);
   }
@@ -92,7 +93,7 @@ export class OwnProjections {
 
   /** The projections of a tenant by name. */
   ofTenant(tenant: string): OwnProjection[] {
-    this.#requireSettled();
+    requireSettled(this.#options.isSettled(), 'projections');
     return this.#options.directory
       .ofTenant(KIND, tenant)
       .flatMap((kept) => this.#withState(kept) ?? []);
@@ -127,7 +128,7 @@ export class OwnProjections {
 
   /** Creates a projection. Throws `definition_exists`, `too_many_definitions`, or what is wrong with its definition. */
   async create(tenant: string, { name, document }: ProjectionDraft): Promise<OwnProjection> {
-    this.#requireSettled();
+    requireSettled(this.#options.isSettled(), 'projections');
     if (this.#options.directory.find(KIND, tenant, name) !== null) throw exists(name);
     documentText(document);
     await this.#options.check(document);
@@ -214,11 +215,6 @@ export class OwnProjections {
     if (definition === null) this.#options.onUnknownForm(kept);
     this.#parsed.set(kept, definition);
     return definition;
-  }
-
-  #requireSettled(): void {
-    if (this.#options.isSettled()) return;
-    throw problem('starting', 'The projections are still being read from core. Try again shortly.');
   }
 }
 

@@ -8,6 +8,7 @@ import { type Clock, formatTimestamp, type Position } from '@allsource/shared/mo
 import type { LogFollower } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
 import type { Definition, DefinitionDirectory } from '../definitions/definition-directory.ts';
+import { requireSettled } from '../definitions/settled-definitions.ts';
 import type { DefinitionWriter } from '../definitions/definition-writer.ts';
 import { destinationsOf } from './definition/output-definition.ts';
 import { requireNoLoop } from './definition/loops.ts';
@@ -65,7 +66,7 @@ export class Pipelines {
 
   /** The pipelines of a tenant in the order in which they were registered. Throws `starting` while the definitions are being read. */
   ofTenant(tenant: string): ForcedPipeline[] {
-    this.#requireSettled();
+    requireSettled(this.#options.isSettled(), 'pipelines');
     const definitions = this.#options.directory.ofTenant('pipeline', tenant);
     return definitions
       .toSorted((a, b) => a.createdPosition - b.createdPosition)
@@ -150,15 +151,10 @@ export class Pipelines {
   #known(tenant: string, id: string): Definition {
     const fault = pipelineIdFault(id);
     if (fault !== null) throw problem('invalid_parameter', fault, { parameter: 'pipelineId' });
-    this.#requireSettled();
+    requireSettled(this.#options.isSettled(), 'pipelines');
     const found = this.#options.directory.find('pipeline', tenant, id.toLowerCase());
     if (found !== null) return found;
     throw problem('not_found', `There is no pipeline '${id}'.`);
-  }
-
-  #requireSettled(): void {
-    if (this.#options.isSettled()) return;
-    throw problem('starting', 'The pipelines are still being read from core. Try again shortly.');
   }
 
   #require(

@@ -8,8 +8,8 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { must } from '@allsource/shared/lang';
-import { AnswerHeads } from './answer-heads.ts';
 import { Crowding } from '../../processes/index.ts';
+import { AnswerHeads } from './answer-heads.ts';
 import { BusyPoll } from './busy-poll.ts';
 import { LaneConnection, type LaneReader, type LaneTurn } from './lane-connection.ts';
 

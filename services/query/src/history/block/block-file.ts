@@ -6,6 +6,7 @@ import { must } from '@allsource/shared/lang';
 import type { Position } from '@allsource/shared/model';
 import { soughtEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
+import { firstAtLeast } from '../first-at-least.ts';
 import type { RowText } from '../row-text.ts';
 import type { BlockCache, Evictable } from './block-cache.ts';
 import {
@@ -269,18 +270,6 @@ export class BlockFile implements RunSource, Evictable {
     this.#columns.set(section, column);
     return column;
   }
-}
-
-/** The index of the first value that is not below `wanted`. */
-function firstAtLeast(sorted: Uint32Array, wanted: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Groups rows by entity, each group ascending: a counting sort of the entity column. */

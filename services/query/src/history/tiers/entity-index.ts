@@ -6,6 +6,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { problem } from '@allsource/shared/errors';
 import type { BlockCache } from '../block/block-cache.ts';
+import { uint32s } from '../block/block-format.ts';
+import { firstAtLeast } from '../first-at-least.ts';
 import {
   blockOf,
   bucketChecksum,
@@ -64,12 +66,11 @@ export class EntityIndex {
   blocksWith(hash: number): number[] {
     const { bucketBits } = this.header;
     const bucket = bucketOf(hash, bucketBits);
-    const entries = this.#cache.chunk(this.#firstKey + bucket, () => this.#bucket(bucket));
-    const first = indexEntry(hash, 0, bucketBits);
+    const entries = uint32s(this.#cache.chunk(this.#firstKey + bucket, () => this.#bucket(bucket)));
     const last = indexEntry(hash, (1 << bucketBits) - 1, bucketBits);
     const found: number[] = [];
-    for (let i = firstAtLeast(entries, first); i < entries.length; i += INDEX_ENTRY_BYTES) {
-      const entry = entries.readUInt32LE(i);
+    for (let i = firstAtLeast(entries, indexEntry(hash, 0, bucketBits)); i < entries.length; i++) {
+      const entry = entries[i] as number;
       if (entry > last) break;
       found.push(blockOf(entry, bucketBits));
     }
@@ -142,18 +143,6 @@ export class EntityIndex {
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
   }
-}
-
-/** Where the first entry lies that is not below `wanted`; the length when all are. */
-function firstAtLeast(entries: Buffer, wanted: number): number {
-  let low = 0;
-  let high = entries.length / INDEX_ENTRY_BYTES;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (entries.readUInt32LE(middle * INDEX_ENTRY_BYTES) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low * INDEX_ENTRY_BYTES;
 }
 
 function readHeader(file: number): IndexHeader | string {
