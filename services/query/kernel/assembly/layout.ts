@@ -8,7 +8,7 @@
  *     256 KiB   texts: payload and metadata of each row, end to end
  *     384 KiB   out: the text of the batch
  *
- *     A record, 72 bytes.
+ *     A record, 80 bytes.
  *     0   8  timestamp, microseconds, f64      32  16 id
  *     8   8  recorded_at, microseconds, f64    48  4  head, up to the entity
  *     16  8  version, f64                      52  4  the entity
@@ -16,16 +16,17 @@
  *                                              60  4  metadata bytes, 0 = none
  *                                              64  4  address of the text
  *                                              68  4  head, from the entity to the payload
+ *                                              72  4  random bits of the id, NO_RANDOM = it stands whole at 32
  *     Of a part of a head there are 16 bits of its place in the heads, then 16 bits of its length.
  *
- * A batch is bounded by what it may take in `out`, 64 KiB; so heads and texts, which go there, have room too: a text takes up to six bytes more
+ * A batch is bounded by what it may take in `out`, 64 KiB; so heads and texts, which go there, have room too: a text takes up to 14 bytes more
  * than it has, less than what stands around it in `out`. Up to 15 bytes behind each region are read or written.
  */
 
 const KIB: usize = 1024;
 
 export const ROWS: usize = 64 * KIB;
-export const ROW_BYTES: usize = 72;
+export const ROW_BYTES: usize = 80;
 export const TIMESTAMP: usize = 0;
 export const RECORDED_AT: usize = 8;
 export const VERSION: usize = 16;
@@ -37,6 +38,8 @@ export const PAYLOAD_BYTES: usize = 56;
 export const METADATA_BYTES: usize = 60;
 export const TEXT: usize = 64;
 export const BEHIND_ENTITY: usize = 68;
+export const ID_RANDOM: usize = 72;
+export const NO_RANDOM: u32 = 0xffff_ffff;
 
 export const TIMESTAMP_CLOCK: usize = 96 * KIB;
 export const RECORDED_AT_CLOCK: usize = TIMESTAMP_CLOCK + 64;

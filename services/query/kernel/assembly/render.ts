@@ -14,7 +14,9 @@ import {
   ENTITY,
   HEADS,
   ID,
+  ID_RANDOM,
   METADATA_BYTES,
+  NO_RANDOM,
   OUT,
   PAYLOAD_BYTES,
   POSITION,
@@ -52,6 +54,8 @@ export function render(count: usize): usize {
     store<u8>(p++, 0x2c);
     const head = p;
     p = copyPart(p, load<u32>(row, BEFORE_ENTITY));
+    const random = load<u32>(row, ID_RANDOM);
+    if (random != NO_RANDOM) composeId(row, random);
     writeUuid(head + ID_IN_HEAD, row + ID);
     p = copyPart(p, load<u32>(row, ENTITY));
     p = copyPart(p, load<u32>(row, BEHIND_ENTITY));
@@ -70,6 +74,18 @@ export function render(count: usize): usize {
     store<u8>(p++, 0x7d);
   }
   return p - OUT;
+}
+
+/** Puts the id of a row together, as `writeEventId` of shared/model does. */
+function composeId(row: usize, random: u32): void {
+  const milliseconds = <u64>load<f64>(row, RECORDED_AT) / 1000;
+  const position = <u64>load<f64>(row, POSITION);
+  store<u64>(row, bswap<u64>((milliseconds << 16) | 0x7000 | (random & 0xfff)), ID);
+  store<u64>(
+    row,
+    bswap<u64>(((<u64>0b10) << 62) | ((<u64>((random >> 12) & 0x3ff)) << 52) | position),
+    ID + 8,
+  );
 }
 
 /** Copies a part of a head. */

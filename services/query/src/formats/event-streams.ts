@@ -121,7 +121,7 @@ export class EventStreams {
     });
     // The time is for finding; how long the sending takes is up to the client.
     limits.msMax = Number.POSITIVE_INFINITY;
-    return { rows: page.rows(), count: windowOf(page.totalCount, query) };
+    return { rows: inTurns(page.rows(), page.budget), count: windowOf(page.totalCount, query) };
   }
 
   async #findInLogOrder(
@@ -162,6 +162,16 @@ function selectionOf(tenant: string, query: EventQuery): EventSelection {
 
 function windowOf(total: number, { offset, limit }: EventQuery): number {
   return Math.max(0, Math.min(total - offset, limit ?? Number.POSITIVE_INFINITY));
+}
+
+async function* inTurns(
+  rows: Iterable<RowStretches>,
+  budget: QueryBudget,
+): AsyncGenerator<RowStretches> {
+  for (const stretches of rows) {
+    yield stretches;
+    if (budget.isTurnOver) await budget.nextTurn();
+  }
 }
 
 /** Rows encoded between two looks at the clock. */

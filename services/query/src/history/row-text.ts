@@ -12,6 +12,8 @@ export class RowText {
 
 /** Rows with an id and text. */
 export interface RowTexts {
+  /** What the id of a row has besides its position and the millisecond of its recorded_at; NO_RANDOM when only `copyEventId` tells the id. */
+  eventIdRandom(row: number): number;
   /** Writes the 16 bytes of the id of a row to the start of `target`. */
   copyEventId(row: number, target: Buffer): void;
   /** Says where the payload and the metadata of a row lie. */

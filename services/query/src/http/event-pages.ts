@@ -135,7 +135,7 @@ export class EventPages {
     };
     const writer = new JsonWriter(call.response);
     if (reading !== null) {
-      await writeUpcastPage(writer, page, { ...around, reading, budget });
+      await writeUpcastPage(writer, page, { ...around, reading });
       return;
     }
     const isKept = query.entity !== null && !asked.isExplained && this.#answers.wants(key);

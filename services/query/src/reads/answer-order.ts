@@ -1,4 +1,7 @@
-/** Brings rows of runs into the order of answers. Both ways give them some at a time, as stretches of one run each, and let others run in between. */
+/**
+ * Brings rows of runs into the order of answers. Both ways give them some at a time, as stretches of one run each. Whoever goes through them lets others run in between, when a turn is over; where that
+ * is due before there are rows, none are given. (They are no async generators: one in the other, for a page of few rows they took longer than all else here.)
+ */
 import type { QueryOrder } from '@allsource/shared/protocol';
 import type { RowStretches, RunMatch } from '../history/event-history.ts';
 import type { EventRun } from '../history/event-run.ts';
@@ -6,8 +9,12 @@ import type { QueryBudget } from './query-budget.ts';
 
 /** Rows that are sorted at once: about two milliseconds. */
 const SLICE_ROWS = 8_192;
+/** Rows that are brought into order first. */
+const FIRST_ROWS = 256;
 /** Rows of a merge that are given at a time. */
 const MERGED_ROWS = 512;
+/** What is given when a turn is over and there are no rows yet. */
+export const NO_ROWS: RowStretches = [];
 
 export interface SortedPart extends RunMatch {
   /** True when no row has an earlier timestamp than the one before it. */
@@ -85,15 +92,15 @@ function candidates(
   return order === 'asc' ? rows.subarray(low) : rows.subarray(0, low);
 }
 
-/** The rows of a run that stands in time order: cut where the time moves on, each piece sorted when its turn comes. */
-export async function* orderedRows(
+/** The rows of a run that stands in time order, of which `wanted` will be read: cut where the time moves on, each piece sorted when its turn comes. */
+export function* orderedRows(
   { run, rows }: SortedPart,
-  { order, budget }: Ordering,
-): AsyncGenerator<RowStretches> {
+  { order, budget, wanted }: Ordering & { readonly wanted: number },
+): Generator<RowStretches> {
   const { timestamps } = run.source;
   const isSame = (a: number, b: number) =>
     timestamps[rows[a] as number] === timestamps[rows[b] as number];
-  let size = 256;
+  let size = Math.min(FIRST_ROWS, wanted);
   let [low, high] = [0, rows.length];
   while (low < high) {
     let [start, end] =
@@ -106,7 +113,6 @@ export async function* orderedRows(
     const piece = rows.subarray(start, end);
     if (piece.length > SLICE_ROWS) yield* mergedRows([{ run, rows: piece }], { order, budget });
     else yield [{ run, rows: sortedSlice(run, piece, order) }];
-    if (budget.isTurnOver) await budget.nextTurn();
   }
 }
 
@@ -139,10 +145,10 @@ interface Cursor {
 }
 
 /** The rows of any runs: sorted in slices first, then merged as they are asked for. */
-export async function* mergedRows(
+export function* mergedRows(
   parts: readonly RunMatch[],
   { order, budget }: Ordering,
-): AsyncGenerator<RowStretches> {
+): Generator<RowStretches> {
   const heap: Cursor[] = [];
   const sign = order === 'asc' ? 1 : -1;
   const isBefore = (a: Cursor, b: Cursor) => sign * compareKeys(a.key, b.key) < 0;
@@ -151,13 +157,10 @@ export async function* mergedRows(
     for (let start = 0; start < rows.length; start += SLICE_ROWS) {
       const slice = sortedSlice(run, rows.subarray(start, start + SLICE_ROWS), order);
       push(heap, { run, rows: slice, at: 0, key: keyOf(run, slice[0] as number) }, isBefore);
-      if (budget.isTurnOver) await budget.nextTurn();
+      if (budget.isTurnOver) yield NO_ROWS;
     }
   }
-  while (heap.length > 0) {
-    yield nextStretches(heap, isBefore);
-    if (budget.isTurnOver) await budget.nextTurn();
-  }
+  while (heap.length > 0) yield nextStretches(heap, isBefore);
 }
 
 function nextStretches(heap: Cursor[], isBefore: (a: Cursor, b: Cursor) => boolean): RowStretches {

@@ -57,9 +57,11 @@ export async function writePage(
 ): Promise<Buffer | null> {
   const events = new EventRows(writer, { kernel: pageKernel(), writeEvent });
   writer.text(around.head);
-  for await (const stretches of page.rows()) {
+  const { budget } = page;
+  for (const stretches of page.rows()) {
     events.begin(stretches);
     while (events.writeBatch()) if (writer.isFull && !(await writer.flush())) return null;
+    if (budget.isTurnOver) await budget.nextTurn();
   }
   writer.text(around.tail());
   if (isKept) return writer.endKept();

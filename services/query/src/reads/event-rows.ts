@@ -1,6 +1,7 @@
 import { must } from '@allsource/shared/lang';
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { RowStretches, StoredEvent } from '../history/event-history.ts';
+import { NO_RANDOM } from '../history/block/event-ids.ts';
 import { RowText } from '../history/row-text.ts';
 import type { JsonWriter } from './json-writer.ts';
 import {
@@ -156,8 +157,9 @@ export class EventRows {
         return false;
       }
       if (!isHeadSame) kernel.takeHead(head);
-      const record = kernel.takeRow(text);
-      source.copyEventId(row, ids[record] as Buffer);
+      const random = source.eventIdRandom(row);
+      const record = kernel.takeRow(text, random);
+      if (random === NO_RANDOM) source.copyEventId(row, ids[record] as Buffer);
       const numbers = record * ROW_DOUBLES;
       doubles[numbers + TIMESTAMP] = timestamps[row] as number;
       doubles[numbers + RECORDED_AT] = recordedAts[row] as number;

@@ -17,6 +17,7 @@ import {
   type AnswerKey,
   isAscending,
   mergedRows,
+  NO_ROWS,
   type Ordering,
   orderedRows,
   partBehind,
@@ -97,7 +98,7 @@ export class Cluster {
   }
 
   /** The rows behind the cursor in the order of answers, some at a time; at least the first `wanted` of them. */
-  async *rows(asked: AskedRows): AsyncGenerator<RowStretches> {
+  *rows(asked: AskedRows): Generator<RowStretches> {
     const { order, budget, after, wanted } = asked;
     const [only] = this.runs;
     if (only !== undefined && this.runs.length === 1) {
@@ -116,7 +117,7 @@ export class Cluster {
           ? { run, rows: all }
           : partBehind({ run, rows: all, isOrdered: false }, asked),
       );
-      if (budget.isTurnOver) await budget.nextTurn();
+      if (budget.isTurnOver) yield NO_ROWS;
     }
     yield* mergedRows(best.parts, asked);
   }

@@ -58,6 +58,7 @@ interface EventPageOptions {
 export class EventPage {
   /** All events meant, whatever the window and the cursor. */
   readonly totalCount: number;
+  readonly budget: QueryBudget;
   readonly explanation: Explanation;
   readonly #found: FoundEvents;
   readonly #wanted: EventsWanted;
@@ -67,6 +68,7 @@ export class EventPage {
 
   constructor({ found, wanted, explanation }: EventPageOptions) {
     this.totalCount = found.count;
+    this.budget = wanted.budget;
     this.explanation = explanation;
     this.#found = found;
     this.#wanted = wanted;
@@ -86,14 +88,14 @@ export class EventPage {
     return this.#last;
   }
 
-  /** The rows of the page in the order of the query, some at a time. */
-  async *rows(): AsyncGenerator<RowStretches> {
+  /** The rows of the page in the order of the query, some at a time; none where only a turn is due. Whoever goes through them lets others run in between. */
+  *rows(): Generator<RowStretches> {
     const { query, after } = this.#wanted;
     const limit = query.limit ?? Number.POSITIVE_INFINITY;
     // Behind a cursor nobody has counted: only one more event says that there is one.
     const isCounted = after === null;
     if (limit > 0 || !isCounted) {
-      for await (const stretches of this.#rowsBehind()) {
+      for (const stretches of this.#rowsBehind()) {
         yield this.#takenOf(stretches, limit);
         if (this.#hasMore || (isCounted && this.#count === limit)) break;
       }
@@ -119,8 +121,9 @@ export class EventPage {
   }
 
   /** The rows behind the offset or the cursor, as many as the page needs. Never an empty stretch. */
-  async *#rowsBehind(): AsyncGenerator<RowStretches> {
-    const { query, after, budget } = this.#wanted;
+  *#rowsBehind(): Generator<RowStretches> {
+    const { budget } = this;
+    const { query, after } = this.#wanted;
     const { order } = query;
     let { offset } = query;
     for (const cluster of this.#found.clusters(order)) {
@@ -131,7 +134,7 @@ export class EventPage {
       }
       // One more says whether there is more.
       const wanted = query.limit === null ? Number.POSITIVE_INFINITY : offset + query.limit + 1;
-      for await (const stretches of cluster.rows({ order, budget, after, wanted })) {
+      for (const stretches of cluster.rows({ order, budget, after, wanted })) {
         if (offset === 0) {
           yield stretches;
           continue;
@@ -142,7 +145,7 @@ export class EventPage {
           offset -= from;
           if (from < rows.length) behind.push({ run, rows: rows.subarray(from) });
         }
-        if (behind.length > 0) yield behind;
+        yield behind;
       }
     }
   }

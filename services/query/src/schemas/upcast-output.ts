@@ -2,7 +2,6 @@ import { type Upcast, versionMembers } from '@allsource/schemas/upcasting';
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { StoredEvent } from '../history/event-history.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
-import type { QueryBudget } from '../reads/query-budget.ts';
 import type { EventPage } from '../reads/read-events.ts';
 import type { UpcastReading } from './upcasting.ts';
 
@@ -40,7 +39,6 @@ function payloadOf(event: StoredEvent, upcast: Upcast): Buffer {
 
 export interface UpcastPageOptions {
   readonly reading: UpcastReading;
-  readonly budget: QueryBudget;
   readonly head: string;
   readonly tail: () => string;
 }
@@ -49,11 +47,12 @@ export interface UpcastPageOptions {
 export async function writeUpcastPage(
   writer: JsonWriter,
   page: EventPage,
-  { reading, budget, head, tail }: UpcastPageOptions,
+  { reading, head, tail }: UpcastPageOptions,
 ): Promise<void> {
+  const { budget } = page;
   writer.text(head);
   let separator = '';
-  for await (const stretches of page.rows())
+  for (const stretches of page.rows()) {
     for (const { run, rows } of stretches)
       for (const row of rows) {
         const event = run.event(row);
@@ -65,6 +64,8 @@ export async function writeUpcastPage(
         if (writer.isFull && !(await writer.flush())) return;
         if (budget.isTurnOver) await budget.nextTurn();
       }
+    if (budget.isTurnOver) await budget.nextTurn();
+  }
   writer.text(tail());
   writer.end();
 }

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 /** Pages by cursor, plans and budgets of event queries. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -154,6 +155,11 @@ describe('cursors', () => {
       /is not a cursor/,
     );
     expect(await refused('limit=1&cursor=42')).toMatch(/is not a cursor/);
+    const older = Buffer.alloc(45, 1);
+    older.writeUInt32LE(crc32(older.subarray(5)), 1);
+    expect(await refused(`limit=1&cursor=${older.toString('base64url')}`)).toMatch(
+      /of another version of this service/,
+    );
     expect(await refused(`limit=1&event_type_prefix=o&offset=1&cursor=${cursor}`)).toMatch(
       /offset: .*beside/,
     );

@@ -115,6 +115,19 @@ describe('rows of a page', () => {
     expect(page(stretches)).toBe(expected(stretches));
   });
 
+  it('are so for ids that are put together out of any numbers', () => {
+    const rows = [1, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 12_345, 2 ** 52 - 1].flatMap((at) =>
+      [0, 999, 1_800_000_000_123_456, 2 ** 53 - 1].flatMap((recordedAt) =>
+        [0, 1, 0xfff, 0x1000, 0x3f_ffff].map((idRandom) => ({
+          position: at,
+          recordedAt,
+          idRandom,
+        })),
+      ),
+    );
+    expect(page(made(rows))).toBe(expected(made(rows)));
+  });
+
   it('are so with more rows than a batch holds', () => {
     const stretches = made(Array.from({ length: 2_000 }, (_, i) => ({ payload: '1', version: i })));
     expect(page(stretches)).toBe(expected(stretches));

@@ -1,9 +1,12 @@
-import { micros, POSITION_ZERO, position } from '@allsource/shared/model';
+import { micros, POSITION_ZERO, position, writeEventId } from '@allsource/shared/model';
+import { NO_RANDOM } from '../../src/history/block/event-ids.ts';
 import { EventRun, type RunSource } from '../../src/history/event-run.ts';
 
 /** A row; what is left out is plain. */
 export interface HandMadeRow {
   readonly id?: Buffer;
+  /** The random bits of an id that is put together; `id` counts when left out. */
+  readonly idRandom?: number;
   readonly entity?: string;
   readonly version?: number;
   readonly position?: number;
@@ -45,8 +48,16 @@ export function handMadeRun(rows: readonly HandMadeRow[]): EventRun {
     entityPartition: () => 0,
     findEntity: () => -1,
     rowsOfEntity: (entity) => Uint32Array.of(entity),
+    eventIdRandom: (row) => rows[row]?.idRandom ?? NO_RANDOM,
     copyEventId(row, target) {
-      (rows[row]?.id ?? Buffer.alloc(16)).copy(target);
+      const { id = Buffer.alloc(16), idRandom, position: at = 1, recordedAt = 0 } = rows[row] ?? {};
+      if (idRandom === undefined) id.copy(target);
+      else
+        writeEventId(target, 0, {
+          recordedAtMs: Math.floor(recordedAt / 1000),
+          position: position(at),
+          random: idRandom,
+        });
     },
     placeText(row, place) {
       const { damage, payload = '{}', metadata = '' } = rows[row] as HandMadeRow;

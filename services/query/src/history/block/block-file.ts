@@ -173,6 +173,10 @@ export class BlockFile implements RunSource, Evictable {
     return rows.subarray(starts[entity], starts[entity + 1]);
   }
 
+  eventIdRandom(row: number): number {
+    return (this.#ids ??= this.#eventIds()).random(row);
+  }
+
   copyEventId(row: number, target: Buffer): void {
     (this.#ids ??= this.#eventIds()).copy(row, target);
   }

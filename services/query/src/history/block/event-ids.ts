@@ -11,9 +11,10 @@ export interface EventIdParts {
   readonly recordedAt: number;
 }
 
-const NOT_REBUILDABLE = -1;
+/** Stands for the random bits of an id that cannot be put together. */
+export const NO_RANDOM = -1;
 
-/** The random bits of the id at `offset`; -1 when the id cannot be put together from these parts. The reverse of `writeEventId` of shared/model. */
+/** The random bits of the id at `offset`; NO_RANDOM when the id cannot be put together from these parts. The reverse of `writeEventId` of shared/model. */
 export function eventIdRandom(source: DataView, offset: number, parts: EventIdParts): number {
   const versioned = source.getUint16(offset + 6);
   const high = source.getUint16(offset + 8);
@@ -27,7 +28,7 @@ export function eventIdRandom(source: DataView, offset: number, parts: EventIdPa
     versioned >>> 12 === 7 &&
     high >>> 14 === 2 &&
     time === Math.floor(parts.recordedAt / 1000);
-  return isOurs ? (versioned & 0xfff) | (((high >>> 4) & 0x3ff) << 12) : NOT_REBUILDABLE;
+  return isOurs ? (versioned & 0xfff) | (((high >>> 4) & 0x3ff) << 12) : NO_RANDOM;
 }
 
 /** What the ids of rows are put together from, apart from their random bits. */
@@ -62,6 +63,12 @@ export class BlockIds {
   constructor(columns: IdColumns, ids: Uint32Array | Buffer) {
     this.#columns = columns;
     this.#ids = ids;
+  }
+
+  /** The random bits of a row's id; NO_RANDOM when ids are kept whole. */
+  random(row: number): number {
+    const ids = this.#ids;
+    return Buffer.isBuffer(ids) ? NO_RANDOM : (ids[row] as number);
   }
 
   /** Writes the id of a row to the start of `target`. */

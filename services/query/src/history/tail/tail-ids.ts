@@ -1,5 +1,5 @@
 import { EVENT_ID_BYTES } from '@allsource/shared/model';
-import { eventIdRandom, type IdColumns, rebuildEventId } from '../block/event-ids.ts';
+import { eventIdRandom, type IdColumns, NO_RANDOM, rebuildEventId } from '../block/event-ids.ts';
 
 /** The event ids of a tail: 22 bits each, or all of them whole as soon as one was made otherwise (see event-ids.ts). */
 export class TailIds {
@@ -32,9 +32,14 @@ export class TailIds {
     parts.position = columns.firstPosition + (columns.positions[row] as number);
     parts.recordedAt = columns.recordedAts[row] as number;
     const random = eventIdRandom(id.view, id.offset, parts);
-    if (random === -1 && this.#whole === null) this.#keepWhole(row, columns);
+    if (random === NO_RANDOM && this.#whole === null) this.#keepWhole(row, columns);
     if (this.#whole === null) this.#randoms[row] = random;
     else copyId(id.view, id.offset, { to: this.#whole, row });
+  }
+
+  /** The random bits of a row's id; NO_RANDOM when ids are kept whole. */
+  random(row: number): number {
+    return this.#whole === null ? (this.#randoms[row] as number) : NO_RANDOM;
   }
 
   /** Writes the id of a row to the start of `target`. */

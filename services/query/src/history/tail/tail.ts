@@ -260,6 +260,10 @@ export class Tail implements RunSource {
     return this.#entities.rows(entity);
   }
 
+  eventIdRandom(row: number): number {
+    return this.#ids.random(row);
+  }
+
   copyEventId(row: number, target: Buffer): void {
     this.#ids.copy(row, this, target);
   }

@@ -26,7 +26,7 @@ interface WebAssemblyInterface {
 
 // The part of the drawing in kernel/assembly/layout.ts that is written or read here.
 const ROWS = 64 * 1024;
-const ROW_BYTES = 72;
+const ROW_BYTES = 80;
 const ID = 32;
 const HEADS = 128 * 1024;
 const TEXTS = 256 * 1024;
@@ -39,6 +39,7 @@ const PAYLOAD_BYTES_WORD = 14;
 const METADATA_BYTES_WORD = 15;
 const TEXT_WORD = 16;
 const BEHIND_ENTITY_WORD = 17;
+const ID_RANDOM_WORD = 18;
 
 const INSTANT = '2026-11-21T23:10:00.000000Z';
 const INTEGER = '9007199254740992';
@@ -59,7 +60,7 @@ export const ROW_DOUBLES = ROW_BYTES / 8;
 export class PageKernel {
   /** The records of the batch as numbers, ROW_DOUBLES a row. */
   readonly doubles: Float64Array;
-  /** Where each row of the batch has its 16 bytes of id. */
+  /** Where each row of the batch has its 16 bytes of id, if that is not put together. */
   readonly ids: readonly Buffer[];
   readonly #exports: KernelExports;
   readonly #bytes: Buffer;
@@ -112,8 +113,8 @@ export class PageKernel {
     this.#heads.add(head);
   }
 
-  /** Takes the text of a row that has room. Returns the number of its record, whose id and numbers are left to the caller. */
-  takeRow({ bytes, start, payloadBytes, metadataBytes }: RowText): number {
+  /** Takes the text of a row that has room, and the random bits of its id or NO_RANDOM. Returns the number of its record, whose numbers, and then its id, are left to the caller. */
+  takeRow({ bytes, start, payloadBytes, metadataBytes }: RowText, idRandom: number): number {
     const row = this.#rowCount++;
     const words = this.#words;
     const heads = this.#heads;
@@ -121,6 +122,7 @@ export class PageKernel {
     words[record + BEFORE_ENTITY_WORD] = heads.beforeEntity;
     words[record + ENTITY_WORD] = heads.entity;
     words[record + BEHIND_ENTITY_WORD] = heads.behindEntity;
+    words[record + ID_RANDOM_WORD] = idRandom;
     words[record + PAYLOAD_BYTES_WORD] = payloadBytes;
     words[record + METADATA_BYTES_WORD] = metadataBytes;
     words[record + TEXT_WORD] = this.#texts.add(bytes, start, payloadBytes + metadataBytes);
