@@ -49,7 +49,9 @@ export class PayloadFilter {
 
   /** True when the payload is an object with all members of the filter. The payload must be valid JSON. */
   matches(payload: Uint8Array): boolean {
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    const bytes = Buffer.isBuffer(payload)
+      ? payload
+      : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     // With escapes in it, a name can be written in many ways.
     if (!this.#isPlain || bytes.indexOf(BACKSLASH) !== -1) return this.#matchesDecoded(bytes);
     if (this.#wanted.some(({ quotedName }) => bytes.indexOf(quotedName) === -1)) return false;

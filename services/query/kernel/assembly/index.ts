@@ -1,7 +1,7 @@
 /** The doors of the page kernel; src/reads/page-kernel/ is their only caller. */
 import { MEMORY_PAGES } from './layout';
 
-export { render } from './render';
+export { render, renderLines } from './render';
 
 /** Takes the memory. Returns false when there is not enough. */
 export function initialize(): bool {

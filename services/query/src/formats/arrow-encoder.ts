@@ -25,15 +25,18 @@ import type {
   Vector,
 } from 'apache-arrow';
 import { must } from '@allsource/shared/lang';
+import { EVENT_ID_BYTES } from '@allsource/shared/model';
 import { Dictionary as Numbers } from '../history/dictionary.ts';
-import type { EventRun, RunSource } from '../history/event-run.ts';
-import { eventIdAt, metadataAt, payloadAt } from '../history/row-text.ts';
+import type { RowStretches } from '../history/event-history.ts';
+import type { RunSource } from '../history/event-run.ts';
+import { RowText } from '../history/row-text.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
 import { LongColumn, TextColumn } from './arrow-columns.ts';
 import type { Arrow } from './arrow-library.ts';
 import type { EventEncoder } from './event-encoder.ts';
 
 const ROWS_MAX = 4_096;
+const ROWS_A_STEP = 64;
 const TEXT_BYTES_MAX = 256 * 1024;
 
 export interface ArrowEncoderOptions {
@@ -65,7 +68,13 @@ export class ArrowEncoder implements EventEncoder {
   readonly #recordedAts = new LongColumn(ROWS_MAX);
   readonly #payloads = new TextColumn(ROWS_MAX);
   readonly #metadata = new TextColumn(ROWS_MAX);
+  readonly #text = new RowText();
+  readonly #id = Buffer.alloc(EVENT_ID_BYTES);
   #rows = 0;
+  #stretches: RowStretches = [];
+  /** The stretch and the row in it that come next. */
+  #stretch = 0;
+  #next = 0;
 
   constructor(arrow: Arrow, { writer, tenant, types }: ArrowEncoderOptions) {
     this.#arrow = arrow;
@@ -78,21 +87,52 @@ export class ArrowEncoder implements EventEncoder {
     this.#ipc.reset(sinkOf(arrow, writer), this.#schema);
   }
 
-  add(run: EventRun, row: number): void {
-    const { source } = run;
-    const at = this.#rows;
-    this.#payloads.set(at, payloadAt(source, row));
-    this.#metadata.set(at, metadataAt(source, row));
-    this.#positions.set(at, source.firstPosition + (source.positions[row] as number));
-    this.#ids.set(at, eventIdAt(source, row));
-    this.#typeColumn[at] = this.#typeNumber(source, source.types[row] as number);
-    this.#entities.set(at, entityBytes(source, source.entities[row] as number));
-    this.#versions.set(at, source.versions[row] as number);
-    this.#timestamps.set(at, source.timestamps[row] as number);
-    this.#recordedAts.set(at, source.recordedAts[row] as number);
-    this.#rows = at + 1;
-    const textBytes = this.#payloads.length(this.#rows) + this.#metadata.length(this.#rows);
-    if (this.#rows === ROWS_MAX || textBytes >= TEXT_BYTES_MAX) this.#writeBatch();
+  begin(stretches: RowStretches): void {
+    this.#stretches = stretches;
+    this.#stretch = 0;
+    this.#next = 0;
+  }
+
+  takeSome(): boolean {
+    const stretch = this.#stretches[this.#stretch];
+    if (stretch === undefined) return false;
+    const { run, rows } = stretch;
+    const end = Math.min(rows.length, this.#next + ROWS_A_STEP);
+    this.#take(run.source, rows.subarray(this.#next, end));
+    this.#next = end;
+    if (end === rows.length) {
+      this.#stretch += 1;
+      this.#next = 0;
+    }
+    return true;
+  }
+
+  #take(source: RunSource, rows: Uint32Array): void {
+    // A source may have to look each of its columns up.
+    const { firstPosition, positions, entities, entityNames, entityNameEnds } = source;
+    const { types, versions, timestamps, recordedAts } = source;
+    const text = this.#text;
+    for (const row of rows) {
+      const at = this.#rows;
+      source.placeText(row, text);
+      const payloadEnd = text.start + text.payloadBytes;
+      this.#payloads.set(at, text.bytes, text.start, payloadEnd);
+      if (text.metadataBytes === 0) this.#metadata.setNull(at);
+      else this.#metadata.set(at, text.bytes, payloadEnd, payloadEnd + text.metadataBytes);
+      source.copyEventId(row, this.#id);
+      this.#ids.setUuid(at, this.#id);
+      const entity = entities[row] as number;
+      const from = entity === 0 ? 0 : (entityNameEnds[entity - 1] as number);
+      this.#entities.set(at, entityNames, from, entityNameEnds[entity] as number);
+      this.#positions.set(at, firstPosition + (positions[row] as number));
+      this.#typeColumn[at] = this.#typeNumber(source, types[row] as number);
+      this.#versions.set(at, versions[row] as number);
+      this.#timestamps.set(at, timestamps[row] as number);
+      this.#recordedAts.set(at, recordedAts[row] as number);
+      this.#rows = at + 1;
+      const textBytes = this.#payloads.length(this.#rows) + this.#metadata.length(this.#rows);
+      if (this.#rows === ROWS_MAX || textBytes >= TEXT_BYTES_MAX) this.#writeBatch();
+    }
   }
 
   end(): void {
@@ -213,10 +253,4 @@ function sinkOf({ AsyncByteQueue }: Arrow, writer: JsonWriter): AsyncByteQueue {
     if (part instanceof Uint8Array) writer.bytes(part);
   };
   return queue;
-}
-
-function entityBytes(source: RunSource, entity: number): Uint8Array {
-  const { entityNames, entityNameEnds } = source;
-  const start = entity === 0 ? 0 : (entityNameEnds[entity - 1] as number);
-  return entityNames.subarray(start, entityNameEnds[entity]);
 }

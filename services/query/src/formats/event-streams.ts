@@ -174,23 +174,18 @@ async function* inTurns(
   }
 }
 
-/** Rows encoded between two looks at the clock. */
-const ROWS_A_LOOK = 64;
-
 async function write(
   found: AsyncIterable<RowStretches>,
   { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
 ): Promise<void> {
   const turns = new Turns();
-  let added = 0;
-  for await (const stretches of found)
-    for (const { run, rows } of stretches)
-      for (const row of rows) {
-        encoder.add(run, row);
-        added += 1;
-        if (writer.isFull && !(await writer.flush())) return;
-        if (added % ROWS_A_LOOK === 0) await turns.next();
-      }
+  for await (const stretches of found) {
+    encoder.begin(stretches);
+    while (encoder.takeSome()) {
+      if (writer.isFull && !(await writer.flush())) return;
+      await turns.next();
+    }
+  }
   encoder.end();
   writer.end();
 }

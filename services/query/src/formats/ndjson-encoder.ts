@@ -1,6 +1,8 @@
 import { eventJsonPieces } from '@allsource/shared/protocol';
-import type { EventRun } from '../history/event-run.ts';
+import type { RowStretches, StoredEvent } from '../history/event-history.ts';
+import { EventRows } from '../reads/event-rows.ts';
 import type { JsonWriter } from '../reads/json-writer.ts';
+import { pageKernel } from '../reads/page-kernel/load-page-kernel.ts';
 import type { EventEncoder } from './event-encoder.ts';
 
 const NULL = Buffer.from('null');
@@ -13,29 +15,40 @@ const SPACE = 0x20;
  * they stand only between tokens, where a space means the same, and here a line is an event.
  */
 export class NdjsonEncoder implements EventEncoder {
-  readonly #writer: JsonWriter;
+  readonly #rows: EventRows;
 
   constructor(writer: JsonWriter) {
-    this.#writer = writer;
+    this.#rows = new EventRows(writer, {
+      kernel: pageKernel(),
+      writeEvent: writeEventLine,
+      form: 'lines',
+    });
   }
 
-  add(run: EventRun, row: number): void {
-    const writer = this.#writer;
-    const event = run.event(row);
-    // Read before anything is written: what cannot be read leaves no half line.
-    const payload = onOneLine(event.payload());
-    const metadata = event.metadata();
-    const { beforePayload, beforeMetadata, afterMetadata } = eventJsonPieces(event);
-    writer.text(`{${beforePayload}`);
-    writer.bytes(payload);
-    writer.text(beforeMetadata);
-    writer.bytes(metadata === null ? NULL : onOneLine(metadata));
-    writer.text(`${afterMetadata},"position":${event.position}}\n`);
+  begin(stretches: RowStretches): void {
+    this.#rows.begin(stretches);
+  }
+
+  takeSome(): boolean {
+    return this.#rows.writeBatch();
   }
 
   end(): void {
     // The last line has its line feed already.
   }
+}
+
+/** Writes an event as a line. */
+export function writeEventLine(writer: JsonWriter, event: StoredEvent): void {
+  // Read before anything is written: what cannot be read leaves no half line.
+  const payload = onOneLine(event.payload());
+  const metadata = event.metadata();
+  const { beforePayload, beforeMetadata, afterMetadata } = eventJsonPieces(event);
+  writer.text(`{${beforePayload}`);
+  writer.bytes(payload);
+  writer.text(beforeMetadata);
+  writer.bytes(metadata === null ? NULL : onOneLine(metadata));
+  writer.text(`${afterMetadata},"position":${event.position}}\n`);
 }
 
 /** JSON without line breaks; the same bytes where there are none. */

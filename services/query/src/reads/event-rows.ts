@@ -14,8 +14,8 @@ import {
 } from './page-kernel/page-kernel.ts';
 import { KeptBytes, RowHead } from './page-kernel/row-head.ts';
 
-/** Sources whose columns one answer keeps. */
-const SOURCES_MAX = 16;
+/** Sources whose columns one answer keeps. Lines are written for as long as their reader likes. */
+const SOURCES_MAX: Readonly<Record<RowsForm, number>> = { list: 16, lines: 2 };
 const NONE: RowStretches = [];
 const beforeEntity = new KeptBytes();
 const behindEntity = new KeptBytes();
@@ -74,18 +74,23 @@ class SourceRows {
 export interface EventRowsOptions {
   /** Null: there is none, and every row is written by `writeEvent`. */
   readonly kernel: PageKernel | null;
-  /** Writes a row that is too large for the kernel. */
+  /** Writes a row that is too large for the kernel; a line with its end. */
   readonly writeEvent: (writer: JsonWriter, event: StoredEvent) => void;
+  /** Whether rows have commas in between or are lines of JSON. A list when left out. */
+  readonly form?: RowsForm;
 }
 
+export type RowsForm = 'list' | 'lines';
+
 /**
- * Writes rows of runs as clients see events, with commas in between: the same text as `writeEvent`, for pages of many. The rows of some stretches are written in batches, and
+ * Writes rows of runs as clients see events, with commas in between or as lines: the same text as `writeEvent`, for many. The rows of some stretches are written in batches, and
  * nothing of a batch stays in the kernel when `writeBatch` returns: several answers are made in turns.
  */
 export class EventRows {
   readonly #writer: JsonWriter;
   readonly #kernel: PageKernel | null;
   readonly #writeEvent: EventRowsOptions['writeEvent'];
+  readonly #form: RowsForm;
   readonly #text = new RowText();
   readonly #head = new RowHead();
   /** An answer may go to and fro between sources. */
@@ -96,10 +101,11 @@ export class EventRows {
   #next = 0;
   #isFirst = true;
 
-  constructor(writer: JsonWriter, { kernel, writeEvent }: EventRowsOptions) {
+  constructor(writer: JsonWriter, { kernel, writeEvent, form = 'list' }: EventRowsOptions) {
     this.#writer = writer;
     this.#kernel = kernel;
     this.#writeEvent = writeEvent;
+    this.#form = form;
   }
 
   /** Says which rows come next. Those before have been written. */
@@ -120,7 +126,8 @@ export class EventRows {
     kernel.begin();
     while (this.#fill(kernel));
     if (kernel.rowCount > 0) {
-      kernel.render(this.#writer, this.#isFirst);
+      if (this.#form === 'lines') kernel.renderLines(this.#writer);
+      else kernel.render(this.#writer, this.#isFirst);
       this.#isFirst = false;
     } else if (this.#stretch < this.#stretches.length) this.#writeRow(); // It alone is too large.
     return true;
@@ -176,7 +183,7 @@ export class EventRows {
     const { run, rows } = must(this.#stretches[this.#stretch], 'a stretch that is not written');
     const row = rows[this.#next];
     if (row !== undefined) {
-      if (!this.#isFirst) this.#writer.text(',');
+      if (this.#form === 'list' && !this.#isFirst) this.#writer.text(',');
       this.#writeEvent(this.#writer, run.event(row));
       this.#isFirst = false;
       this.#next += 1;
@@ -191,7 +198,7 @@ export class EventRows {
     if (known !== undefined) return known;
     const rows = new SourceRows(source);
     // Columns that are kept cannot be dropped: those of few sources are.
-    if (this.#sources.size >= SOURCES_MAX) this.#sources.clear();
+    if (this.#sources.size >= SOURCES_MAX[this.#form]) this.#sources.clear();
     this.#sources.set(source, rows);
     return rows;
   }

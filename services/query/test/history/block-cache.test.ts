@@ -1,17 +1,27 @@
 /** What the cache of the blocks keeps of chunks, and for how long. */
 import { describe, expect, it } from '@jest/globals';
-import { BlockCache } from '../../src/history/block/block-cache.ts';
+import { BlockCache, ChunkShelf } from '../../src/history/block/block-cache.ts';
 
 const CHUNK_BYTES = 3_584;
 /** With what each costs beside its bytes there is room for ten. */
 const ROOM = 10;
 
-/** A cache, and the keys that were read for it. */
+/** Asks as readers do. */
+function askFor(
+  cache: BlockCache,
+  { shelf, number }: { readonly shelf: ChunkShelf; readonly number: number },
+  read: () => Buffer,
+): Buffer {
+  return shelf.find(number) ?? cache.add(shelf, number, read());
+}
+
+/** A cache, and the chunks that were read for it: those of ten shelves, told by one number. */
 function cacheWithReads() {
   const cache = new BlockCache({ columnBytesMax: 0, chunkBytesMax: ROOM * 4_096 });
   const reads: number[] = [];
+  const shelves = Array.from({ length: 10 }, () => new ChunkShelf());
   const ask = (key: number) =>
-    cache.chunk(key, () => {
+    askFor(cache, { shelf: shelves[key % 10] as ChunkShelf, number: Math.floor(key / 10) }, () => {
       reads.push(key);
       return Buffer.alloc(CHUNK_BYTES, key);
     });
@@ -49,10 +59,11 @@ describe('the chunks in the cache of the blocks', () => {
 
   it('cost more than their bytes: many short ones are bounded too', () => {
     const cache = new BlockCache({ columnBytesMax: 0, chunkBytesMax: 1_024 * 1_024 });
+    const shelf = new ChunkShelf();
     let reads = 0;
     const askAll = () => {
       for (let key = 0; key < 10_000; key++)
-        cache.chunk(key, () => {
+        askFor(cache, { shelf, number: key }, () => {
           reads += 1;
           return Buffer.alloc(4);
         });

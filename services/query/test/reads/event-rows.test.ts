@@ -3,6 +3,7 @@ import { POSITION_ZERO } from '@allsource/shared/model';
 import type { RowStretches } from '../../src/history/event-history.ts';
 import type { EventRun } from '../../src/history/event-run.ts';
 import { Tail } from '../../src/history/tail/tail.ts';
+import { writeEventLine } from '../../src/formats/ndjson-encoder.ts';
 import { writeEvent } from '../../src/reads/event-output.ts';
 import { EventRows } from '../../src/reads/event-rows.ts';
 import { type AnswerSink, JsonWriter } from '../../src/reads/json-writer.ts';
@@ -66,6 +67,21 @@ const expected = (stretches: RowStretches) =>
     .flatMap(({ run, rows }) => [...rows].map((row) => run.event(row)))
     .map((event) => written((writer) => writeEvent(writer, event)))
     .join(',');
+
+const linesOf = (stretches: RowStretches, kernel: typeof testPageKernel | null = testPageKernel) =>
+  written((writer) =>
+    writeAll(
+      new EventRows(writer, { kernel, writeEvent: writeEventLine, form: 'lines' }),
+      stretches,
+    ),
+  );
+
+/** The law for lines: what each event alone has. */
+const expectedLines = (stretches: RowStretches) =>
+  stretches
+    .flatMap(({ run, rows }) => [...rows].map((row) => run.event(row)))
+    .map((event) => written((writer) => writeEventLine(writer, event)))
+    .join('');
 
 /** JSON text of about so many bytes. */
 const textOf = (length: number) => `"${'€'.repeat(length / 3)}${'x'.repeat(length % 3)}"`;
@@ -193,5 +209,28 @@ describe('values of a row', () => {
   it('are metadata, or null', () => {
     const stretches = made([{ metadata: '{"a":1}' }, {}, { metadata: '{}' }, { payload: 'null' }]);
     expect(page(stretches)).toBe(expected(stretches));
+  });
+});
+
+describe('rows as lines', () => {
+  it('are the lines that one event alone has', () => {
+    const stretches = whole(runOf(propertySeed('event lines'), 600));
+    expect(linesOf(stretches)).toBe(expectedLines(stretches));
+    expect(linesOf(stretches, null)).toBe(expectedLines(stretches));
+  });
+
+  it('are so for texts of any length with line breaks anywhere, those too long for a batch too', () => {
+    const lengths = [2, 3, 15, 16, 17, 31, 32, 33, 511, 512, 513, 65_000, 20, 200_000, 7];
+    const breaks = ['\n', '\r', '\r\n', '\n\n\n'];
+    const stretches = made(
+      lengths.flatMap((length) =>
+        breaks.map((lineBreak) => ({
+          payload: `${lineBreak}[${textOf(length)}${lineBreak},${lineBreak}${textOf(length / 3)}]${lineBreak}`,
+          metadata: `{${lineBreak}}`,
+        })),
+      ),
+    );
+    expect(linesOf(stretches)).toBe(expectedLines(stretches));
+    expect(linesOf(stretches).split('\n')).toHaveLength(lengths.length * breaks.length + 1);
   });
 });

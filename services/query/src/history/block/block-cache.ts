@@ -14,7 +14,23 @@ export interface Evictable {
 
 interface Chunk {
   readonly bytes: Buffer;
+  readonly shelf: ChunkShelf;
+  /** Its number on the shelf. */
+  readonly number: number;
   isUsed: boolean;
+}
+
+/** The chunks of one block or index that are in memory, by number. Looking one up is what a scan does for each row, so it is no map. */
+export class ChunkShelf {
+  readonly chunks: (Chunk | undefined)[] = [];
+
+  /** The bytes of a chunk, which is used with that; null when it is not there. */
+  find(number: number): Buffer | null {
+    const chunk = this.chunks[number];
+    if (chunk === undefined) return null;
+    chunk.isUsed = true;
+    return chunk.bytes;
+  }
 }
 
 export interface BlockCacheLimits {
@@ -27,12 +43,10 @@ export class BlockCache {
   /** Bytes of decoded columns of each holder, the least recently used first. */
   readonly #columns = new Map<Evictable, number>();
   #columnBytes = 0;
-  /** Chunks by key, in the order in which they will be looked at for dropping. */
-  readonly #chunks = new Map<number, Chunk>();
+  /** Chunks in the order in which they will be looked at for dropping, from `#next` on. */
+  #chunks: Chunk[] = [];
+  #next = 0;
   #chunkBytes = 0;
-  #newestKey = -1;
-  #newestChunk: Buffer = Buffer.alloc(0);
-  #keysGiven = 0;
 
   constructor(limits: BlockCacheLimits) {
     this.#limits = limits;
@@ -62,28 +76,12 @@ export class BlockCache {
     holder.evict();
   }
 
-  /** Reserves `count` keys for chunks and returns the first of them. */
-  chunkKeys(count: number): number {
-    const first = this.#keysGiven;
-    this.#keysGiven += count;
-    return first;
-  }
-
-  /** The chunk under a key; `read` supplies it when it is not there. */
-  chunk(key: number, read: () => Buffer): Buffer {
-    // Readers go through a chunk row by row, so most calls ask for the chunk of the call before.
-    if (key === this.#newestKey) return this.#newestChunk;
-    const known = this.#chunks.get(key);
-    if (known !== undefined) known.isUsed = true;
-    const bytes = known?.bytes ?? this.#add(key, read());
-    this.#newestKey = key;
-    this.#newestChunk = bytes;
-    return bytes;
-  }
-
-  #add(key: number, bytes: Buffer): Buffer {
+  /** Keeps a chunk that is not on its shelf, and returns its bytes. */
+  add(shelf: ChunkShelf, number: number, bytes: Buffer): Buffer {
     this.#dropChunksFor(bytes);
-    this.#chunks.set(key, { bytes, isUsed: false });
+    const chunk = { bytes, shelf, number, isUsed: false };
+    shelf.chunks[number] = chunk;
+    this.#chunks.push(chunk);
     this.#chunkBytes += costOf(bytes);
     return bytes;
   }
@@ -91,11 +89,18 @@ export class BlockCache {
   /** Makes room for a chunk. */
   #dropChunksFor(bytes: Buffer): void {
     const room = this.#limits.chunkBytesMax - costOf(bytes);
-    for (const [key, chunk] of this.#chunks) {
-      if (this.#chunkBytes <= room) return;
-      this.#chunks.delete(key);
-      if (chunk.isUsed) this.#chunks.set(key, { bytes: chunk.bytes, isUsed: false });
-      else this.#chunkBytes -= costOf(chunk.bytes);
+    while (this.#chunkBytes > room && this.#next < this.#chunks.length) {
+      const chunk = this.#chunks[this.#next++] as Chunk;
+      if (chunk.isUsed) {
+        chunk.isUsed = false;
+        this.#chunks.push(chunk);
+      } else {
+        chunk.shelf.chunks[chunk.number] = undefined;
+        this.#chunkBytes -= costOf(chunk.bytes);
+      }
+      if (this.#next * 2 < this.#chunks.length) continue;
+      this.#chunks = this.#chunks.slice(this.#next);
+      this.#next = 0;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Micros, Position } from '@allsource/shared/model';
 import type { Tail } from '../tail/tail.ts';
-import type { TextChunk } from '../tail/tail-text.ts';
+import type { TextSegment } from '../tail/tail-text.ts';
 
 /** What a block is made of, as plain data that can go to another thread: the columns of a tail that takes no more rows. */
 export interface BlockContent {
@@ -20,6 +20,7 @@ export interface BlockContent {
   readonly recordedAts: Float64Array;
   /** The random bits of the ids, or all of them whole. */
   readonly eventIds: Uint32Array | Uint8Array;
+  /** Row to where its payload begins in `text`; its metadata follows. */
   readonly textOffsets: Uint32Array;
   readonly payloadBytes: Uint32Array;
   readonly metadataBytes: Uint32Array;
@@ -28,7 +29,7 @@ export interface BlockContent {
   readonly entityPartitions: Uint32Array;
   readonly entityNameEnds: Uint32Array;
   readonly entityNames: Uint8Array;
-  readonly text: readonly TextChunk[];
+  readonly text: readonly TextSegment[];
 }
 
 /** The content of a tail. Nothing is copied. */
@@ -59,6 +60,6 @@ export function contentOf(tail: Tail): BlockContent {
     entityPartitions: tail.entityPartitions.subarray(0, entityCount),
     entityNameEnds: tail.entityNameEnds.subarray(0, entityCount),
     entityNames: tail.entityNames,
-    text: [...tail.textChunks()],
+    text: tail.textSegments(),
   };
 }

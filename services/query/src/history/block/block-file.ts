@@ -8,7 +8,7 @@ import { soughtEntity } from '../entity-hash.ts';
 import { EventRun, type RunSource } from '../event-run.ts';
 import { firstAtLeast } from '../first-at-least.ts';
 import type { RowText } from '../row-text.ts';
-import type { BlockCache, Evictable } from './block-cache.ts';
+import { type BlockCache, ChunkShelf, type Evictable } from './block-cache.ts';
 import {
   type BlockHeader,
   CHUNK_ENTRY_INTEGERS,
@@ -17,8 +17,9 @@ import {
   uint32s,
 } from './block-format.ts';
 import { BlockReader } from './block-reader.ts';
+import { BlockTexts, chunkOffsets, textPlaces } from './block-texts.ts';
+import { type EntityRows, groupRows } from './entity-rows.ts';
 import { BlockIds } from './event-ids.ts';
-import { BlockTexts, type ChunkPlaces, chunkPlaces } from './block-texts.ts';
 
 export interface BlockFileOptions {
   readonly path: string;
@@ -42,12 +43,6 @@ const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
 
-interface EntityRows {
-  /** Entity number to the first of its rows in `rows`, and one more. */
-  readonly starts: Uint32Array;
-  readonly rows: Uint32Array;
-}
-
 export class BlockFile implements RunSource, Evictable {
   readonly path: string;
   readonly header: BlockHeader;
@@ -56,7 +51,7 @@ export class BlockFile implements RunSource, Evictable {
   readonly #reader: BlockReader;
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
   readonly #nameLists = new Map<SectionName, readonly string[]>();
-  readonly #firstChunkKey: number;
+  readonly #chunks = new ChunkShelf();
   #texts: BlockTexts | null = null;
   #ids: BlockIds | null = null;
   #entityRows: EntityRows | null = null;
@@ -68,7 +63,6 @@ export class BlockFile implements RunSource, Evictable {
     this.#cache = options.cache;
     const onDamage = (reason: string) => options.onDamage(this, reason);
     this.#reader = new BlockReader({ path: this.path, header: this.header, onDamage });
-    this.#firstChunkKey = this.#cache.chunkKeys(this.#chunkCount());
     this.run = new EventRun(this, { ...options.header, isTimeOrdered: null });
   }
 
@@ -202,33 +196,31 @@ export class BlockFile implements RunSource, Evictable {
   }
 
   #blockTexts(): BlockTexts {
-    const places = chunkPlaces(this.#integers('chunks'), this.header.textOffset);
-    this.#cache.touch(this, places.textStarts.byteLength + places.fileOffsets.byteLength);
-    const columns = {
-      places,
-      textOffsets: this.#integers('textOffsets'),
-      payloadBytes: this.#integers('payloadBytes'),
-      metadataBytes: this.#integers('metadataBytes'),
-    };
-    const read = (chunk: number) => this.#readChunk(chunk, places);
-    return new BlockTexts(columns, (chunk) =>
-      this.#cache.chunk(this.#firstChunkKey + chunk, () => read(chunk)),
+    const table = this.#integers('chunks');
+    const payloadBytes = this.#integers('payloadBytes');
+    const metadataBytes = this.#integers('metadataBytes');
+    const { rows } = this.#rowsByEntity();
+    const places = textPlaces({ table, rows, payloadBytes, metadataBytes });
+    const fileOffsets = chunkOffsets(table, this.header.textOffset);
+    const { chunks, starts } = places;
+    this.#cache.touch(this, fileOffsets.byteLength + chunks.byteLength + starts.byteLength);
+    return new BlockTexts(
+      { ...places, payloadBytes, metadataBytes },
+      (chunk) =>
+        this.#chunks.find(chunk) ??
+        this.#cache.add(this.#chunks, chunk, this.#readChunk(chunk, table, fileOffsets)),
     );
   }
 
-  #readChunk(chunk: number, { table, fileOffsets }: ChunkPlaces): Buffer {
+  // oxlint-disable-next-line eslint/max-params -- which one, and where each lies.
+  #readChunk(chunk: number, table: Uint32Array, fileOffsets: Float64Array): Buffer {
     const entry = chunk * CHUNK_ENTRY_INTEGERS;
     return this.#reader.chunk({
       offset: fileOffsets[chunk] as number,
-      storedBytes: table[entry + 1] as number,
-      decodedBytes: table[entry + 2] as number,
-      checksum: table[entry + 3] as number,
+      storedBytes: table[entry] as number,
+      decodedBytes: table[entry + 1] as number,
+      checksum: table[entry + 2] as number,
     });
-  }
-
-  #chunkCount(): number {
-    const place = must(this.header.sections.get('chunks'), 'a block has a table of chunks');
-    return place.decodedBytes / (4 * CHUNK_ENTRY_INTEGERS);
   }
 
   #rowsByEntity(): EntityRows {
@@ -274,24 +266,4 @@ export class BlockFile implements RunSource, Evictable {
     this.#columns.set(section, column);
     return column;
   }
-}
-
-/** Groups rows by entity, each group ascending: a counting sort of the entity column. */
-function groupRows(entities: Uint32Array, entityCount: number): EntityRows {
-  const starts = new Uint32Array(entityCount + 1);
-  for (let row = 0; row < entities.length; row++) {
-    const after = (entities[row] as number) + 1;
-    starts[after] = (starts[after] as number) + 1;
-  }
-  for (let i = 1; i <= entityCount; i++)
-    starts[i] = (starts[i] as number) + (starts[i - 1] as number);
-  const next = starts.slice();
-  const rows = new Uint32Array(entities.length);
-  for (let row = 0; row < entities.length; row++) {
-    const entity = entities[row] as number;
-    const place = next[entity] as number;
-    rows[place] = row;
-    next[entity] = place + 1;
-  }
-  return { starts, rows };
 }

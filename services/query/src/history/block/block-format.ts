@@ -2,7 +2,7 @@
  * The block file: an immutable stretch of the history. All integers are little-endian. See docs/formats/block.md for the why.
  *
  *     offset  size  header, 88 bytes
- *     0       4     magic "ASB2"; the last byte is the format's version
+ *     0       4     magic "ASB3"; the last byte is the format's version
  *     4       4     header bytes: this header and the section table
  *     8       4     CRC-32 of bytes 12 .. header bytes
  *     12      4     number of sections
@@ -27,8 +27,8 @@
  *     20      4     bytes when decoded
  *
  *     then the sections, end to end in the order of the table
- *     then the text: chunks of zstd, end to end, each the text of whole rows in row order. The text of a row is what its frame
- *     has: type, entity id, payload, metadata
+ *     then the text: chunks of zstd, end to end, each the text of whole rows: payload and metadata. The rows of an entity lie side by side, in the order of
+ *     rows; entities in the order of their numbers
  *
  * A block covers every position from its first to its last; a position without a row is a system event.
  */
@@ -40,7 +40,7 @@ import { LOG_ID_BYTES } from '@allsource/shared/protocol';
 
 assert(endianness() === 'LE', 'columns are written as the arrays of a little-endian machine');
 
-const MAGIC = 0x32425341; // "ASB2"
+const MAGIC = 0x33425341; // "ASB3"
 const HEADER_BYTES = 88;
 const TABLE_ENTRY_BYTES = 24;
 const CHECKSUM_FROM = 12;
@@ -86,18 +86,16 @@ const SECTIONS = {
   eventIdRandoms: { kind: 14, coding: COMPRESSED },
   /** All 16 bytes of each event id, when an id of the block is made in another way. */
   eventIds: { kind: 15, coding: COMPRESSED },
-  /** Row to where its payload begins in the uncompressed text of the block. */
-  textOffsets: { kind: 16, coding: DIFFERENCES },
   payloadBytes: { kind: 17, coding: COMPRESSED },
   /** Metadata follows its payload; 0 without. */
   metadataBytes: { kind: 19, coding: COMPRESSED },
-  /** For each chunk of text four integers: first row, stored bytes, bytes when decoded, CRC-32 of the stored bytes. */
-  chunks: { kind: 18, coding: PLAIN },
+  /** For each chunk of text three integers: stored bytes, bytes when decoded, CRC-32 of the stored bytes. */
+  chunks: { kind: 20, coding: PLAIN },
 } as const;
 
 export type SectionName = keyof typeof SECTIONS;
 const KINDS = new Set<number>(Object.values(SECTIONS).map(({ kind }) => kind));
-export const CHUNK_ENTRY_INTEGERS = 4;
+export const CHUNK_ENTRY_INTEGERS = 3;
 
 /** What a block covers. */
 export interface BlockExtent {

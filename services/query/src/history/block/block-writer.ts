@@ -11,7 +11,6 @@ import { crc32 } from 'node:zlib';
 import { syncFolder } from '@allsource/service-kit/files';
 import { Turns } from '@allsource/service-kit/turns';
 import { sortedOrder } from '../entity-hash.ts';
-import type { TextChunk } from '../tail/tail-text.ts';
 import type { BlockContent } from './block-content.ts';
 import {
   type BlockExtent,
@@ -21,6 +20,8 @@ import {
   encodeSection,
   type SectionName,
 } from './block-format.ts';
+import { groupRows } from './entity-rows.ts';
+import { textChunks } from './text-chunks.ts';
 
 export const DRAFT_SUFFIX = '.draft';
 const POSITION_DIGITS = 16;
@@ -72,7 +73,6 @@ async function writeSynced(path: string, bytes: Buffer): Promise<void> {
 
 async function encodeBlock(content: BlockContent, logId: Buffer): Promise<Buffer> {
   const turns = new Turns();
-  const text = await encodeText(content.text, turns);
   const sections: CodedSection[] = [];
   const add: AddSection = async (name, values) => {
     sections.push(encodeSection(name, values));
@@ -81,7 +81,8 @@ async function encodeBlock(content: BlockContent, logId: Buffer): Promise<Buffer
   await add('tenantNames', Buffer.from(JSON.stringify(content.tenantNames)));
   await add('typeNames', Buffer.from(JSON.stringify(content.typeNames)));
   const entityNumbers = await encodeEntities(content, { add, turns });
-  await add('entities', renumbered(content.entities, entityNumbers));
+  const entities = renumbered(content.entities, entityNumbers);
+  await add('entities', entities);
   await add('positions', content.positions);
   await add('types', content.types);
   await add('versions', content.versions);
@@ -89,9 +90,10 @@ async function encodeBlock(content: BlockContent, logId: Buffer): Promise<Buffer
   await add('recordedAts', content.recordedAts);
   const { eventIds } = content;
   await add(eventIds instanceof Uint32Array ? 'eventIdRandoms' : 'eventIds', eventIds);
-  await add('textOffsets', content.textOffsets);
   await add('payloadBytes', content.payloadBytes);
   await add('metadataBytes', content.metadataBytes);
+  const { rows } = groupRows(entities, content.entityCount);
+  const text = await encodeText(textChunks(content, rows), turns);
   await add('chunks', Uint32Array.from(text.chunkEntries));
   const textBytes = text.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const header = encodeHeader({ ...extentOf(content), logId }, sections, textBytes);
@@ -156,11 +158,11 @@ interface CodedText {
   readonly chunkEntries: number[];
 }
 
-async function encodeText(chunks: readonly TextChunk[], turns: Turns): Promise<CodedText> {
+async function encodeText(chunks: Iterable<Buffer>, turns: Turns): Promise<CodedText> {
   const result: CodedText = { chunks: [], chunkEntries: [] };
-  for (const { firstRow, text } of chunks) {
+  for (const text of chunks) {
     const bytes = encodeChunk(text);
-    result.chunkEntries.push(firstRow, bytes.length, text.length, crc32(bytes));
+    result.chunkEntries.push(bytes.length, text.length, crc32(bytes));
     result.chunks.push(bytes);
     await turns.next();
   }

@@ -18,7 +18,7 @@ import { NameKey, NameTable } from '../name-table.ts';
 import type { RowText } from '../row-text.ts';
 import { TailEntities } from './tail-entities.ts';
 import { TailIds } from './tail-ids.ts';
-import { TailText, type TextChunk } from './tail-text.ts';
+import { TailText, type TextSegment } from './tail-text.ts';
 
 /** Room for the rows at which a tail of usual size is full, and for the frame that fills it, so that its columns are rarely moved. */
 const ROWS_FIRST_MAX = 65_536 + 4_096;
@@ -140,7 +140,6 @@ export class Tail implements RunSource {
       const start = textOffset + view.getUint32(span + 40, true);
       const entityStart = start + view.getUint16(span + 52, true);
       const entityEnd = entityStart + view.getUint16(span + 54, true);
-      this.#text.beginRow(row, text + start - textOffset);
       this.positions[row] = before + i;
       this.versions[row] = safeInteger(view, span + 24);
       this.textOffsets[row] = text + entityEnd - textOffset;
@@ -274,13 +273,13 @@ export class Tail implements RunSource {
     text.metadataBytes = this.metadataBytes[row] as number;
   }
 
-  /** For the block: ids, and the text in chunks. */
+  /** For the block: ids, and the text that `textOffsets` speaks of. */
   eventIdColumn(): Uint32Array | Buffer {
     return this.#ids.column(this.#rowCount);
   }
 
-  textChunks(): Iterable<TextChunk> {
-    return this.#text.chunks();
+  textSegments(): TextSegment[] {
+    return this.#text.segments();
   }
 }
 

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { problem } from '@allsource/shared/errors';
-import type { BlockCache } from '../block/block-cache.ts';
+import { type BlockCache, ChunkShelf } from '../block/block-cache.ts';
 import { uint32s } from '../block/block-format.ts';
 import { firstAtLeast } from '../first-at-least.ts';
 import {
@@ -35,8 +35,7 @@ export class EntityIndex {
   readonly path: string;
   readonly header: IndexHeader;
   readonly #cache: BlockCache;
-  /** The key of the first bucket in the cache. */
-  readonly #firstKey: number;
+  readonly #buckets = new ChunkShelf();
   #file: number | null;
 
   private constructor(options: {
@@ -49,7 +48,6 @@ export class EntityIndex {
     this.path = path;
     this.header = header;
     this.#cache = cache;
-    this.#firstKey = cache.chunkKeys(1 << header.bucketBits);
     this.#file = options.file;
   }
 
@@ -66,7 +64,8 @@ export class EntityIndex {
   blocksWith(hash: number): number[] {
     const { bucketBits } = this.header;
     const bucket = bucketOf(hash, bucketBits);
-    const entries = uint32s(this.#cache.chunk(this.#firstKey + bucket, () => this.#bucket(bucket)));
+    const known = this.#buckets.find(bucket);
+    const entries = uint32s(known ?? this.#cache.add(this.#buckets, bucket, this.#bucket(bucket)));
     const last = indexEntry(hash, (1 << bucketBits) - 1, bucketBits);
     const found: number[] = [];
     for (let i = firstAtLeast(entries, indexEntry(hash, 0, bucketBits)); i < entries.length; i++) {

@@ -16,6 +16,7 @@ interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer };
   initialize(): number;
   render(rows: number): number;
+  renderLines(rows: number): number;
 }
 
 /** The part of the WebAssembly interface that is needed; it is no part of the language's types. */
@@ -132,7 +133,15 @@ export class PageKernel {
   /** Writes the rows of the batch with commas in between, and one before them unless they are the first of the answer. */
   render(writer: JsonWriter, isFirst: boolean): void {
     const end = OUT + this.#exports.render(this.#rowCount);
-    const from = isFirst ? OUT + 1 : OUT;
+    this.#copyOut(writer, isFirst ? OUT + 1 : OUT, end);
+  }
+
+  /** Writes the rows of the batch as lines. */
+  renderLines(writer: JsonWriter): void {
+    this.#copyOut(writer, OUT, OUT + this.#exports.renderLines(this.#rowCount));
+  }
+
+  #copyOut(writer: JsonWriter, from: number, end: number): void {
     const target = writer.reserve(end - from);
     this.#bytes.copy(target, writer.length, from, end);
     writer.length += end - from;
