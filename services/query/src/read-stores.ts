@@ -182,6 +182,7 @@ export class ReadStores {
       folder,
       writeBlock: (job) => blockThread.run(job),
       blockEvents: config.blockEvents,
+      cacheBytes: config.historyCacheBytes,
       logger,
       listeners: [catalog, answers, { rowsAdded: () => {}, emptied: () => snapshotStore.clear() }],
       checkpoints: new CatalogCheckpoints({ folder, catalog, warn }),

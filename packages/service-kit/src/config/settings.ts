@@ -253,6 +253,14 @@ export const SETTINGS = {
     min: 0,
     max: 16_384 * MIB,
   }),
+  historyCacheBytes: integerSetting({
+    name: 'ALLSOURCE_HISTORY_CACHE_BYTES',
+    description:
+      'Memory for what reads of the history have decompressed, four fifths of it columns. An event takes about 65 bytes of columns: a read of an entity in a block that does not fit takes some milliseconds longer.',
+    defaultValue: 640 * MIB,
+    min: 16 * MIB,
+    max: 1024 * 1024 * MIB,
+  }),
   blockEvents: integerSetting({
     name: 'ALLSOURCE_BLOCK_EVENTS',
     description:

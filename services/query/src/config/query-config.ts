@@ -23,6 +23,7 @@ export function readQueryConfig(environment: Environment) {
       'queryRowsMax',
       'queryMsMax',
       'answerCacheBytes',
+      'historyCacheBytes',
       'blockEvents',
       'replayEventsPerSecond',
       'snapshotEvents',

@@ -86,11 +86,12 @@ export class EventStreams {
       await writeUpcastLines(found.rows, { writer, reading });
       return;
     }
+    const turns = new Turns();
     const encoder =
       arrow === null
-        ? new NdjsonEncoder(writer)
+        ? new NdjsonEncoder(writer, turns)
         : new ArrowEncoder(arrow, { writer, tenant, types });
-    await write(found.rows, { encoder, writer });
+    await write(found.rows, { encoder, writer, turns });
   }
 
   #find(
@@ -176,9 +177,12 @@ async function* inTurns(
 
 async function write(
   found: AsyncIterable<RowStretches>,
-  { encoder, writer }: { readonly encoder: EventEncoder; readonly writer: JsonWriter },
+  {
+    encoder,
+    writer,
+    turns,
+  }: { readonly encoder: EventEncoder; readonly writer: JsonWriter; readonly turns: Turns },
 ): Promise<void> {
-  const turns = new Turns();
   for await (const stretches of found) {
     encoder.begin(stretches);
     while (encoder.takeSome()) {

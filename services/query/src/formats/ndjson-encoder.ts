@@ -1,3 +1,4 @@
+import type { Pace } from '@allsource/service-kit/turns';
 import { eventJsonPieces } from '@allsource/shared/protocol';
 import type { RowStretches, StoredEvent } from '../history/event-history.ts';
 import { EventRows } from '../reads/event-rows.ts';
@@ -17,11 +18,12 @@ const SPACE = 0x20;
 export class NdjsonEncoder implements EventEncoder {
   readonly #rows: EventRows;
 
-  constructor(writer: JsonWriter) {
+  constructor(writer: JsonWriter, pace: Pick<Pace, 'isTurnOver'>) {
     this.#rows = new EventRows(writer, {
       kernel: pageKernel(),
       writeEvent: writeEventLine,
       form: 'lines',
+      pace,
     });
   }
 

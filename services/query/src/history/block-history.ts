@@ -23,7 +23,7 @@ import { assert, must } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { Turns } from '@allsource/service-kit/turns';
-import { BlockCache, type BlockCacheLimits } from './block/block-cache.ts';
+import { BlockCache } from './block/block-cache.ts';
 import type { BlockFile } from './block/block-file.ts';
 import { type WriteBlock, writeBlock } from './block/block-writer.ts';
 import { BlockFolder } from './block-folder.ts';
@@ -41,7 +41,9 @@ import { IndexTiers } from './tiers/index-tiers.ts';
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
 const TAIL_BYTES = 64 * MIB;
-const CACHE_LIMITS: BlockCacheLimits = { columnBytesMax: 512 * MIB, chunkBytesMax: 128 * MIB };
+const CACHE_BYTES = 640 * MIB;
+/** What of the memory for decompressed parts is for columns; the rest is for texts and buckets of indexes. */
+const COLUMNS_SHARE = 0.8;
 
 export interface BlockHistoryOptions {
   readonly folder: string;
@@ -50,7 +52,8 @@ export interface BlockHistoryOptions {
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   /** Folded along with the rows, such as the catalog. */
   readonly listeners: readonly RunListener[];
-  readonly cacheLimits?: BlockCacheLimits;
+  /** Memory for decompressed parts; what the setting has when nobody sets it when left out. Setting ALLSOURCE_HISTORY_CACHE_BYTES. */
+  readonly cacheBytes?: number;
   /** Shortens the start for the listeners. */
   readonly checkpoints?: FoldCheckpoints;
   /** Who encodes and writes blocks: a thread of its own (block-thread.ts), or in turns of this one when left out. */
@@ -76,8 +79,9 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   private constructor(options: BlockHistoryOptions) {
     this.#options = options;
-    const { folder, logger } = options;
-    const cache = new BlockCache(options.cacheLimits ?? CACHE_LIMITS);
+    const { folder, logger, cacheBytes = CACHE_BYTES } = options;
+    const columnBytesMax = cacheBytes * COLUMNS_SHARE;
+    const cache = new BlockCache({ columnBytesMax, chunkBytesMax: cacheBytes - columnBytesMax });
     this.#folder = new BlockFolder({
       folder,
       cache,

@@ -55,13 +55,15 @@ export async function writePage(
   page: EventPage,
   { isKept, ...around }: Around & { readonly isKept: boolean },
 ): Promise<Buffer | null> {
-  const events = new EventRows(writer, { kernel: pageKernel(), writeEvent });
-  writer.text(around.head);
   const { budget } = page;
+  const events = new EventRows(writer, { kernel: pageKernel(), writeEvent, pace: budget });
+  writer.text(around.head);
   for (const stretches of page.rows()) {
     events.begin(stretches);
-    while (events.writeBatch()) if (writer.isFull && !(await writer.flush())) return null;
-    if (budget.isTurnOver) await budget.nextTurn();
+    while (events.writeBatch()) {
+      if (writer.isFull && !(await writer.flush())) return null;
+      if (budget.isTurnOver) await budget.nextTurn();
+    }
   }
   writer.text(around.tail());
   if (isKept) return writer.endKept();

@@ -1,3 +1,4 @@
+import type { Pace } from '@allsource/service-kit/turns';
 import { must } from '@allsource/shared/lang';
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { RowStretches, StoredEvent } from '../history/event-history.ts';
@@ -78,6 +79,8 @@ export interface EventRowsOptions {
   readonly writeEvent: (writer: JsonWriter, event: StoredEvent) => void;
   /** Whether rows have commas in between or are lines of JSON. A list when left out. */
   readonly form?: RowsForm;
+  /** Ends a batch early where a turn is over: the first rows of a source may have all of its columns read. */
+  readonly pace: Pick<Pace, 'isTurnOver'>;
 }
 
 export type RowsForm = 'list' | 'lines';
@@ -91,6 +94,7 @@ export class EventRows {
   readonly #kernel: PageKernel | null;
   readonly #writeEvent: EventRowsOptions['writeEvent'];
   readonly #form: RowsForm;
+  readonly #pace: Pick<Pace, 'isTurnOver'>;
   readonly #text = new RowText();
   readonly #head = new RowHead();
   /** An answer may go to and fro between sources. */
@@ -100,12 +104,15 @@ export class EventRows {
   #stretch = 0;
   #next = 0;
   #isFirst = true;
+  /** The columns of a source have been looked up. */
+  #isSourceNew = false;
 
-  constructor(writer: JsonWriter, { kernel, writeEvent, form = 'list' }: EventRowsOptions) {
+  constructor(writer: JsonWriter, { kernel, writeEvent, form = 'list', pace }: EventRowsOptions) {
     this.#writer = writer;
     this.#kernel = kernel;
     this.#writeEvent = writeEvent;
     this.#form = form;
+    this.#pace = pace;
   }
 
   /** Says which rows come next. Those before have been written. */
@@ -124,7 +131,8 @@ export class EventRows {
       return true;
     }
     kernel.begin();
-    while (this.#fill(kernel));
+    do this.#isSourceNew = false;
+    while (this.#fill(kernel) && !(this.#isSourceNew && this.#pace.isTurnOver));
     if (kernel.rowCount > 0) {
       if (this.#form === 'lines') kernel.renderLines(this.#writer);
       else kernel.render(this.#writer, this.#isFirst);
@@ -197,6 +205,7 @@ export class EventRows {
     const known = this.#sources.get(source);
     if (known !== undefined) return known;
     const rows = new SourceRows(source);
+    this.#isSourceNew = true;
     // Columns that are kept cannot be dropped: those of few sources are.
     if (this.#sources.size >= SOURCES_MAX[this.#form]) this.#sources.clear();
     this.#sources.set(source, rows);

@@ -49,7 +49,8 @@ const whole = (run: EventRun): RowStretches => [
   { run, rows: Uint32Array.from({ length: run.rowCount }, (_, row) => row) },
 ];
 
-const withKernel = { kernel: testPageKernel, writeEvent };
+const calm = { isTurnOver: false };
+const withKernel = { kernel: testPageKernel, writeEvent, pace: calm };
 
 function writeAll(events: EventRows, stretches: RowStretches): void {
   events.begin(stretches);
@@ -59,7 +60,10 @@ function writeAll(events: EventRows, stretches: RowStretches): void {
 const page = (
   stretches: RowStretches,
   options: typeof withKernel | { kernel: null } = withKernel,
-) => written((writer) => writeAll(new EventRows(writer, { writeEvent, ...options }), stretches));
+) =>
+  written((writer) =>
+    writeAll(new EventRows(writer, { writeEvent, pace: calm, ...options }), stretches),
+  );
 
 /** The law: what each event alone has, with commas in between. */
 const expected = (stretches: RowStretches) =>
@@ -71,7 +75,7 @@ const expected = (stretches: RowStretches) =>
 const linesOf = (stretches: RowStretches, kernel: typeof testPageKernel | null = testPageKernel) =>
   written((writer) =>
     writeAll(
-      new EventRows(writer, { kernel, writeEvent: writeEventLine, form: 'lines' }),
+      new EventRows(writer, { kernel, writeEvent: writeEventLine, form: 'lines', pace: calm }),
       stretches,
     ),
   );
@@ -107,6 +111,22 @@ describe('rows of a page', () => {
     ).flat();
 
     expect(page(stretches)).toBe(expected(stretches));
+  });
+
+  it('are so when each batch ends with the first rows of another run, because a turn is over', () => {
+    const seed = propertySeed('rows of many runs');
+    const runs = Array.from({ length: 5 }, (_, i) => runOf(seed + i, 20));
+    const stretches = [...runs, ...runs].flatMap(whole);
+    let batches = 0;
+    const text = written((writer) => {
+      const events = new EventRows(writer, { ...withKernel, pace: { isTurnOver: true } });
+      events.begin(stretches);
+      while (events.writeBatch()) batches += 1;
+    });
+
+    expect(text).toBe(expected(stretches));
+    // One for each run that comes for the first time, and one for all that is known then.
+    expect(batches).toBe(runs.length + 1);
   });
 
   it('are so when several answers are made in turns', () => {
