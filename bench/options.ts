@@ -39,12 +39,12 @@ export interface BenchOptions {
 }
 
 export const CASES =
-  'P1 P3 P4 P5 lanes schemas P12 P13 lag catch-up mixed beside follow P10 P15 P11 P16 P17 P18 P19 memory'.split(
+  'P1 P3 P4 P5 lanes schemas P12 P13 lag catch-up mixed beside follow P10 P15 apart P11 P16 P17 P18 P19 memory'.split(
     ' ',
   );
 
 /** Cases whose spans cannot be shortened much; a quick run has them only when they are named. */
-const LONG_CASES = ['schemas', 'P13', 'lag', 'mixed', 'beside', 'P15', 'P19'];
+const LONG_CASES = ['schemas', 'P13', 'lag', 'mixed', 'beside', 'P15', 'apart', 'P19'];
 
 /** How to call it. */
 const USAGE = `Usage: npm run bench -- [--quick] [--only=P1,P5] [--no-peers] [--repetitions=N] [--seconds=N] [--sustain=SECONDS] [--subscribed=SECONDS]

@@ -5,17 +5,22 @@ import { type Bench, type Measurement, measurementOf, type Outcome } from '../me
 import { API_KEY, CORE, INTERNAL_TOKEN, RunningCore, startQuery } from '../subjects/core.ts';
 import { sleep } from '../subjects/server-process.ts';
 import type { Subject } from '../subjects/subject.ts';
-import { READ_ENTITIES, READ_ENTITY_EVENTS, runReads } from './reads.ts';
+import {
+  READ_CASES,
+  READ_ENTITIES,
+  READ_ENTITY_EVENTS,
+  runReads,
+  STORED_ENTITIES,
+} from './reads.ts';
 import { runRestarts } from './restart.ts';
 
-const STORED_ENTITIES = 10_000;
 const FILL_CLIENTS = 4;
 const FOLLOW_POLL_MS = 5;
 const FOLLOW_TIMEOUT_MS = 300_000;
 /** JetStream takes about 20,000 publishes a second: filling it takes far longer than replaying, so it gets fewer events. */
 const JETSTREAM_SHARE = 0.2;
 
-export const STORED_CASES = ['follow', 'P10', 'P15', 'P11', 'P16'];
+export const STORED_CASES = ['follow', ...READ_CASES, 'P11', 'P16'];
 
 /** Fills a store and runs those of these cases that are wanted. */
 export async function runStored(
@@ -29,7 +34,7 @@ export async function runStored(
     await fillStore(bench, core);
     const measurements: Measurement[] = [];
     if (bench.wants('follow')) measurements.push(...(await runFollow(bench, core)));
-    if (bench.wants('P10') || bench.wants('P15'))
+    if (READ_CASES.some((name) => bench.wants(name)))
       measurements.push(...(await runReads(bench, core, subjects)));
     if (bench.wants('P11')) measurements.push(...(await runReplays(bench, core, subjects)));
     if (bench.wants('P16')) measurements.push(...(await runRestarts(bench, core)));

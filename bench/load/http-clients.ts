@@ -50,15 +50,20 @@ export async function httpConditional(
   };
 }
 
-/** A client that reads whole entities. The first answer is checked to hold all events. */
+/** A client that reads entities. The first answer is checked to hold all events that were asked for. */
 export function entityReader(job: ReadJob, index: number): Promise<LoopClient> {
-  const pathOf = (entity: number) =>
-    `/api/v1/events/query?entity_id=read-${entity}&limit=${job.eventsPerEntity}`;
+  const pathOf = (read: number) =>
+    `/api/v1/events/query?entity_id=${entityOfRead(job, read)}&limit=${job.eventsPerEntity}`;
   return reader(job.target, {
     index,
     paths: pathsOf(job.entities, pathOf),
     events: job.eventsPerEntity,
   });
+}
+
+/** The entity that a read is of. */
+export function entityOfRead(job: ReadJob, read: number): string {
+  return `${job.entityPrefix}-${(read * job.entityStride) % job.entities}`;
 }
 
 /** A client that reads the newest event of entities. */

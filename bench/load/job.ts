@@ -25,7 +25,7 @@ interface Common {
   readonly eventBytes: number;
 }
 
-interface Timed extends Common {
+export interface Timed extends Common {
   readonly warmupMs: number;
   readonly durationMs: number;
 }
@@ -55,10 +55,13 @@ export interface HotEntityJob extends Timed {
   readonly kind: 'hot-entity';
 }
 
-/** Closed loop: each client reads whole entities. */
+/** Closed loop: each client reads the first events of entities, one entity after the other. */
 export interface ReadJob extends Timed {
   readonly kind: 'read';
+  readonly entityPrefix: string;
   readonly entities: number;
+  /** How far apart the numbers are of two entities that a client reads one after the other. */
+  readonly entityStride: number;
   readonly eventsPerEntity: number;
 }
 

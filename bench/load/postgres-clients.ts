@@ -8,6 +8,7 @@ import { Client, DatabaseError } from 'pg';
 import { type BenchEvent, benchEvent } from '../event.ts';
 import type { ConditionalAppender } from './backoff.ts';
 import type { LoopClient } from './closed-loop.ts';
+import { entityOfRead } from './http-clients.ts';
 import type { AppendJob, FillJob, HotEntityJob, PointReadJob, ReadJob, Target } from './job.ts';
 
 const FILL_BATCH_EVENTS = 1000;
@@ -64,12 +65,20 @@ export async function postgresEntityReader(job: ReadJob, index: number): Promise
     text: READ_STREAM,
     more: [job.eventsPerEntity],
     rows: job.eventsPerEntity,
+    entityOf: (read) => entityOfRead(job, read),
   });
 }
 
 /** A client that reads the newest event of entities with a prepared statement. */
 export async function postgresNewestReader(job: PointReadJob, index: number): Promise<LoopClient> {
-  return await postgresReader(job, index, { name: 'newest', text: READ_NEWEST, more: [], rows: 1 });
+  const entityOf = (read: number) => `read-${read % job.entities}`;
+  return await postgresReader(job, index, {
+    name: 'newest',
+    text: READ_NEWEST,
+    more: [],
+    rows: 1,
+    entityOf,
+  });
 }
 
 // oxlint-disable-next-line eslint/max-params -- which job, which client of many, and its statement.
@@ -81,14 +90,15 @@ async function postgresReader(
     readonly text: string;
     readonly more: readonly number[];
     readonly rows: number;
+    readonly entityOf: (read: number) => string;
   },
 ): Promise<LoopClient> {
   const client = await connected(job.target);
-  const { name, text, more, rows } = statement;
+  const { name, text, more, rows, entityOf } = statement;
   let next = index;
   return {
     async call() {
-      const values = [`read-${next++ % job.entities}`, ...more];
+      const values = [entityOf(next++), ...more];
       const { rowCount } = await client.query({
         name,
         text,

@@ -70,26 +70,38 @@ export function partBehind(
     const distance = (timestamps[row] as number) - after.timestamp;
     return sign * (distance === 0 ? compareKeys(keyOf(run, row), after) : distance) > 0;
   };
-  return { ...part, rows: candidates(part, after.timestamp, order).filter(isBehind) };
+  const { rows } = part;
+  if (!part.isOrdered) return { ...part, rows: rows.filter(isBehind) };
+  // Only rows of the cursor's own instant are held against it one by one.
+  const from = countUntil(part, (timestamp) => timestamp < after.timestamp);
+  const to = countUntil(part, (timestamp) => timestamp <= after.timestamp);
+  const same = rows.subarray(from, to).filter(isBehind);
+  return {
+    ...part,
+    rows: order === 'asc' ? joined(same, rows.subarray(to)) : joined(rows.subarray(0, from), same),
+  };
 }
 
-/** The rows that may lie behind a timestamp: of ordered ones only that side. */
-function candidates(
-  { run, rows, isOrdered }: SortedPart,
-  timestamp: number,
-  order: QueryOrder,
-): Uint32Array {
-  if (!isOrdered) return rows;
+/** How many of the rows, which stand in time order, come before those whose timestamps do not pass. */
+function countUntil({ run, rows }: RunMatch, passes: (timestamp: number) => boolean): number {
   const { timestamps } = run.source;
   let low = 0;
   let high = rows.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const own = timestamps[rows[middle] as number] as number;
-    if (order === 'asc' ? own >= timestamp : own > timestamp) high = middle;
-    else low = middle + 1;
+    if (passes(timestamps[rows[middle] as number] as number)) low = middle + 1;
+    else high = middle;
   }
-  return order === 'asc' ? rows.subarray(low) : rows.subarray(0, low);
+  return low;
+}
+
+function joined(first: Uint32Array, second: Uint32Array): Uint32Array {
+  if (first.length === 0) return second;
+  if (second.length === 0) return first;
+  const both = new Uint32Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }
 
 /** The rows of a run that stands in time order, of which `wanted` will be read: cut where the time moves on, each piece sorted when its turn comes. */

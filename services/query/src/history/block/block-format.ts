@@ -33,10 +33,11 @@
  * A block covers every position from its first to its last; a position without a row is a system event.
  */
 import { endianness } from 'node:os';
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, crc32, zstdCompressSync } from 'node:zlib';
 import { assert } from '@allsource/shared/lang';
 import { type Micros, micros, type Position, position } from '@allsource/shared/model';
 import { LOG_ID_BYTES } from '@allsource/shared/protocol';
+import { decompress } from './decompress.ts';
 
 assert(endianness() === 'LE', 'columns are written as the arrays of a little-endian machine');
 
@@ -262,10 +263,6 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-function decompress(stored: Buffer, decodedBytes: number): Buffer {
-  return zstdDecompressSync(stored, { chunkSize: decodedBytes + OUTPUT_BYTES_MIN });
-}
-
 function differences(values: Column): Uint32Array {
   assert(values instanceof Uint32Array, 'differences are taken of 32-bit integers');
   const result = new Uint32Array(values.length);
@@ -305,7 +302,9 @@ export function encodeChunk(text: Buffer): Buffer {
 
 /** The text of a chunk. */
 export function decodeChunk(stored: Buffer, decodedBytes: number): Buffer {
-  return decompress(stored, decodedBytes);
+  const text = decompress(stored, decodedBytes);
+  assert(text.length === decodedBytes, 'a chunk has the length its table says');
+  return text;
 }
 
 /** Prints the header and section table of a block with these sections, and the text behind them. */

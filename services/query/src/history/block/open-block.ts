@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { BlockCache } from './block-cache.ts';
 import { BlockFile } from './block-file.ts';
 import { decodeHeader } from './block-format.ts';
+import { prepareDecompression } from './decompress.ts';
 
 const HEADER_READ_BYTES = 1024;
 
@@ -17,6 +18,7 @@ export interface OpenBlockOptions {
 
 /** Opens a block file: checks its header and its length. Whatever is read of it later is checked then. */
 export async function openBlock(path: string, options: OpenBlockOptions): Promise<OpenedBlock> {
+  await prepareDecompression();
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
