@@ -44,7 +44,7 @@ export class BlockCache {
   readonly #columns = new Map<Evictable, number>();
   #columnBytes = 0;
   /** Chunks in the order in which they will be looked at for dropping, from `#next` on. */
-  #chunks: Chunk[] = [];
+  #chunks: (Chunk | null)[] = [];
   #next = 0;
   #chunkBytes = 0;
 
@@ -90,7 +90,10 @@ export class BlockCache {
   #dropChunksFor(bytes: Buffer): void {
     const room = this.#limits.chunkBytesMax - costOf(bytes);
     while (this.#chunkBytes > room && this.#next < this.#chunks.length) {
-      const chunk = this.#chunks[this.#next++] as Chunk;
+      const chunk = this.#chunks[this.#next] as Chunk;
+      // What is behind is not held until the list is cut.
+      this.#chunks[this.#next] = null;
+      this.#next += 1;
       if (chunk.isUsed) {
         chunk.isUsed = false;
         this.#chunks.push(chunk);
