@@ -116,7 +116,9 @@ describe('cursors', () => {
     const own = await world(log, { blockEvents: 30 });
     const known = modelQuery(log.events, 'acme', { order: 'desc' }).page;
     const between = async () => {
-      log.commit('acme', [{ type: 'note', entity: `new-${random.below(5)}` }]);
+      // Newer than all that is known: one of the same instant may belong between two that are.
+      const timestamp = log.now + 60_000_000;
+      log.commit('acme', [{ type: 'note', entity: `new-${random.below(5)}`, timestamp }]);
       await own.catchUp();
     };
     const down = await allPages(own, { parameters: 'order=desc&limit=7', tenant: 'acme', between });
