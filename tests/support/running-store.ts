@@ -105,6 +105,8 @@ export class RunningStore {
   async killAll(): Promise<number[]> {
     const pids = SERVICES.map((service) => this.pidOf(service));
     const launcher = this.#launcher;
+    // It would end the others when it sees the first one go, before they are killed, if this process has to wait in between.
+    launcher?.kill('SIGSTOP');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     if (launcher !== null && launcher.exitCode === null) {
       launcher.kill('SIGKILL');
