@@ -257,7 +257,7 @@ export const SETTINGS = {
     name: 'ALLSOURCE_HISTORY_CACHE_BYTES',
     description:
       'Memory for what reads of the history have decompressed, four fifths of it columns. An event takes about 65 bytes of columns: a read of an entity in a block that does not fit takes some milliseconds longer.',
-    defaultValue: 640 * MIB,
+    defaultValue: LIMITS.historyCacheBytes,
     min: 16 * MIB,
     max: 1024 * 1024 * MIB,
   }),

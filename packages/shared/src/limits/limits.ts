@@ -83,6 +83,8 @@ export const LIMITS = {
   queryRowsMax: 200_000_000,
   /** How long finding the events of one query may take, the turns of others included. Setting ALLSOURCE_QUERY_MS_MAX. */
   queryMsMax: 10_000,
+  /** Memory for what reads of the history have decompressed. */
+  historyCacheBytes: 640 * MIB,
   /** Rows out of time order that one query may hold in order to sort them, at about eight bytes each. */
   querySortedRowsMax: 10_000_000,
   /** Entities that one question for duplicates compares with each other, at about 300 bytes each. */

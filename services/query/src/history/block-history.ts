@@ -20,6 +20,7 @@ import type { FrameSink } from '@allsource/service-kit/feed';
 import type { Logger } from '@allsource/service-kit/observability';
 import { Problem } from '@allsource/shared/errors';
 import { assert, must } from '@allsource/shared/lang';
+import { LIMITS } from '@allsource/shared/limits';
 import { type Micros, micros, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import { Turns } from '@allsource/service-kit/turns';
@@ -41,7 +42,6 @@ import { IndexTiers } from './tiers/index-tiers.ts';
 const MIB = 1024 * 1024;
 /** Frames of a tail, in bytes, with which it is sealed although it has few rows. */
 const TAIL_BYTES = 64 * MIB;
-const CACHE_BYTES = 640 * MIB;
 /** What of the memory for decompressed parts is for columns; the rest is for texts and buckets of indexes. */
 const COLUMNS_SHARE = 0.8;
 
@@ -52,7 +52,7 @@ export interface BlockHistoryOptions {
   readonly logger: Pick<Logger, 'warn' | 'error'>;
   /** Folded along with the rows, such as the catalog. */
   readonly listeners: readonly RunListener[];
-  /** Memory for decompressed parts; what the setting has when nobody sets it when left out. Setting ALLSOURCE_HISTORY_CACHE_BYTES. */
+  /** Memory for decompressed parts. Setting ALLSOURCE_HISTORY_CACHE_BYTES. */
   readonly cacheBytes?: number;
   /** Shortens the start for the listeners. */
   readonly checkpoints?: FoldCheckpoints;
@@ -79,7 +79,7 @@ export class BlockHistory implements EventHistory, FrameSink {
 
   private constructor(options: BlockHistoryOptions) {
     this.#options = options;
-    const { folder, logger, cacheBytes = CACHE_BYTES } = options;
+    const { folder, logger, cacheBytes = LIMITS.historyCacheBytes } = options;
     const columnBytesMax = cacheBytes * COLUMNS_SHARE;
     const cache = new BlockCache({ columnBytesMax, chunkBytesMax: cacheBytes - columnBytesMax });
     this.#folder = new BlockFolder({

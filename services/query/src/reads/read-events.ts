@@ -58,7 +58,6 @@ interface EventPageOptions {
 export class EventPage {
   /** All events meant, whatever the window and the cursor. */
   readonly totalCount: number;
-  readonly budget: QueryBudget;
   readonly explanation: Explanation;
   readonly #found: FoundEvents;
   readonly #wanted: EventsWanted;
@@ -68,10 +67,14 @@ export class EventPage {
 
   constructor({ found, wanted, explanation }: EventPageOptions) {
     this.totalCount = found.count;
-    this.budget = wanted.budget;
     this.explanation = explanation;
     this.#found = found;
     this.#wanted = wanted;
+  }
+
+  /** What finding and writing the page may take at a time. */
+  get budget(): QueryBudget {
+    return this.#wanted.budget;
   }
 
   /** Events of the page. Known at its end, as the rest is. */
@@ -122,8 +125,7 @@ export class EventPage {
 
   /** The rows behind the offset or the cursor, as many as the page needs. Never an empty stretch. */
   *#rowsBehind(): Generator<RowStretches> {
-    const { budget } = this;
-    const { query, after } = this.#wanted;
+    const { query, after, budget } = this.#wanted;
     const { order } = query;
     let { offset } = query;
     for (const cluster of this.#found.clusters(order)) {
