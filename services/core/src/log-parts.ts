@@ -45,10 +45,10 @@ export async function openLogParts(
     onGroup: (group) => metrics.observeGroup(group),
     onWatermark: (watermark) => headPost?.post(watermark),
   });
-  const { journal } = opened;
+  const { journal, systemStretches } = opened;
   if (!config.postHead) await HeadPost.withdraw(journal);
   const headPost = config.postHead ? await HeadPost.open({ log: journal, logger }) : null;
-  const feed = new CommitFeed(journal);
+  const feed = new CommitFeed(journal, { systemStretches });
   const fanOut = startFanOut({ config, logger, httpMetrics, journal });
   return { ...opened, feed, headPost, connections, metrics, fanOut };
 }

@@ -17,6 +17,7 @@ import type { StoredCheckpoint } from './checkpoint/stored-checkpoint.ts';
 import type { CoreConfig } from './config/core-config.ts';
 import { ConsumerFold } from './consumers/consumer-fold.ts';
 import { DefinitionFold } from './definitions/definition-fold.ts';
+import { SystemStretches } from './feed/system-stretches.ts';
 import { KernelBuilder } from './ingest-kernel/kernel-builder.ts';
 import { loadIngestKernel } from './ingest-kernel/load-kernel.ts';
 import type { SealingStatus } from './log/sealing.ts';
@@ -37,6 +38,7 @@ export interface OpenedJournal {
   readonly states: ProjectionStateFold;
   readonly schemas: SchemaFold;
   readonly definitions: DefinitionFold;
+  readonly systemStretches: SystemStretches;
   readonly storageBytes: () => number;
   /** What has become of sealing; null where there is none. */
   readonly sealing: () => SealingStatus | null;
@@ -99,18 +101,29 @@ async function attempt(
   const states = new ProjectionStateFold();
   const schemas = new SchemaFold();
   const definitions = new DefinitionFold();
+  const systemStretches = new SystemStretches();
   const { store, storageBytes, sealing } = openLogStore(config, logger);
   const journal = await Journal.open({
     store,
     clock: systemClock,
     random,
     builder: createBuilder(config, logger),
-    folds: [directory, consumers, states, schemas, definitions],
+    folds: [directory, consumers, states, schemas, definitions, systemStretches],
     saved,
     onGroup,
     onWatermark,
   });
-  return { journal, directory, consumers, states, schemas, definitions, storageBytes, sealing };
+  return {
+    journal,
+    directory,
+    consumers,
+    states,
+    schemas,
+    definitions,
+    systemStretches,
+    storageBytes,
+    sealing,
+  };
 }
 
 function random(): number {

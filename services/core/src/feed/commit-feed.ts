@@ -7,12 +7,15 @@
  * reader's position keeps up with the log. While a long stretch is being passed over, notices say each second how far the feed has come: a reader that
  * heard nothing would take the connection for dead, begin again from the same place, and never get through. A reader that asks for a position beyond the head is told the head at once and finds out
  * that it follows another log than it did.
+ *
+ * A feed of system events reads only the stretches of the log that have some (system-stretches.ts).
  */
-import { type Position, position } from '@allsource/shared/model';
+import { type Position, position, positionAfter } from '@allsource/shared/model';
 import { encodeHeadNotice, type Frame } from '@allsource/shared/protocol';
 import type { DurableLog } from '../read/durable-log.ts';
 import { LogTail } from '../read/log-tail.ts';
 import { AdjoiningBytes } from './adjoining-bytes.ts';
+import type { SystemStretches } from './system-stretches.ts';
 
 /** Time without a message after which the reader is told the head. */
 export const IDLE_NOTICE_MS = 1_000;
@@ -32,16 +35,24 @@ export interface FeedReader {
   write(bytes: Buffer): Promise<boolean>;
 }
 
+export interface CommitFeedOptions {
+  readonly idleNoticeMs?: number;
+  /** Where system events lie, as far as the log's head; without it a feed of system events reads everything. */
+  readonly systemStretches?: Pick<SystemStretches, 'next'>;
+}
+
 /** All feeds of one core. */
 export class CommitFeed {
   readonly #log: DurableLog;
   readonly #idleNoticeMs: number;
+  readonly #systemStretches: Pick<SystemStretches, 'next'> | null;
   readonly #open = new Set<LogTail>();
   #isClosed = false;
 
-  constructor(log: DurableLog, { idleNoticeMs = IDLE_NOTICE_MS } = {}) {
+  constructor(log: DurableLog, options: CommitFeedOptions = {}) {
     this.#log = log;
-    this.#idleNoticeMs = idleNoticeMs;
+    this.#idleNoticeMs = options.idleNoticeMs ?? IDLE_NOTICE_MS;
+    this.#systemStretches = options.systemStretches ?? null;
   }
 
   /** The number of feeds under way. */
@@ -58,7 +69,8 @@ export class CommitFeed {
     gone.addEventListener('abort', stop);
     try {
       const idleNoticeMs = this.#idleNoticeMs;
-      await new Feed({ log: this.#log, tail, request, reader, idleNoticeMs }).run();
+      const stretches = request.onlySystem ? this.#systemStretches : null;
+      await new Feed({ log: this.#log, tail, request, reader, idleNoticeMs, stretches }).run();
     } finally {
       gone.removeEventListener('abort', stop);
       this.#open.delete(tail);
@@ -79,6 +91,8 @@ interface FeedOptions {
   readonly request: FeedRequest;
   readonly reader: FeedReader;
   readonly idleNoticeMs: number;
+  /** Where all lies that this feed is about; null: anywhere. */
+  readonly stretches: Pick<SystemStretches, 'next'> | null;
 }
 
 class Feed {
@@ -95,6 +109,7 @@ class Feed {
   async run(): Promise<void> {
     const { tail, request } = this.#options;
     while (!this.#isComplete()) {
+      if (await this.#passOver()) continue;
       let frame = await tail.next(this.#waitMs());
       if (tail.isClosed) return;
       for (; frame !== null; frame = this.#isComplete() ? null : tail.nextAtHand())
@@ -103,6 +118,18 @@ class Feed {
       if (this.#isNoticeDue() && !(await this.#sendNotice())) return;
     }
     if (request.to !== null && tail.isAtHead) await this.#sendNotice();
+  }
+
+  /** Leaves out what this feed is not about; true when it has. */
+  async #passOver(): Promise<boolean> {
+    const { log, tail, stretches } = this.#options;
+    if (stretches === null || tail.isAtHead || tail.isClosed) return false;
+    const wanted = positionAfter(tail.position, 1);
+    const next = stretches.next(wanted) ?? positionAfter(log.head, 1);
+    if (next === wanted) return false;
+    await tail.passOver(next);
+    this.#hasPassedOver();
+    return true;
   }
 
   #isComplete(): boolean {
@@ -124,7 +151,11 @@ class Feed {
 
   #take(frame: Frame): void {
     if (!this.#options.request.onlySystem || frame.isSystem) this.#taken.add(frame.bytes);
-    else this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
+    else this.#hasPassedOver();
+  }
+
+  #hasPassedOver(): void {
+    this.#noticeDueAt = Math.min(this.#noticeDueAt, this.#noticedAt + FILTERED_NOTICE_MS);
   }
 
   async #sendTaken(): Promise<boolean> {

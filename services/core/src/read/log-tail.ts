@@ -7,7 +7,7 @@
  * over its limit, because the reader is slow or history is long, it is emptied and the reader reads on from the log. A slow reader therefore costs at
  * most `queueBytesMax`, and it loses nothing.
  *
- * One caller at a time: `next` and `nextAtHand` are called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
+ * One caller at a time: `next`, `nextAtHand` and `passOver` are called after the one before has resolved. `close` may come at any time and ends a waiting `next`.
  */
 import { assert } from '@allsource/shared/lang';
 import { type Position, position, positionAfter } from '@allsource/shared/model';
@@ -82,6 +82,14 @@ export class LogTail {
     if (this.#isClosed) return null;
     // While history is read, only `next` may go over to the queue: it lets go of the iterator that the queue overtakes.
     return this.#passed(this.#history === null ? this.#takeQueued() : this.#takeRead());
+  }
+
+  /** Goes on at `next`, which lies ahead: what is before it is not handed out. */
+  async passOver(next: Position): Promise<void> {
+    assert(!this.#isReading, 'one reader at a time');
+    assert(next > this.#wanted, 'a tail only goes forward');
+    this.#wanted = next;
+    await this.#endHistory();
   }
 
   #passed(frame: Frame | null): Frame | null {
