@@ -2,6 +2,7 @@
  * Events in the order of the log, a run at a time: nothing is sorted and nothing is held, however many there are. It is the order of exports: an answer that
  * was cut goes on behind the last position that came through.
  */
+import { position } from '@allsource/shared/model';
 import type { PayloadFilter } from '@allsource/shared/protocol';
 import type {
   EventHistory,
@@ -72,7 +73,7 @@ async function* stretches(
 ): AsyncGenerator<RunMatch> {
   // The runs are asked for anew after each one: while a long answer is written, blocks are merged into others.
   for (let next = fromPosition; next <= selection.untilPosition; ) {
-    const run = history.runs(selection).find(({ lastPosition }) => lastPosition >= next);
+    const [run] = history.runs({ ...selection, afterPosition: position(Math.max(next - 1, 0)) });
     if (run === undefined) return;
     const plan = planRun(run, selection);
     const rows = plan.kind === 'searched' ? rowsFrom(run, plannedRows(run, plan), next) : [];

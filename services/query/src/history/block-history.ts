@@ -30,7 +30,8 @@ import { type WriteBlock, writeBlock } from './block/block-writer.ts';
 import { BlockFolder } from './block-folder.ts';
 import { BlockRepairs, type ReadFrames } from './block-repairs.ts';
 import { soughtEntity } from './entity-hash.ts';
-import type { EventHistory, EventSelection, RunMatch, StoredEvent } from './event-history.ts';
+import { EntityRuns } from './entity-runs.ts';
+import type { EventHistory, EventSelection, RunMatch, Runs, StoredEvent } from './event-history.ts';
 import type { EventRun } from './event-run.ts';
 import type { FoldCheckpoints } from './fold-checkpoints.ts';
 import { matchRows } from './match-rows.ts';
@@ -319,18 +320,16 @@ export class BlockHistory implements EventHistory, FrameSink {
     return this.#blocks.length + this.#sealer.waiting.length + 1;
   }
 
-  runs(selection?: EventSelection): EventRun[] {
-    const blocks =
-      selection?.entity === undefined
-        ? this.#blocks
-        : this.#tiers.blocksWith(soughtEntity(selection.tenant, selection.entity).hash);
-    const runs = [
-      ...blocks.map((block) => block.run),
-      ...this.#sealer.waiting.map((tail) => tail.run()),
-      this.#tail.run(),
-    ];
+  runs(selection?: EventSelection): Runs {
     const after = selection?.afterPosition ?? POSITION_ZERO;
-    return after === POSITION_ZERO ? runs : runs.filter(({ lastPosition }) => lastPosition > after);
+    const isBehind = ({ lastPosition }: EventRun) => lastPosition > after;
+    const tails = [...this.#sealer.waiting, this.#tail].map((tail) => tail.run()).filter(isBehind);
+    if (selection?.entity === undefined)
+      return [...this.#blocks.map(({ run }) => run).filter(isBehind), ...tails];
+    const { tenant, entity } = selection;
+    const found = this.#tiers.blocksWith(soughtEntity(tenant, entity).hash);
+    const blocks = found.filter(({ run }) => isBehind(run));
+    return new EntityRuns({ selection, tenant, entity, blocks, tails });
   }
 
   /** Empties the history, on disk and in memory. */

@@ -17,6 +17,11 @@ export interface RunMatch {
 /** Stretches of rows that follow one another in an order that goes to and fro between runs. They are handed on together, for most may be of a single row. */
 export type RowStretches = readonly RunMatch[];
 
+/** Runs, each made when its turn comes: that may take a read of the disk. */
+export interface Runs extends Iterable<EventRun> {
+  readonly length: number;
+}
+
 export interface EventHistory {
   /** The position the history is true at: every event up to it is in, system events passed over. */
   readonly appliedPosition: Position;
@@ -31,7 +36,7 @@ export interface EventHistory {
    */
   matches(selection: EventSelection): Iterable<RunMatch>;
   /** The runs of this moment that may have what is selected, all without a selection, in position order, for searches that choose among them. */
-  runs(selection?: EventSelection): readonly EventRun[];
+  runs(selection?: EventSelection): Runs;
   /** How many runs there are at this moment. */
   readonly runCount: number;
   /** The event at a position, if it belongs to the tenant. */

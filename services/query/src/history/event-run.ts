@@ -6,7 +6,7 @@
 import { type Micros, micros, type Position, position, version } from '@allsource/shared/model';
 import { must } from '@allsource/shared/lang';
 import { eventIdAt, metadataAt, payloadAt, type RowTexts } from './row-text.ts';
-import type { StoredEvent } from './stored-event.ts';
+import type { EventSelection, StoredEvent } from './stored-event.ts';
 
 /** Where the rows of a run come from. Columns have an entry for each row, and may have more than the run has rows. */
 export interface RunSource extends RowTexts {
@@ -78,6 +78,14 @@ export class EventRun {
   get isTimeOrdered(): boolean {
     this.#isTimeOrdered ??= isAscending(this.source.timestamps, this.rowCount);
     return this.#isTimeOrdered;
+  }
+
+  /** True when no row can be meant, known without looking at one. */
+  isOutsideOf({ since, until }: Pick<EventSelection, 'since' | 'until'>): boolean {
+    return (
+      (since !== undefined && this.timestampMax < since) ||
+      (until !== undefined && this.timestampMin > until)
+    );
   }
 
   /** The event of a row. Nothing is read until a member of it is. */

@@ -10,6 +10,7 @@
  * Bounds of position and of the recorded clock are cut by binary search in every way: both only grow along the log. The rest is one condition at a time over the rows that are left, in tight loops. Counting makes no list of rows.
  */
 import type { EventRun } from './event-run.ts';
+import { rowRange } from './row-range.ts';
 import type { EventSelection } from './stored-event.ts';
 
 /** Why a run holds nothing that is meant, known without looking at a row. */
@@ -45,8 +46,6 @@ export type RunPlan = SkippedRun | SearchedRun;
 const NONE = new Uint32Array(0);
 /** Where a scan collects its rows before it knows how many they are. A scan does not wait in between, so one is enough. */
 let scratch = new Uint32Array(0);
-/** 0, 1, 2, ...: the rows of a run that is meant as a whole. */
-let allRows = new Uint32Array(0);
 
 /** Finds the rows of a run that a selection means, ascending. */
 export function matchRows(run: EventRun, selection: EventSelection): Uint32Array {
@@ -57,9 +56,10 @@ export function matchRows(run: EventRun, selection: EventSelection): Uint32Array
 /** Decides how a run is searched. */
 export function planRun(run: EventRun, selection: EventSelection): RunPlan {
   const { source } = run;
+  if (run.rowCount > 0 && run.isOutsideOf(selection)) return skipped('time');
   const tenant = source.tenantNames.indexOf(selection.tenant);
-  if (tenant === -1 || run.rowCount === 0) return skipped('tenant');
-  if (isOutsideOfTime(run, selection)) return skipped('time');
+  if (tenant === -1) return skipped('tenant');
+  if (run.rowCount === 0) return skipped(selection.entity === undefined ? 'tenant' : 'entity');
   const types = allowedTypes(source.typeNames, selection);
   if (types === 'none') return skipped('type');
   const typed = types === 'all' ? null : types;
@@ -83,13 +83,6 @@ export function planRun(run: EventRun, selection: EventSelection): RunPlan {
 
 function skipped(reason: SkipReason): SkippedRun {
   return { kind: 'skipped', reason };
-}
-
-function isOutsideOfTime(run: EventRun, { since, until }: EventSelection): boolean {
-  return (
-    (since !== undefined && run.timestampMax < since) ||
-    (until !== undefined && run.timestampMin > until)
-  );
 }
 
 function allowedTypes(
@@ -288,12 +281,4 @@ function keepTimes(
     count += time >= from && time <= to ? 1 : 0;
   }
   return kept.subarray(0, count);
-}
-
-function rowRange(from: number, end: number): Uint32Array {
-  if (allRows.length < end) {
-    allRows = new Uint32Array(end * 2);
-    for (let row = 0; row < allRows.length; row++) allRows[row] = row;
-  }
-  return allRows.subarray(from, end);
 }

@@ -22,7 +22,7 @@ import { isTooLarge, type Snapshots } from './snapshots.ts';
 /** The part of the history it looks at. */
 export interface WatchedHistory {
   readonly appliedPosition: Position;
-  runs(): readonly EventRun[];
+  runs(): Iterable<EventRun>;
 }
 
 /** The part of the catalog it asks. */

@@ -16,7 +16,7 @@ const TYPES = ['order.placed', 'order.paid'];
 
 /** The first run of a history, to be counted by type and as a whole. */
 async function countedOf(history: EventHistory): Promise<CountedDigest[]> {
-  const run = must(history.runs()[0], 'a run');
+  const run = must([...history.runs()][0], 'a run');
   const search = must(searchOf(run, { tenant: TENANT }), 'rows of the tenant');
   const digests = new RunDigests();
   await digests.of(run, TURN);

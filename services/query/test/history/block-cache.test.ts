@@ -9,7 +9,7 @@ const ROOM = 10;
 /** Asks as readers do. */
 function askFor(
   cache: BlockCache,
-  { shelf, number }: { readonly shelf: ChunkShelf; readonly number: number },
+  { shelf, number }: { readonly shelf: ChunkShelf<Buffer>; readonly number: number },
   read: () => Buffer,
 ): Buffer {
   return shelf.find(number) ?? cache.add(shelf, number, read());
@@ -19,12 +19,16 @@ function askFor(
 function cacheWithReads() {
   const cache = new BlockCache({ columnBytesMax: 0, chunkBytesMax: ROOM * 4_096 });
   const reads: number[] = [];
-  const shelves = Array.from({ length: 10 }, () => new ChunkShelf());
+  const shelves = Array.from({ length: 10 }, () => new ChunkShelf<Buffer>());
   const ask = (key: number) =>
-    askFor(cache, { shelf: shelves[key % 10] as ChunkShelf, number: Math.floor(key / 10) }, () => {
-      reads.push(key);
-      return Buffer.alloc(CHUNK_BYTES, key);
-    });
+    askFor(
+      cache,
+      { shelf: shelves[key % 10] as ChunkShelf<Buffer>, number: Math.floor(key / 10) },
+      () => {
+        reads.push(key);
+        return Buffer.alloc(CHUNK_BYTES, key);
+      },
+    );
   return { cache, reads, ask };
 }
 
@@ -59,7 +63,7 @@ describe('the chunks in the cache of the blocks', () => {
 
   it('cost more than their bytes: many short ones are bounded too', () => {
     const cache = new BlockCache({ columnBytesMax: 0, chunkBytesMax: 1_024 * 1_024 });
-    const shelf = new ChunkShelf();
+    const shelf = new ChunkShelf<Buffer>();
     let reads = 0;
     const askAll = () => {
       for (let key = 0; key < 10_000; key++)

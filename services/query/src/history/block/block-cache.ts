@@ -12,24 +12,29 @@ export interface Evictable {
   evict(): void;
 }
 
-interface Chunk {
-  readonly bytes: Buffer;
-  readonly shelf: ChunkShelf;
+/** What chunks hold: bytes, or what was read out of them. */
+interface Content {
+  readonly byteLength: number;
+}
+
+interface Chunk<T extends Content = Content> {
+  readonly content: T;
+  readonly shelf: { readonly chunks: (Chunk | undefined)[] };
   /** Its number on the shelf. */
   readonly number: number;
   isUsed: boolean;
 }
 
 /** The chunks of one block or index that are in memory, by number. Looking one up is what a scan does for each row, so it is no map. */
-export class ChunkShelf {
-  readonly chunks: (Chunk | undefined)[] = [];
+export class ChunkShelf<T extends Content> {
+  readonly chunks: (Chunk<T> | undefined)[] = [];
 
-  /** The bytes of a chunk, which is used with that; null when it is not there. */
-  find(number: number): Buffer | null {
+  /** The content of a chunk, which is used with that; null when it is not there. */
+  find(number: number): T | null {
     const chunk = this.chunks[number];
     if (chunk === undefined) return null;
     chunk.isUsed = true;
-    return chunk.bytes;
+    return chunk.content;
   }
 }
 
@@ -76,19 +81,19 @@ export class BlockCache {
     holder.evict();
   }
 
-  /** Keeps a chunk that is not on its shelf, and returns its bytes. */
-  add(shelf: ChunkShelf, number: number, bytes: Buffer): Buffer {
-    this.#dropChunksFor(bytes);
-    const chunk = { bytes, shelf, number, isUsed: false };
+  /** Keeps a chunk that is not on its shelf, and returns its content. */
+  add<T extends Content>(shelf: ChunkShelf<T>, number: number, content: T): T {
+    this.#dropChunksFor(content);
+    const chunk = { content, shelf, number, isUsed: false };
     shelf.chunks[number] = chunk;
     this.#chunks.push(chunk);
-    this.#chunkBytes += costOf(bytes);
-    return bytes;
+    this.#chunkBytes += costOf(content);
+    return content;
   }
 
   /** Makes room for a chunk. */
-  #dropChunksFor(bytes: Buffer): void {
-    const room = this.#limits.chunkBytesMax - costOf(bytes);
+  #dropChunksFor(content: Content): void {
+    const room = this.#limits.chunkBytesMax - costOf(content);
     while (this.#chunkBytes > room && this.#next < this.#chunks.length) {
       const chunk = this.#chunks[this.#next] as Chunk;
       // What is behind is not held until the list is cut.
@@ -99,7 +104,7 @@ export class BlockCache {
         this.#chunks.push(chunk);
       } else {
         chunk.shelf.chunks[chunk.number] = undefined;
-        this.#chunkBytes -= costOf(chunk.bytes);
+        this.#chunkBytes -= costOf(chunk.content);
       }
       if (this.#next * 2 < this.#chunks.length) continue;
       this.#chunks = this.#chunks.slice(this.#next);
@@ -108,6 +113,6 @@ export class BlockCache {
   }
 }
 
-function costOf(bytes: Buffer): number {
-  return bytes.length + CHUNK_OVERHEAD_BYTES;
+function costOf({ byteLength }: Content): number {
+  return byteLength + CHUNK_OVERHEAD_BYTES;
 }

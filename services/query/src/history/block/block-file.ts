@@ -9,17 +9,14 @@ import { EventRun, type RunSource } from '../event-run.ts';
 import { firstAtLeast } from '../first-at-least.ts';
 import type { RowText } from '../row-text.ts';
 import { type BlockCache, ChunkShelf, type Evictable } from './block-cache.ts';
-import {
-  type BlockHeader,
-  CHUNK_ENTRY_INTEGERS,
-  float64s,
-  type SectionName,
-  uint32s,
-} from './block-format.ts';
+import { type BlockHeader, float64s, type SectionName, uint32s } from './block-format.ts';
 import { BlockReader } from './block-reader.ts';
-import { BlockTexts, chunkOffsets, textPlaces } from './block-texts.ts';
+import { ChunkContent, type Piece } from './chunk-content.ts';
+import { ChunkTable } from './chunk-table.ts';
 import { type EntityRows, groupRows } from './entity-rows.ts';
-import { BlockIds } from './event-ids.ts';
+import { sliceOf } from './entity-slice.ts';
+import { NO_RANDOM, rebuildEventId } from './event-ids.ts';
+import { RowPlaces } from './row-places.ts';
 
 export interface BlockFileOptions {
   readonly path: string;
@@ -40,6 +37,10 @@ const FOLDED_INTEGERS = [
 ] as const;
 const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
 
+/** An entity that lies in more chunks is looked up in the columns: they tell which of its rows are wanted, and only the chunks of those are read. */
+const SLICE_CHUNKS_MAX = 4;
+/** A block that is asked so often has its columns decoded: that takes as long as about this many slices, and then a lookup takes half as long. */
+const SLICES_MAX = 128;
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
 
@@ -51,9 +52,11 @@ export class BlockFile implements RunSource, Evictable {
   readonly #reader: BlockReader;
   readonly #columns = new Map<SectionName, Uint32Array | Float64Array | Buffer>();
   readonly #nameLists = new Map<SectionName, readonly string[]>();
-  readonly #chunks = new ChunkShelf();
-  #texts: BlockTexts | null = null;
-  #ids: BlockIds | null = null;
+  readonly #chunks = new ChunkShelf<ChunkContent>();
+  #table: ChunkTable | null = null;
+  /** How often rows of an entity were read out of chunks since the columns were dropped. */
+  #slices = 0;
+  #places: RowPlaces | null = null;
   #entityRows: EntityRows | null = null;
 
   /** Opens a block whose header was checked; see open-block.ts. */
@@ -162,21 +165,46 @@ export class BlockFile implements RunSource, Evictable {
     return -1;
   }
 
+  /** The run that the rows of an entity are looked for in: one of nothing else, or that of the block where they lie in many chunks or the block is asked again and again. Throws `read_store_damaged`. */
+  entityRun(tenant: string, entity: string): EventRun {
+    if (this.#slices === SLICES_MAX) return this.run;
+    const sought = soughtEntity(tenant, entity);
+    const table = this.#chunkTable();
+    const { first, end } = table.chunksOf(sought.hash);
+    if (end - first > SLICE_CHUNKS_MAX) return this.run;
+    this.#slices++;
+    const tenantNumber = this.tenantNames.indexOf(tenant);
+    const pieces: Piece[] = [];
+    for (let chunk = first; chunk < end; chunk++) {
+      const piece = this.#chunk(chunk).findPiece(tenantNumber, sought);
+      if (piece !== null) pieces.push(piece);
+    }
+    const { firstPosition, lastPosition } = this.header;
+    const { typeNames } = this;
+    const block = { firstPosition, lastPosition, typeNames };
+    return sliceOf(block, { tenant, entity: sought }, pieces);
+  }
+
   rowsOfEntity(entity: number): Uint32Array {
     const { starts, rows } = this.#rowsByEntity();
     return rows.subarray(starts[entity], starts[entity + 1]);
   }
 
   eventIdRandom(row: number): number {
-    return (this.#ids ??= this.#eventIds()).random(row);
+    const { chunks, rows } = (this.#places ??= this.#rowPlaces());
+    return this.#chunk(chunks[row] as number).idRandom(rows[row] as number);
   }
 
   copyEventId(row: number, target: Buffer): void {
-    (this.#ids ??= this.#eventIds()).copy(row, target);
+    const random = this.eventIdRandom(row);
+    if (random !== NO_RANDOM) return rebuildEventId(this, row, random, target);
+    const { chunks, rows } = (this.#places ??= this.#rowPlaces());
+    this.#chunk(chunks[row] as number).copyId(rows[row] as number, target);
   }
 
   placeText(row: number, text: RowText): void {
-    (this.#texts ??= this.#blockTexts()).place(row, text);
+    const { chunks, rows } = (this.#places ??= this.#rowPlaces());
+    this.#chunk(chunks[row] as number).place(rows[row] as number, text);
   }
 
   /** Drops what can be read again. */
@@ -184,43 +212,34 @@ export class BlockFile implements RunSource, Evictable {
     this.#columns.clear();
     this.#nameLists.clear();
     this.#entityRows = null;
-    this.#texts = null;
-    this.#ids = null;
+    this.#table = null;
+    this.#slices = 0;
+    this.#places = null;
   }
 
-  #eventIds(): BlockIds {
-    const { firstPosition, positions, recordedAts } = this;
-    const isWhole = this.header.sections.get('eventIds') !== null;
-    const ids = isWhole ? this.#bytes('eventIds') : this.#integers('eventIdRandoms');
-    return new BlockIds({ firstPosition, positions, recordedAts }, ids);
+  #rowPlaces(): RowPlaces {
+    const places = new RowPlaces(this.#chunkTable(), this.#rowsByEntity().rows);
+    this.#cache.touch(this, places.byteLength);
+    return places;
   }
 
-  #blockTexts(): BlockTexts {
-    const table = this.#integers('chunks');
-    const payloadBytes = this.#integers('payloadBytes');
-    const metadataBytes = this.#integers('metadataBytes');
-    const { rows } = this.#rowsByEntity();
-    const places = textPlaces({ table, rows, payloadBytes, metadataBytes });
-    const fileOffsets = chunkOffsets(table, this.header.textOffset);
-    const { chunks, starts } = places;
-    this.#cache.touch(this, fileOffsets.byteLength + chunks.byteLength + starts.byteLength);
-    return new BlockTexts(
-      { ...places, payloadBytes, metadataBytes },
-      (chunk) =>
-        this.#chunks.find(chunk) ??
-        this.#cache.add(this.#chunks, chunk, this.#readChunk(chunk, table, fileOffsets)),
+  #chunk(number: number): ChunkContent {
+    return (
+      this.#chunks.find(number) ??
+      this.#cache.add(
+        this.#chunks,
+        number,
+        new ChunkContent(this.#reader.chunk(this.#chunkTable().place(number))),
+      )
     );
   }
 
-  // oxlint-disable-next-line eslint/max-params -- which one, and where each lies.
-  #readChunk(chunk: number, table: Uint32Array, fileOffsets: Float64Array): Buffer {
-    const entry = chunk * CHUNK_ENTRY_INTEGERS;
-    return this.#reader.chunk({
-      offset: fileOffsets[chunk] as number,
-      storedBytes: table[entry] as number,
-      decodedBytes: table[entry + 1] as number,
-      checksum: table[entry + 2] as number,
-    });
+  #chunkTable(): ChunkTable {
+    if (this.#table !== null) return this.#table;
+    const table = new ChunkTable(this.#integers('chunks'), this.header.chunksOffset);
+    this.#cache.touch(this, table.ownBytes);
+    this.#table = table;
+    return table;
   }
 
   #rowsByEntity(): EntityRows {

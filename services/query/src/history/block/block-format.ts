@@ -2,7 +2,7 @@
  * The block file: an immutable stretch of the history. All integers are little-endian. See docs/formats/block.md for the why.
  *
  *     offset  size  header, 88 bytes
- *     0       4     magic "ASB3"; the last byte is the format's version
+ *     0       4     magic "ASB4"; the last byte is the format's version
  *     4       4     header bytes: this header and the section table
  *     8       4     CRC-32 of bytes 12 .. header bytes
  *     12      4     number of sections
@@ -13,7 +13,7 @@
  *     44      4     number of entities
  *     48      8     earliest timestamp of a row, microseconds as a double, 0 without rows
  *     56      8     latest timestamp of a row
- *     64      8     where the text begins: the end of the last section
+ *     64      8     where the chunks begin: the end of the last section
  *     72      8     bytes of the whole file
  *     80      8     zero
  *
@@ -27,8 +27,7 @@
  *     20      4     bytes when decoded
  *
  *     then the sections, end to end in the order of the table
- *     then the text: chunks of zstd, end to end, each the text of whole rows: payload and metadata. The rows of an entity lie side by side, in the order of
- *     rows; entities in the order of their numbers
+ *     then chunks of zstd, end to end, with the rows of entities and their texts; chunk-format.ts draws them
  *
  * A block covers every position from its first to its last; a position without a row is a system event.
  */
@@ -41,7 +40,7 @@ import { decompress } from './decompress.ts';
 
 assert(endianness() === 'LE', 'columns are written as the arrays of a little-endian machine');
 
-const MAGIC = 0x33425341; // "ASB3"
+const MAGIC = 0x34425341; // "ASB4"
 const HEADER_BYTES = 88;
 const TABLE_ENTRY_BYTES = 24;
 const CHECKSUM_FROM = 12;
@@ -83,20 +82,12 @@ const SECTIONS = {
   timestamps: { kind: 12, coding: STEPS },
   /** Doubles, microseconds. */
   recordedAts: { kind: 13, coding: STEPS },
-  /** The random 22 bits of each event id; the rest of an id is its position and recorded_at. Left out when `eventIds` is there. */
-  eventIdRandoms: { kind: 14, coding: COMPRESSED },
-  /** All 16 bytes of each event id, when an id of the block is made in another way. */
-  eventIds: { kind: 15, coding: COMPRESSED },
-  payloadBytes: { kind: 17, coding: COMPRESSED },
-  /** Metadata follows its payload; 0 without. */
-  metadataBytes: { kind: 19, coding: COMPRESSED },
-  /** For each chunk of text three integers: stored bytes, bytes when decoded, CRC-32 of the stored bytes. */
-  chunks: { kind: 20, coding: PLAIN },
+  /** For each chunk six integers: stored bytes, bytes when decoded, CRC-32 of the stored bytes, number of rows, and the hashes of its first and last entity. */
+  chunks: { kind: 20, coding: COMPRESSED },
 } as const;
 
 export type SectionName = keyof typeof SECTIONS;
 const KINDS = new Set<number>(Object.values(SECTIONS).map(({ kind }) => kind));
-export const CHUNK_ENTRY_INTEGERS = 3;
 
 /** What a block covers. */
 export interface BlockExtent {
@@ -119,7 +110,7 @@ export interface SectionPlace {
 }
 
 export interface BlockHeader extends BlockExtent {
-  readonly textOffset: number;
+  readonly chunksOffset: number;
   readonly fileBytes: number;
   readonly sections: SectionTable;
 }
@@ -295,23 +286,23 @@ export function float64s(bytes: Buffer): Float64Array {
   return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
 }
 
-/** Compresses one chunk of text. */
-export function encodeChunk(text: Buffer): Buffer {
-  return compress(text);
+/** Compresses one chunk. */
+export function encodeChunk(chunk: Buffer): Buffer {
+  return compress(chunk);
 }
 
-/** The text of a chunk. */
+/** What a chunk was before it was compressed. */
 export function decodeChunk(stored: Buffer, decodedBytes: number): Buffer {
-  const text = decompress(stored, decodedBytes);
-  assert(text.length === decodedBytes, 'a chunk has the length its table says');
-  return text;
+  const chunk = decompress(stored, decodedBytes);
+  assert(chunk.length === decodedBytes, 'a chunk has the length its table says');
+  return chunk;
 }
 
-/** Prints the header and section table of a block with these sections, and the text behind them. */
+/** Prints the header and section table of a block with these sections, and the chunks behind them. */
 export function encodeHeader(
   extent: BlockExtent,
   sections: readonly CodedSection[],
-  textBytes: number,
+  chunkBytes: number,
 ): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES + sections.length * TABLE_ENTRY_BYTES);
   let offset = bytes.length;
@@ -336,7 +327,7 @@ export function encodeHeader(
   bytes.writeDoubleLE(extent.timestampMin, 48);
   bytes.writeDoubleLE(extent.timestampMax, 56);
   writeInteger(bytes, offset, 64);
-  writeInteger(bytes, offset + textBytes, 72);
+  writeInteger(bytes, offset + chunkBytes, 72);
   bytes.writeUInt32LE(crc32(bytes.subarray(CHECKSUM_FROM)), 8);
   return bytes;
 }
@@ -362,7 +353,7 @@ export function decodeHeader(bytes: Buffer): BlockHeader | string {
     entityCount: header.readUInt32LE(44),
     timestampMin: micros(header.readDoubleLE(48)),
     timestampMax: micros(header.readDoubleLE(56)),
-    textOffset: readInteger(header, 64),
+    chunksOffset: readInteger(header, 64),
     fileBytes: readInteger(header, 72),
     sections,
   };

@@ -20,8 +20,8 @@ import {
   encodeSection,
   type SectionName,
 } from './block-format.ts';
+import { entityChunks, type PlainChunk } from './entity-chunks.ts';
 import { groupRows } from './entity-rows.ts';
-import { textChunks } from './text-chunks.ts';
 
 export const DRAFT_SUFFIX = '.draft';
 const POSITION_DIGITS = 16;
@@ -80,24 +80,20 @@ async function encodeBlock(content: BlockContent, logId: Buffer): Promise<Buffer
   };
   await add('tenantNames', Buffer.from(JSON.stringify(content.tenantNames)));
   await add('typeNames', Buffer.from(JSON.stringify(content.typeNames)));
-  const entityNumbers = await encodeEntities(content, { add, turns });
-  const entities = renumbered(content.entities, entityNumbers);
+  const order = await encodeEntities(content, { add, turns });
+  const entities = renumbered(content.entities, inverse(order));
   await add('entities', entities);
   await add('positions', content.positions);
   await add('types', content.types);
   await add('versions', content.versions);
   await add('timestamps', content.timestamps);
   await add('recordedAts', content.recordedAts);
-  const { eventIds } = content;
-  await add(eventIds instanceof Uint32Array ? 'eventIdRandoms' : 'eventIds', eventIds);
-  await add('payloadBytes', content.payloadBytes);
-  await add('metadataBytes', content.metadataBytes);
-  const { rows } = groupRows(entities, content.entityCount);
-  const text = await encodeText(textChunks(content, rows), turns);
-  await add('chunks', Uint32Array.from(text.chunkEntries));
-  const textBytes = text.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const header = encodeHeader({ ...extentOf(content), logId }, sections, textBytes);
-  return Buffer.concat([header, ...sections.map((section) => section.bytes), ...text.chunks]);
+  const byEntity = groupRows(entities, content.entityCount);
+  const coded = await encodeChunks(entityChunks(content, { order, byEntity }), turns);
+  await add('chunks', Uint32Array.from(coded.entries));
+  const chunkBytes = coded.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const header = encodeHeader({ ...extentOf(content), logId }, sections, chunkBytes);
+  return Buffer.concat([header, ...sections.map((section) => section.bytes), ...coded.chunks]);
 }
 
 function extentOf(content: BlockContent): Omit<BlockExtent, 'logId'> {
@@ -111,15 +107,13 @@ type AddSection = (
   values: Uint32Array | Float64Array | Uint8Array,
 ) => Promise<void>;
 
-/** Writes the entities in the order of their hashes. Returns the new number of each entity of the tail. */
+/** Writes the entities in the order of their hashes. Returns which entity of the tail each of them is. */
 async function encodeEntities(
   content: BlockContent,
   { add, turns }: { readonly add: AddSection; readonly turns: Turns },
 ): Promise<Uint32Array> {
   const order = sortedOrder(content.entityHashes);
   await turns.next();
-  const numbers = new Uint32Array(order.length);
-  for (let number = 0; number < order.length; number++) numbers[order[number] as number] = number;
   const { nameEnds, names } = reorderedNames(content, order);
   await turns.next();
   await add('entityHashes', renumbered(order, content.entityHashes));
@@ -127,6 +121,13 @@ async function encodeEntities(
   await add('entityPartitions', renumbered(order, content.entityPartitions));
   await add('entityNameEnds', nameEnds);
   await add('entityNames', names);
+  return order;
+}
+
+/** Entity of the tail to its number in the block. */
+function inverse(order: Uint32Array): Uint32Array {
+  const numbers = new Uint32Array(order.length);
+  for (let number = 0; number < order.length; number++) numbers[order[number] as number] = number;
   return numbers;
 }
 
@@ -153,17 +154,18 @@ function renumbered(values: Uint32Array, table: Uint32Array): Uint32Array {
   return result;
 }
 
-interface CodedText {
+interface CodedChunks {
   readonly chunks: Buffer[];
-  readonly chunkEntries: number[];
+  /** The integers of the section `chunks`. */
+  readonly entries: number[];
 }
 
-async function encodeText(chunks: Iterable<Buffer>, turns: Turns): Promise<CodedText> {
-  const result: CodedText = { chunks: [], chunkEntries: [] };
-  for (const text of chunks) {
-    const bytes = encodeChunk(text);
-    result.chunkEntries.push(bytes.length, text.length, crc32(bytes));
-    result.chunks.push(bytes);
+async function encodeChunks(chunks: Iterable<PlainChunk>, turns: Turns): Promise<CodedChunks> {
+  const result: CodedChunks = { chunks: [], entries: [] };
+  for (const { bytes, rowCount, firstHash, lastHash } of chunks) {
+    const stored = encodeChunk(bytes);
+    result.entries.push(stored.length, bytes.length, crc32(stored), rowCount, firstHash, lastHash);
+    result.chunks.push(stored);
     await turns.next();
   }
   return result;

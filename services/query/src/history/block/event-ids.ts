@@ -2,7 +2,7 @@
  * Event ids in the history. An id that this store made says again what other columns say (its position and the milliseconds of
  * recorded_at), so only its 22 random bits are kept. When a single id of a run was made otherwise, the run keeps all ids whole.
  */
-import { EVENT_ID_BYTES, type Position, writeEventId } from '@allsource/shared/model';
+import { type Position, writeEventId } from '@allsource/shared/model';
 
 /** What an id is made of, apart from its random bits. */
 export interface EventIdParts {
@@ -53,28 +53,4 @@ export function rebuildEventId(
     position: (firstPosition + (positions[row] as number)) as Position,
     random,
   });
-}
-
-/** The ids of a block's rows: the random bits of each, or all of them whole. */
-export class BlockIds {
-  readonly #columns: IdColumns;
-  readonly #ids: Uint32Array | Buffer;
-
-  constructor(columns: IdColumns, ids: Uint32Array | Buffer) {
-    this.#columns = columns;
-    this.#ids = ids;
-  }
-
-  /** The random bits of a row's id; NO_RANDOM when ids are kept whole. */
-  random(row: number): number {
-    const ids = this.#ids;
-    return Buffer.isBuffer(ids) ? NO_RANDOM : (ids[row] as number);
-  }
-
-  /** Writes the id of a row to the start of `target`. */
-  copy(row: number, target: Buffer): void {
-    const ids = this.#ids;
-    if (Buffer.isBuffer(ids)) ids.copy(target, 0, row * EVENT_ID_BYTES, (row + 1) * EVENT_ID_BYTES);
-    else rebuildEventId(this.#columns, row, ids[row] as number, target);
-  }
 }

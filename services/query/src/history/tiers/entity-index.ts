@@ -35,7 +35,7 @@ export class EntityIndex {
   readonly path: string;
   readonly header: IndexHeader;
   readonly #cache: BlockCache;
-  readonly #buckets = new ChunkShelf();
+  readonly #buckets = new ChunkShelf<Buffer>();
   #file: number | null;
 
   private constructor(options: {
