@@ -256,7 +256,7 @@ export const SETTINGS = {
   historyCacheBytes: integerSetting({
     name: 'ALLSOURCE_HISTORY_CACHE_BYTES',
     description:
-      'Memory for what reads of the history have decompressed, four fifths of it columns. An event takes about 65 bytes of columns: a read of an entity in a block that does not fit takes some milliseconds longer.',
+      'Memory for what reads of the history have decompressed, four fifths of it columns. An event takes about 55 bytes of columns: a search over events that do not fit takes some milliseconds longer for each 65,000 of them.',
     defaultValue: LIMITS.historyCacheBytes,
     min: 16 * MIB,
     max: 1024 * 1024 * MIB,

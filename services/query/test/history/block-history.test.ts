@@ -150,16 +150,17 @@ describe('the event history', () => {
     });
   });
 
-  it('reads an entity without a column of its blocks', async () => {
+  it('reads an entity without a column of its blocks, however often where there is no room for them', async () => {
     await withFolder(async (folder) => {
       const log = new GeneratedLog(6);
       for (let i = 0; i < 200; i++) log.commit('acme', [{ type: 'a.b', entity: `e${i % 20}` }]);
-      const { history } = await openReadSide(folder, BLOCK_EVENTS);
+      const { history } = await openReadSide(folder, BLOCK_EVENTS, { cacheBytes: BLOCK_EVENTS });
       await follow(history, log);
       await history.settled();
       for (const name of blockFiles(folder)) spoilColumns(join(folder, name));
       const expected = modelSelect(log.events, { tenant: 'acme', entity: 'e3' });
-      expect([...history.select({ tenant: 'acme', entity: 'e3' })].map(plain)).toEqual(expected);
+      for (let asked = 0; asked < 200; asked++)
+        expect([...history.select({ tenant: 'acme', entity: 'e3' })].map(plain)).toEqual(expected);
       expect(() => [...history.select({ tenant: 'acme', type: 'a.b' })].map(plain)).toThrow(
         'is damaged',
       );

@@ -17,13 +17,14 @@ const CHECKPOINT_EVENTS = 70;
 export interface ReadSideParts {
   readonly readFrames?: ReadFrames;
   readonly catalog?: Catalog;
+  readonly cacheBytes?: number;
 }
 
 /** Opens a history with its catalog. */
 export async function openReadSide(
   folder: string,
   blockEvents: number,
-  { readFrames, catalog = new Catalog() }: ReadSideParts = {},
+  { readFrames, catalog = new Catalog(), cacheBytes }: ReadSideParts = {},
 ): Promise<ReadSide> {
   const warnings: object[] = [];
   const note = (facts: unknown) => {
@@ -43,6 +44,7 @@ export async function openReadSide(
     listeners: [catalog],
     checkpoints,
     ...(readFrames === undefined ? {} : { readFrames }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
   });
   return { history, catalog, warnings };
 }

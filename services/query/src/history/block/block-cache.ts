@@ -62,6 +62,11 @@ export class BlockCache {
     return this.#columnBytes + this.#chunkBytes;
   }
 
+  /** True when so many bytes of columns can be decoded without dropping others. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#columnBytes + bytes <= this.#limits.columnBytesMax;
+  }
+
   /** Says that a holder was used and has decoded `bytesMore`. Others are evicted when it becomes too much; the holder itself stays. */
   touch(holder: Evictable, bytesMore: number): void {
     const bytes = (this.#columns.get(holder) ?? 0) + bytesMore;

@@ -41,6 +41,8 @@ const FOLDED_DOUBLES = ['timestamps', 'versions'] as const;
 const SLICE_CHUNKS_MAX = 4;
 /** A block that is asked so often has its columns decoded: that takes as long as about this many slices, and then a lookup takes half as long. */
 const SLICES_MAX = 128;
+/** What a row takes of decoded columns, about. */
+const COLUMN_BYTES_A_ROW = 55;
 /** A list of strings takes about this many times the bytes of its JSON. */
 const NAME_BYTES_IN_MEMORY = 3;
 
@@ -56,6 +58,8 @@ export class BlockFile implements RunSource, Evictable {
   #table: ChunkTable | null = null;
   /** How often rows of an entity were read out of chunks since the columns were dropped. */
   #slices = 0;
+  /** True since the columns were found to be worth their room, until they are dropped. */
+  #mayHaveColumns = false;
   #places: RowPlaces | null = null;
   #entityRows: EntityRows | null = null;
 
@@ -167,12 +171,12 @@ export class BlockFile implements RunSource, Evictable {
 
   /** The run that the rows of an entity are looked for in: one of nothing else, or that of the block where they lie in many chunks or the block is asked again and again. Throws `read_store_damaged`. */
   entityRun(tenant: string, entity: string): EventRun {
-    if (this.#slices === SLICES_MAX) return this.run;
+    if (this.#isAskedOften()) return this.run;
     const sought = soughtEntity(tenant, entity);
     const table = this.#chunkTable();
     const { first, end } = table.chunksOf(sought.hash);
     if (end - first > SLICE_CHUNKS_MAX) return this.run;
-    this.#slices++;
+    this.#slices += 1;
     const tenantNumber = this.tenantNames.indexOf(tenant);
     const pieces: Piece[] = [];
     for (let chunk = first; chunk < end; chunk++) {
@@ -183,6 +187,13 @@ export class BlockFile implements RunSource, Evictable {
     const { typeNames } = this;
     const block = { firstPosition, lastPosition, typeNames };
     return sliceOf(block, { tenant, entity: sought }, pieces);
+  }
+
+  /** True when it pays to decode the columns, and they have room; or they are there for that reason. */
+  #isAskedOften(): boolean {
+    if (this.#slices < SLICES_MAX) return false;
+    this.#mayHaveColumns ||= this.#cache.hasRoomFor(this.header.rowCount * COLUMN_BYTES_A_ROW);
+    return this.#mayHaveColumns;
   }
 
   rowsOfEntity(entity: number): Uint32Array {
@@ -214,6 +225,7 @@ export class BlockFile implements RunSource, Evictable {
     this.#entityRows = null;
     this.#table = null;
     this.#slices = 0;
+    this.#mayHaveColumns = false;
     this.#places = null;
   }
 

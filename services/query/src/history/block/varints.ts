@@ -13,7 +13,6 @@ const BITS_MAX = 2 ** 31;
 /** The longest integer. */
 export const INTEGER_BYTES_MAX = 8;
 const FIRST_BYTES = 32 * 1024;
-
 /** Names are short: up to here a loop is faster than a call to copy. */
 const LOOP_BYTES_MAX = 32;
 
@@ -37,22 +36,6 @@ export class ByteWriter {
 
   /** A safe integer that is not negative. */
   integer(value: number): void {
-    this.#rest(value);
-  }
-
-  /** A safe integer. */
-  signed(value: number): void {
-    const size = Math.abs(value);
-    const first = (size % SIGNED_BYTE_VALUES) | (value < 0 ? SIGN : 0);
-    if (size < SIGNED_BYTE_VALUES) {
-      this.#bytes[this.#length++] = first;
-      return;
-    }
-    this.#bytes[this.#length++] = first | MORE;
-    this.#rest(Math.floor(size / SIGNED_BYTE_VALUES));
-  }
-
-  #rest(value: number): void {
     const bytes = this.#bytes;
     let at = this.#length;
     let left = value;
@@ -66,6 +49,18 @@ export class ByteWriter {
     }
     bytes[at++] = left;
     this.#length = at;
+  }
+
+  /** A safe integer. */
+  signed(value: number): void {
+    const size = Math.abs(value);
+    const first = (size % SIGNED_BYTE_VALUES) | (value < 0 ? SIGN : 0);
+    if (size < SIGNED_BYTE_VALUES) {
+      this.#bytes[this.#length++] = first;
+      return;
+    }
+    this.#bytes[this.#length++] = first | MORE;
+    this.integer(Math.floor(size / SIGNED_BYTE_VALUES));
   }
 
   double(value: number): void {
