@@ -26,7 +26,7 @@ import { parseArgs } from 'node:util';
 import { decodeFrame, type Frame } from '@allsource/shared/protocol';
 import { CatalogCheckpoints } from '../services/query/src/catalog/catalog-checkpoints.ts';
 import { Catalog } from '../services/query/src/catalog/catalog.ts';
-import { createBlockThread } from '../services/query/src/history/block/block-thread.ts';
+import { BlockThread } from '../services/query/src/history/block/block-thread.ts';
 import { BlockHistory } from '../services/query/src/history/block-history.ts';
 import { BlockProbe } from './support/block-probe.ts';
 import { frameMaker } from './support/generated-frames.ts';
@@ -109,7 +109,7 @@ interface Opened {
   readonly catalog: Catalog;
 }
 
-const blockThread = createBlockThread();
+const blockThread = new BlockThread();
 
 async function openHistory(folder: string): Promise<Opened> {
   const catalog = new Catalog();
@@ -119,7 +119,7 @@ async function openHistory(folder: string): Promise<Opened> {
     logger: { warn: console.warn, error: console.error },
     listeners: [catalog],
     checkpoints: new CatalogCheckpoints({ folder, catalog, warn: console.warn }),
-    writeBlock: (job) => blockThread.run(job),
+    writeBlock: (job) => blockThread.write(job),
   });
   return { history, catalog };
 }

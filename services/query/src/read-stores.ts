@@ -28,7 +28,7 @@ import { GivingWay, isFarBehind } from './feed/giving-way.ts';
 import { PendingFollower } from './feed/pending-follower.ts';
 import { frameReader } from './feed/read-frames.ts';
 import { BlockHistory } from './history/block-history.ts';
-import { type BlockThread, createBlockThread } from './history/block/block-thread.ts';
+import { BlockThread } from './history/block/block-thread.ts';
 import type { EventAnswers } from './http/event-pages.ts';
 import type { FollowedStore } from './observability/query-metrics.ts';
 import { BUILT_IN_PROJECTIONS } from './projections/built-in.ts';
@@ -177,10 +177,10 @@ export class ReadStores {
       file: join(config.folder, 'snapshots.sqlite'),
       logger,
     });
-    const blockThread = createBlockThread();
+    const blockThread = new BlockThread();
     const history = await BlockHistory.open({
       folder,
-      writeBlock: (job) => blockThread.run(job),
+      writeBlock: (job) => blockThread.write(job),
       blockEvents: config.blockEvents,
       cacheBytes: config.historyCacheBytes,
       logger,

@@ -227,12 +227,14 @@ export class ProjectionFolds implements FrameSink {
     let textBytes = this.#textBytes.get(tenant) ?? 0;
     let done = from;
     try {
-      do {
-        const event = frame.event(done);
-        for (const fold of folds) this.#keyFold(fold, event).add(event);
-        textBytes += textBytesOf(event);
-        done += 1;
-      } while (done < eventCount && !turns.isTurnOver);
+      this.#options.store.reading(() => {
+        do {
+          const event = frame.event(done);
+          for (const fold of folds) this.#keyFold(fold, event).add(event);
+          textBytes += textBytesOf(event);
+          done += 1;
+        } while (done < eventCount && !turns.isTurnOver);
+      });
     } catch (error) {
       // Half a frame may be folded; only what the file holds is sure to be whole.
       this.#forget();

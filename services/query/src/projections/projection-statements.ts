@@ -3,6 +3,8 @@ import type { StoredState } from './stored-state.ts';
 
 /** The statements on the tables of the projections (projection-database.ts), prepared once for an open file. */
 export interface Statements {
+  readonly begin: Statement<[]>;
+  readonly commit: Statement<[]>;
   readonly state: Statement<[number, string, number, string], StoredState>;
   readonly textBytes: Statement<[string], { readonly textBytes: number }>;
   readonly saveState: Statement<[number, string, number, string, string | null]>;
@@ -14,6 +16,8 @@ export interface Statements {
 /** Prepares them. */
 export function prepareStatements(database: Database): Statements {
   return {
+    begin: database.prepare('BEGIN'),
+    commit: database.prepare('COMMIT'),
     state: database.prepare(
       'SELECT key, state FROM states WHERE projection = ? AND tenant = ? AND generation = ? AND key = ?',
     ),

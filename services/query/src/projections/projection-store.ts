@@ -233,6 +233,21 @@ export class ProjectionStore {
     });
   }
 
+  /** Looks up states in one transaction of SQLite: a lookup of its own costs two locks of the file, more than to find the state. `work` ends within the turn and writes nothing. */
+  reading<T>(work: () => T): T {
+    const database = this.#database;
+    // In a transaction of the writes of this connection, lookups are in that one.
+    if (database.inTransaction) return work();
+    const { begin, commit } = this.#statements;
+    this.#guarded(() => begin.run());
+    try {
+      return work();
+    } finally {
+      // A file that turns out to be damaged is closed, and its transaction with it.
+      if (database.inTransaction) commit.run();
+    }
+  }
+
   /** The state of a key in the live generation, or in the one given; null when there is none. */
   state(
     projection: Projection,

@@ -244,6 +244,37 @@ describe('the file of the projections', () => {
     expect((await listed(folds, '')).total).toBe(400);
   });
 
+  it('that turns out damaged while frames are folded is replaced, and the frames are refused', async () => {
+    const { log, file } = await damagedStore();
+    const { folds, reasons } = open(file);
+    const again = log.commit('acme', [{ type: 'a.b', entity: 'e7' }]);
+    await expect(folds.apply([again], log.logIdHex)).rejects.toThrow(/malformed|corrupt/);
+    expect([reasons.length, folds.appliedPosition]).toEqual([1, 0]);
+    await folds.apply(log.frames, log.logIdHex);
+    expect((await listed(folds, '')).total).toBe(400);
+  });
+
+  it('shows what was saved since, also where the lookups before were broken off', async () => {
+    const log = new LogWriter();
+    for (let i = 1; i <= 2; i++)
+      log.commit('acme', [{ type: 'a.b', entity: 'e', payload: `{"x":${i}}` }]);
+    const { folds, store } = open(temporaryFile());
+    const saved = () => store.state(entitySnapshots, 'acme', { key: 'e' })?.state;
+    const seen = [saved()];
+    for (const frame of log.frames) {
+      const broken = () =>
+        store.reading(() => {
+          seen.push(saved());
+          throw new RangeError('broken off');
+        });
+      expect(broken).toThrow('broken off');
+      await folds.apply([frame], log.logIdHex);
+      await listed(folds, '');
+      seen.push(store.reading(saved));
+    }
+    expect(seen).toEqual([undefined, undefined, '{"x":1}', '{"x":1}', '{"x":2}']);
+  });
+
   it('that turns out damaged while it is saved is replaced when the save has ended', async () => {
     const { log, file } = await damagedStore();
     const { folds, store, reasons } = open(file);
