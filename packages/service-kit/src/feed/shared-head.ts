@@ -3,7 +3,7 @@
  *
  * A linearizable read may use a head only if core gave it after the read began: an answer that is already on its way may lie
  * before a write that the reader knows of. So a call that comes while a request is under way joins the next one, never that
- * one. However many readers there are, one request runs and at most one is due.
+ * one. However many readers there are, one request runs and at most one is due. Where core posts its head in memory, all who ask in one turn of the event loop share one look, made when the turn has ended.
  */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -40,6 +40,8 @@ export class SharedHead {
   readonly #options: SharedHeadOptions;
   /** The log that core has last named. */
   #logId: string | null = null;
+  /** The look that has not been made yet, and may still be joined. */
+  #look: Promise<CoreHead> | null = null;
   /** The question that is under way. */
   #running: Promise<CoreHead> | null = null;
   /** The question that has not been sent yet, and may still be joined. */
@@ -50,7 +52,14 @@ export class SharedHead {
   }
 
   /** Core's head at a moment after this call, as core has posted it or says when asked. Throws `upstream_unavailable`. */
-  async latest(): Promise<CoreHead> {
+  latest(): Promise<CoreHead> {
+    this.#look ??= this.#lookDue();
+    return this.#look;
+  }
+
+  async #lookDue(): Promise<CoreHead> {
+    await nextTurn();
+    this.#look = null;
     const appliedWhenAsked = this.#options.appliedPosition();
     const head = this.#options.posted.read();
     // A head behind what was applied is for core to explain.
