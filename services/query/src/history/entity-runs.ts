@@ -28,7 +28,9 @@ export class EntityRuns implements Runs {
   *[Symbol.iterator](): Generator<EventRun> {
     const { selection, tenant, entity, blocks, tails } = this.#options;
     for (const block of blocks)
-      yield block.run.isOutsideOf(selection) ? block.run : block.entityRun(tenant, entity);
+      yield block.run.isOutsideOf(selection)
+        ? block.run
+        : block.entityRun(tenant, entity, selection.isPassing);
     yield* tails;
   }
 }

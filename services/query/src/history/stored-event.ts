@@ -30,4 +30,6 @@ export interface EventSelection {
   readonly untilPosition?: Position | undefined;
   /** Only events behind this position. */
   readonly afterPosition?: Position | undefined;
+  /** True for work in the background that reads each entity once: what it decompresses is not kept in memory. Only where an entity is named. */
+  readonly isPassing?: boolean | undefined;
 }

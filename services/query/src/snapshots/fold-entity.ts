@@ -50,6 +50,8 @@ export interface FoldOptions {
   readonly turns: Turns;
   /** True where the rows of all selected events are wanted, and not only those behind the snapshot. */
   readonly keepsRows: boolean;
+  /** True for work in the background: nothing that is read is kept in memory for others. */
+  readonly isPassing?: boolean;
   /** The payload to fold of an event; the stored one when left out. A snapshot, which is of stored ones, must not stand beside it. */
   readonly payloadOf?: ((event: StoredEvent) => Promise<Buffer>) | undefined;
 }
@@ -70,11 +72,12 @@ export interface FoldedEntity {
 /** Folds an entity. Null when no event is selected. Throws `payload_too_large` where its state passes the limit. */
 export async function foldEntity(
   wanted: EntityWanted,
-  { history, snapshots, turns, keepsRows, payloadOf }: FoldOptions,
+  { history, snapshots, turns, keepsRows, isPassing, payloadOf }: FoldOptions,
 ): Promise<FoldedEntity | null> {
   const base = snapshots?.safeFor(wanted) ?? null;
   const after = base?.last.position ?? POSITION_ZERO;
-  const selecting = { ...wanted, afterPosition: keepsRows ? POSITION_ZERO : after };
+  const afterPosition = keepsRows ? POSITION_ZERO : after;
+  const selecting = { ...wanted, afterPosition, isPassing };
   const matches = await selectRows(history, selecting, turns);
   const behind = keepsRows ? matches.map((match) => rowsBehind(match, after)) : matches;
   const members = base === null ? undefined : await snapshots?.membersOf(base, turns);
@@ -93,16 +96,17 @@ export async function foldEntity(
 
 interface Selecting extends EntityWanted {
   readonly afterPosition: Position;
+  readonly isPassing: boolean | undefined;
 }
 
 /** Not before the first wait is the history asked anything later than in the turn of the call. */
 async function selectRows(
   history: EventHistory,
-  { tenant, entity, asOf, asOfRecorded, untilPosition, afterPosition }: Selecting,
+  { asOf, asOfRecorded, ...selecting }: Selecting,
   turns: Turns,
 ): Promise<RunMatch[]> {
   const until = asOf ?? undefined;
-  const selection: EventSelection = { tenant, entity, until, untilPosition, afterPosition };
+  const selection: EventSelection = { ...selecting, until };
   const found: RunMatch[] = [];
   for (const match of history.matches(selection)) {
     const recorded = asOfRecorded === null ? match : rowsRecordedUntil(match, asOfRecorded);

@@ -116,7 +116,7 @@ export class Snapshots implements SnapshotSource {
    */
   async draft(wanted: SnapshotWanted, turns: Turns): Promise<SnapshotDraft | null> {
     const { history } = this.#options;
-    const folding = { history, snapshots: this, turns, keepsRows: false };
+    const folding = { history, snapshots: this, turns, keepsRows: false, isPassing: true };
     const folded = await foldEntity({ ...wanted, asOf: null, asOfRecorded: null }, folding);
     return folded === null ? null : await this.#draftOf(wanted, folded, turns);
   }

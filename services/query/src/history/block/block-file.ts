@@ -169,18 +169,25 @@ export class BlockFile implements RunSource, Evictable {
     return -1;
   }
 
-  /** The run that the rows of an entity are looked for in: one of nothing else, or that of the block where they lie in many chunks or the block is asked again and again. Throws `read_store_damaged`. */
-  entityRun(tenant: string, entity: string): EventRun {
-    if (this.#isAskedOften()) return this.run;
+  /**
+   * The run that the rows of an entity are looked for in: one of nothing else, or that of the block where they lie in many chunks or the block is asked again and again. Who is only passing is not counted, and leaves
+   * no chunk behind in memory. Throws `read_store_damaged`.
+   */
+  // oxlint-disable-next-line eslint/max-params -- whose, and how.
+  entityRun(tenant: string, entity: string, isPassing = false): EventRun {
+    if (!isPassing && this.#isAskedOften()) return this.run;
     const sought = soughtEntity(tenant, entity);
     const table = this.#chunkTable();
     const { first, end } = table.chunksOf(sought.hash);
     if (end - first > SLICE_CHUNKS_MAX) return this.run;
-    this.#slices += 1;
+    if (!isPassing) this.#slices += 1;
     const tenantNumber = this.tenantNames.indexOf(tenant);
     const pieces: Piece[] = [];
     for (let chunk = first; chunk < end; chunk++) {
-      const piece = this.#chunk(chunk).findPiece(tenantNumber, sought);
+      const content = isPassing
+        ? (this.#chunks.find(chunk) ?? this.#readChunk(chunk))
+        : this.#chunk(chunk);
+      const piece = content.findPiece(tenantNumber, sought);
       if (piece !== null) pieces.push(piece);
     }
     const { firstPosition, lastPosition } = this.header;
@@ -237,13 +244,12 @@ export class BlockFile implements RunSource, Evictable {
 
   #chunk(number: number): ChunkContent {
     return (
-      this.#chunks.find(number) ??
-      this.#cache.add(
-        this.#chunks,
-        number,
-        new ChunkContent(this.#reader.chunk(this.#chunkTable().place(number))),
-      )
+      this.#chunks.find(number) ?? this.#cache.add(this.#chunks, number, this.#readChunk(number))
     );
+  }
+
+  #readChunk(number: number): ChunkContent {
+    return new ChunkContent(this.#reader.chunk(this.#chunkTable().place(number)));
   }
 
   #chunkTable(): ChunkTable {
