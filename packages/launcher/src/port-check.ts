@@ -1,5 +1,12 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:http';
+import { ConfigError } from '@allsource/service-kit/config';
 import { closeServer, type ListenOptions, listen } from '@allsource/service-kit/http';
+
+/** Ports that no system gives to connections of its own accord, which begin at 32,768 on Linux and at 49,152 elsewhere: one of those could take the port before the service listens. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+const TRIES_MAX = 100;
 
 /** Throws a ConfigError that names the setting when the port cannot be listened on. */
 export async function requireFreePort(options: ListenOptions): Promise<void> {
@@ -8,10 +15,15 @@ export async function requireFreePort(options: ListenOptions): Promise<void> {
   await closeServer(server, 0);
 }
 
-/** A port that was free a moment ago, for a setting of 0. */
+/** A port that was free a moment ago, for a setting of 0. Throws a ConfigError when none is found. */
 export async function chooseFreePort(host: string): Promise<number> {
-  const server = createServer();
-  const port = await listen(server, { host, port: 0, portSetting: 'the port' });
-  await closeServer(server, 0);
-  return port;
+  for (let tries = 1; ; tries++) {
+    const port = FIRST_PORT + randomInt(PORTS);
+    try {
+      await requireFreePort({ host, port, portSetting: 'the port' });
+      return port;
+    } catch (error) {
+      if (!(error instanceof ConfigError) || tries === TRIES_MAX) throw error;
+    }
+  }
 }
