@@ -1,3 +1,6 @@
+/** Asks a thread to end itself, between two steps of its own. */
+export const END = null;
+
 /** What goes between a thread and who gives it jobs. */
 export interface ThreadRequest<Job> {
   readonly id: number;
