@@ -111,9 +111,9 @@ export class CatalogCheckpoints implements FoldCheckpoints {
       tallies.types.restore(piece.types);
       const { records } = tallies.entities;
       for (let page = 0; page < piece.recordPieces; page++)
-        records.restorePage(await pieces.next());
+        await pieces.next((bytes) => records.roomForPage(bytes));
       for (let part = 0; part < piece.longNamePieces; part++)
-        records.restoreLongNames(await pieces.next());
+        await pieces.next((bytes) => records.roomForLongNames(bytes));
       for (let from = 0; from < piece.entityCount; from += ENTITIES_AT_ONCE) {
         const to = Math.min(piece.entityCount, from + ENTITIES_AT_ONCE);
         tallies.entities.restoreRange(piece.tenant, { from, to });

@@ -92,11 +92,15 @@ export class PieceReader {
     this.#file = file;
   }
 
-  async next(): Promise<Buffer> {
-    const header = await this.#read(PIECE_HEADER_BYTES);
+  /** The next piece, in memory that `roomFor` gives for its length: less than that means that no such piece belongs here. */
+  async next(roomFor: (length: number) => Buffer = newRoom): Promise<Buffer> {
+    const header = await this.#read(Buffer.allocUnsafe(PIECE_HEADER_BYTES));
     const length = header.readUInt32LE(0);
     if (length > PIECE_BYTES_MAX) throw new CheckpointDamage(`a piece of ${length} bytes`);
-    const bytes = await this.#read(length);
+    const room = roomFor(length);
+    if (room.length !== length)
+      throw new CheckpointDamage(`a piece of ${length} bytes where ${room.length} are the most`);
+    const bytes = await this.#read(room);
     if (crc32(bytes) !== header.readUInt32LE(4))
       throw new CheckpointDamage(
         `the checksum of the piece before byte ${this.#offset} does not fit`,
@@ -104,12 +108,15 @@ export class PieceReader {
     return bytes;
   }
 
-  async #read(length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(length);
-    const { bytesRead } = await this.#file.read(bytes, 0, length, this.#offset);
-    if (bytesRead !== length)
+  async #read(bytes: Buffer): Promise<Buffer> {
+    const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, this.#offset);
+    if (bytesRead !== bytes.length)
       throw new CheckpointDamage(`it ends at byte ${this.#offset + bytesRead}`);
-    this.#offset += length;
+    this.#offset += bytes.length;
     return bytes;
   }
+}
+
+function newRoom(length: number): Buffer {
+  return Buffer.allocUnsafeSlow(length);
 }

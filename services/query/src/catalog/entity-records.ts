@@ -251,22 +251,22 @@ export class EntityRecords {
     }
   }
 
-  /** Takes back a page of records; they come in order. */
-  restorePage(records: Buffer): void {
-    const entities = records.length / RECORD_BYTES;
+  /** Memory for the next page of records that is taken back: they are read straight into it. At most a page, however many bytes are asked for. */
+  roomForPage(bytes: number): Buffer {
+    const entities = Math.min(PAGE_ENTITIES, Math.ceil(bytes / RECORD_BYTES));
     const isOnly = this.#pages.length === 0 && entities < PAGE_ENTITIES;
     const page = newPage(isOnly ? powerOfTwo(entities) : PAGE_ENTITIES);
-    page.bytes.set(records);
     this.#pages.push(page);
     this.#count += entities;
+    return page.bytes.subarray(0, bytes);
   }
 
-  /** Takes back a part of the long names; they come in order. */
-  restoreLongNames(names: Buffer): void {
+  /** Memory for the next part of the long names that is taken back. */
+  roomForLongNames(bytes: number): Buffer {
     const chunk = Buffer.allocUnsafeSlow(LONG_NAME_CHUNK_BYTES);
-    chunk.set(names);
     this.#longNames.push(chunk);
-    this.#longNameBytesUsed = names.length;
+    this.#longNameBytesUsed = bytes;
+    return chunk.subarray(0, bytes);
   }
 
   /** The hash of a name of a tenant. */

@@ -12,17 +12,20 @@ interface Page {
   readonly slots: Uint32Array;
   used: number;
   /** How many leading bits of the hash its entities have in common. */
-  readonly depth: number;
+  depth: number;
 }
 
 /**
  * Finds the record of an entity by its name, for tens of millions of them: a hash table that grows page by page (extendible hashing), so no single
- * event waits until a large table has been copied, and memory is never twice what is used.
+ * event waits until a large table has been copied. A page that is divided stays as the first half, so growth leaves no garbage: memory between pages
+ * that live on would be of use to nobody.
  */
 export class EntityTable {
   #directory: Page[] = [newPage(0)];
   #depth = 0;
   readonly #records: EntityRecords;
+  /** What stood in the page that is being divided. */
+  readonly #divided = new Uint32Array(PAGE_SLOTS * 2);
 
   constructor(records: EntityRecords) {
     this.#records = records;
@@ -100,17 +103,22 @@ export class EntityTable {
       this.#directory = this.#directory.flatMap((known) => [known, known]);
       this.#depth++;
     }
-    const halves = [newPage(page.depth + 1), newPage(page.depth + 1)] as const;
-    for (let slot = 0; slot < PAGE_SLOTS; slot++) {
-      if (page.slots[slot * 2 + 1] === 0) continue;
-      const own = page.slots[slot * 2] as number;
-      const half = halves[(own >>> (31 - page.depth)) & 1] as Page;
-      putInEmptySlot(half, own, page.slots[slot * 2 + 1] as number);
-    }
+    const divided = this.#divided;
+    divided.set(page.slots);
+    page.slots.fill(0);
+    page.used = 0;
     const span = 1 << (this.#depth - page.depth);
     const first = page.depth === 0 ? 0 : (hash >>> (32 - page.depth)) * span;
-    this.#directory.fill(halves[0], first, first + span / 2);
-    this.#directory.fill(halves[1], first + span / 2, first + span);
+    page.depth++;
+    const second = newPage(page.depth);
+    for (let slot = 0; slot < PAGE_SLOTS; slot++) {
+      const entry = divided[slot * 2 + 1] as number;
+      if (entry === 0) continue;
+      const own = divided[slot * 2] as number;
+      const isOfSecond = ((own >>> (32 - page.depth)) & 1) === 1;
+      putInEmptySlot(isOfSecond ? second : page, own, entry);
+    }
+    this.#directory.fill(second, first + span / 2, first + span);
   }
 }
 
