@@ -6,10 +6,10 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { batchBody } from './support/batch-bodies.ts';
 import { machineLoad, median } from './support/figures.ts';
 
@@ -38,19 +38,11 @@ interface Result {
   readonly p99Ms: number;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 async function startCore(
   main: string,
   folder: string,
 ): Promise<{ port: number; core: ChildProcess }> {
-  const port = await freePort();
+  const port = await chooseFreePort();
   const core = spawn(process.execPath, [main], {
     env: {
       ...process.env,

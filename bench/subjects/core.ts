@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { serviceNodeArguments } from '@allsource/service-kit/processes';
 import type { Target } from '../load/job.ts';
-import { answersOk, freePort, ServerProcess } from './server-process.ts';
+import { answersOk, ServerProcess } from './server-process.ts';
 import type { MissingSubject, Subject } from './subject.ts';
 
 export const CORE = 'AllSource core';
@@ -33,7 +34,7 @@ export class RunningCore {
 
   /** Starts core alone, as it stands in services/core/dist, with all its rules on. */
   static async start(folder: string, options: CoreOptions = {}): Promise<RunningCore> {
-    const core = new RunningCore(folder, await freePort(), options);
+    const core = new RunningCore(folder, await chooseFreePort(), options);
     await core.launch();
     return core;
   }
@@ -102,7 +103,7 @@ export async function startQuery(
   core: RunningCore,
   options: QueryOptions = {},
 ): Promise<RunningQuery> {
-  const port = await freePort();
+  const port = await chooseFreePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await ServerProcess.start({
     command: process.execPath,

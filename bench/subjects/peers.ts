@@ -1,13 +1,14 @@
 /** The peers, each started on a fresh folder with its own usual settings; what differs from the defaults stands here and in the report. */
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { connect } from '@nats-io/transport-node';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { findProgram, output } from '../environment.ts';
 import { compileProbe } from './ingest-probe/compile-probe.ts';
 import { postgresStores } from './postgres-stores.ts';
 import type { ClientKind } from '../load/job.ts';
-import { freePort, listensOn, ServerProcess } from './server-process.ts';
+import { listensOn, ServerProcess } from './server-process.ts';
 import type { MissingSubject, RunningSubject, Subject } from './subject.ts';
 
 /** Every peer that the harness knows, here or not. */
@@ -47,7 +48,7 @@ function probe(name: string, program: () => Promise<string[]>): Subject {
     clientsMax: Number.POSITIVE_INFINITY,
     hasConditions: false,
     async start(folder) {
-      const port = await freePort();
+      const port = await chooseFreePort();
       const [script = '', ...more] = await program();
       const server = await ServerProcess.start({
         command: process.execPath,
@@ -98,7 +99,7 @@ function redis(): Subject | MissingSubject {
     clientsMax: Number.POSITIVE_INFINITY,
     hasConditions: false,
     async start(folder) {
-      const port = await freePort();
+      const port = await chooseFreePort();
       // A rewrite of its file would run while others are measured.
       const rewrite = ['--auto-aof-rewrite-percentage', '0'];
       const persistence = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
@@ -133,7 +134,7 @@ function nats(): Subject | MissingSubject {
     clientsMax: Number.POSITIVE_INFINITY,
     hasConditions: false,
     async start(folder) {
-      const port = await freePort();
+      const port = await chooseFreePort();
       const server = await ServerProcess.start({
         command: program,
         args: ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder],

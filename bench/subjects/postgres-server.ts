@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { Client } from 'pg';
 import { findProgram, output } from '../environment.ts';
-import { freePort, listensOn, ServerProcess } from './server-process.ts';
+import { listensOn, ServerProcess } from './server-process.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const SETTINGS = {
@@ -68,7 +69,7 @@ export class PostgresServer {
     const flags = ['-D', folder, '-U', 'bench', '--auth=trust', '--no-sync', '-E', 'UTF8'];
     const initdb = join(this.#programs, 'initdb');
     execFileSync(initdb, [...flags, '--locale=C'], { ...user, stdio: 'pipe', cwd: '/' });
-    const port = await freePort();
+    const port = await chooseFreePort();
     const settings = Object.entries({ ...SETTINGS, port: String(port) });
     const server = await ServerProcess.start({
       command: join(this.#programs, 'postgres'),

@@ -2,11 +2,11 @@
  * Reads see what was acknowledged before they began, whatever becomes of core: it is killed and started again on the same port, half of the time while the query service is frozen and cannot
  * notice. The services share a machine, so the head is looked up where core posts it; what a dead core has left there must fool nobody.
  */
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SeededRandom } from '@allsource/testkit';
 import { AnswerLostError, CoreProcess } from '../support/core-process.ts';
 import { isLong, pause, report, seed } from '../support/fault-run.ts';
-import { freePorts } from '../support/free-ports.ts';
 import { QueryProcess } from '../support/query-process.ts';
 
 const KILLS = isLong ? 200 : 8;
@@ -37,7 +37,7 @@ async function questions(of: CoreProcess): Promise<number> {
 describe('a read that begins after an append was acknowledged', () => {
   it('sees it, over kills of core that the query service may not have noticed', async () => {
     const random = new SeededRandom(seed);
-    const [port] = await freePorts(1);
+    const port = await chooseFreePort();
     const running = new CoreProcess({ environment: { CORE_PORT: String(port) } });
     core = running;
     await running.start();

@@ -8,8 +8,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { reportNotTested } from '@allsource/testkit';
-import { freePorts } from './free-ports.ts';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -46,8 +46,8 @@ export async function startNats(
 ): Promise<NatsServer> {
   const server =
     source.kind === 'external'
-      ? new ProxiedNats(source.url, await freePort())
-      : new OwnNats(source.path, await freePort(), payloadBytesMax);
+      ? new ProxiedNats(source.url, await chooseFreePort())
+      : new OwnNats(source.path, await chooseFreePort(), payloadBytesMax);
   await server.start();
   return server;
 }
@@ -178,11 +178,6 @@ class ProxiedNats implements NatsServer {
       });
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const [port = 0] = await freePorts(1);
-  return port;
 }
 
 async function untilReachable(port: number): Promise<void> {

@@ -1,9 +1,10 @@
 import { globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { chooseFreePort } from '@allsource/service-kit/http';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { output } from '../../environment.ts';
-import { freePort, listensOn, ServerProcess } from '../../subjects/server-process.ts';
+import { listensOn, ServerProcess } from '../../subjects/server-process.ts';
 import type { ReliabilitySubject, RunningStore, StoredEvent } from '../subject.ts';
 
 const STREAM = 'EVENTS';
@@ -42,7 +43,7 @@ async function startServer(
   folder: string,
   sync: 'default' | 'always',
 ): Promise<RunningStore> {
-  const port = await freePort();
+  const port = await chooseFreePort();
   const settings = sync === 'always' ? '  sync_interval: always\n' : '';
   const file = join(folder, 'nats.conf');
   writeFileSync(

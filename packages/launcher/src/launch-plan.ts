@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { chooseFreePort, requireFreePort } from '@allsource/service-kit/http';
 import {
   ConfigError,
   type Environment,
@@ -6,7 +7,6 @@ import {
   requireSafeDevMode,
   SETTINGS,
 } from '@allsource/service-kit/config';
-import { chooseFreePort, requireFreePort } from './port-check.ts';
 
 export type ServiceName = 'core' | 'control-plane' | 'query';
 

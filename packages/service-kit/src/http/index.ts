@@ -10,6 +10,7 @@ export type { LaneReader, LaneTurn } from './lane/lane-connection.ts';
 export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
 export { allowLongRequest } from './long-requests.ts';
+export { chooseFreePort, requireFreePort } from './port-check.ts';
 export {
   isNdjson,
   jsonProblem,

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { expect, it } from '@jest/globals';
-import { chooseFreePort } from '../src/port-check.ts';
+import { chooseFreePort } from '../../src/http/port-check.ts';
 
 const EPHEMERAL_FIRST = 32_768;
 

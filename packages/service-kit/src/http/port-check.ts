@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:http';
-import { ConfigError } from '@allsource/service-kit/config';
-import { closeServer, type ListenOptions, listen } from '@allsource/service-kit/http';
+import { ConfigError } from '../config/index.ts';
+import { closeServer, type ListenOptions, listen } from './listen.ts';
 
 /** Ports that no system gives to connections of its own accord, which begin at 32,768 on Linux and at 49,152 elsewhere: one of those could take the port before the service listens. */
 const FIRST_PORT = 20_000;
@@ -15,8 +15,8 @@ export async function requireFreePort(options: ListenOptions): Promise<void> {
   await closeServer(server, 0);
 }
 
-/** A port that was free a moment ago, for a setting of 0. Throws a ConfigError when none is found. */
-export async function chooseFreePort(host: string): Promise<number> {
+/** A port that was free a moment ago, for a setting of 0, a test or a measurement. Throws a ConfigError when none is found. */
+export async function chooseFreePort(host = '127.0.0.1'): Promise<number> {
   for (let tries = 1; ; tries++) {
     const port = FIRST_PORT + randomInt(PORTS);
     try {
