@@ -84,10 +84,10 @@ function logNotice(logger: Logger, notice: LogNotice): void {
         'the disk failed while a compressed segment was named: nothing more is compressed until core is started again',
       );
       return;
-    case 'sealed_set_aside':
+    case 'copy_set_aside':
       logger.warn(
         notice,
-        'a compressed segment does not hold what its raw file does; it has been moved aside and the raw file is used',
+        'of two files of one segment one was not whole; it has been moved aside and the other is used',
       );
       return;
     default:

@@ -145,7 +145,8 @@ export class Journal implements DurableLog, SystemAppender {
 
   /**
    * Opens the store, recovers, and builds all folds in the same pass, from what was saved or from the first frame. Throws `UnusableCheckpoint` or
-   * `MissingAnchor` when the log is not the one that the saved state was folded from: then store, builder and folds are to be made anew.
+   * `MissingAnchor` when the log is not the one that the saved state was folded from: then store, builder and folds are to be made anew. Throws
+   * `log_damaged` when the log lacks what the saved state, or anything else, knows to have been durable.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options);
@@ -162,7 +163,7 @@ export class Journal implements DurableLog, SystemAppender {
     let frames = 0;
     let bytes = 0;
     const head = await store.open({
-      ...(saved === null ? {} : { after: saved.anchor }),
+      ...(saved === null ? {} : { after: saved.anchor, durable: saved.through }),
       keepsFrames: false,
       onFrame: (frame) => {
         if (frame.lastPosition === through?.position)

@@ -1,6 +1,7 @@
 /**
  * The folder of checkpoints: files named by the position that they are true at, of which the newest two are kept. It may be deleted at any time while core
- * does not run: a start then replays the log. Nothing of it is ever a reason not to start, and the log is never touched because of it (I-31).
+ * does not run: a start then replays the log. It is never a reason to touch the log (I-31), and a reason not to start only where it knows of durable events that
+ * the log has lost (I-10).
  *
  *     <folder>/00000000000000012345.ckpt               a checkpoint (`checkpoint-format.ts`)
  *     <folder>/00000000000000012345.ckpt.set-aside     one that a start could not use; may be deleted at any time

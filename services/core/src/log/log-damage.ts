@@ -27,7 +27,7 @@ export function damageProblem(place: DamagedPlace, cause?: unknown): Problem {
       : `positions ${place.firstPosition} to ${place.lastPosition}`;
   return problem(
     'log_damaged',
-    `Segment ${place.segment} is damaged in bytes ${place.offset} to ${place.endOffset} (${positions}): ${place.reason}. Nothing was changed; restore this file from a backup.`,
+    `Segment ${place.segment} is damaged in bytes ${place.offset} to ${place.endOffset} (${positions}): ${place.reason}. No event was changed; restore this file from a backup.`,
     {
       segment: place.segment,
       offset: place.offset,
@@ -44,32 +44,37 @@ export function damageProblem(place: DamagedPlace, cause?: unknown): Problem {
 export function segmentProblem(segment: string, reason: string): Problem {
   return problem(
     'log_damaged',
-    `Segment ${segment} does not fit the log: ${reason}. Nothing was changed; restore this file from a backup.`,
+    `Segment ${segment} does not fit the log: ${reason}. No event was changed; restore this file from a backup.`,
     { segment, reason },
   );
 }
 
-/** The problem of positions that no file holds: a segment is missing, or the end of one was lost. */
-export function missingPositionsProblem(gap: {
-  /** The segment before the gap; null when the log's beginning is missing. */
-  readonly before: string | null;
-  /** The segment behind the gap; null when the log's end is missing. */
-  readonly after: string | null;
-  readonly firstPosition: Position;
-  readonly lastPosition: Position;
-}): Problem {
-  const files = [
-    ...(gap.before === null ? [] : [`end of segment ${gap.before}`]),
-    ...(gap.after === null ? [] : [`before segment ${gap.after}`]),
-  ];
-  const place = files.length === 0 ? 'no segment is left' : files.join(' and ');
+/** The problem of a segment that is there twice, of which neither file is whole. */
+export function copiesProblem(raw: FaultyCopy, sealed: FaultyCopy): Problem {
   return problem(
     'log_damaged',
-    `Positions ${gap.firstPosition} to ${gap.lastPosition} of the log were acknowledged and are missing: ${place}. Nothing was changed; restore the missing files from a backup.`,
-    {
-      segment: gap.before ?? gap.after,
-      first_position: gap.firstPosition,
-      last_position: gap.lastPosition,
-    },
+    `Segments ${raw.name} and ${sealed.name} are copies of each other, and neither is whole. The first: ${faultText(raw.fault)}. The second: ${faultText(sealed.fault)}. No event was changed; restore either file from a backup.`,
+    { ...raw.fault.members, copy: sealed.fault.members },
   );
+}
+
+/** A file of a segment that is there twice, and the `log_damaged` that says what is wrong with it. */
+export interface FaultyCopy {
+  readonly name: string;
+  readonly fault: Problem;
+}
+
+/** What a `log_damaged` problem says is wrong and where, without the file and the way out. */
+export function faultText({ members, message }: Problem): string {
+  const { offset, end_offset: end, first_position: first, last_position: last, reason } = members;
+  const positions = `positions ${numberText(first)} to ${numberText(last)}`;
+  if (typeof reason !== 'string')
+    return typeof first === 'number' ? `${positions} are missing` : message;
+  return typeof offset === 'number'
+    ? `bytes ${offset} to ${numberText(end)} (${positions}): ${reason}`
+    : reason;
+}
+
+function numberText(member: unknown): string {
+  return typeof member === 'number' ? String(member) : 'the end';
 }

@@ -31,10 +31,11 @@ export type LogNotice =
   | { readonly kind: 'sealing_failed'; readonly segment: string; readonly cause: Error }
   /** A file could not be named or removed for sure: nothing more is sealed until the next start. Nothing is lost. */
   | { readonly kind: 'sealing_stopped'; readonly cause: Error }
-  /** A crash left a sealed file beside its raw one, and it does not hold the same; the raw one stays. */
+  /** A segment was there as a raw and as a sealed file; the one that is whole stays, and the other was moved aside. */
   | {
-      readonly kind: 'sealed_set_aside';
+      readonly kind: 'copy_set_aside';
       readonly segment: string;
+      readonly kept: string;
       readonly reason: string;
       readonly savedAs: string;
     };

@@ -90,14 +90,21 @@ class LogOpening {
   }
 
   async open(replay: ReplayOnOpen): Promise<OpenLog> {
-    const { onFrame = () => undefined, keepsFrames = true, after = null } = replay;
+    const { onFrame = () => undefined, keepsFrames = true, after = null, durable = null } = replay;
     const { disk, onNotice, nowMs } = this.#settings;
     await this.#preparer.removeLeftovers();
     // From here on no former writer can name a segment. One that was killed may have named its last without a sync.
     await synced(disk.syncFolder(''));
     await settleSealedLeftovers(disk, onNotice);
     await sealRestored({ disk, onNotice, epoch: this.#epoch.value, nowMs });
-    const recovered = await recoverLog({ disk, onFrame, keepsFrames, onNotice, after });
+    const recovered = await recoverLog({
+      disk,
+      onFrame,
+      keepsFrames,
+      onNotice,
+      after,
+      durable,
+    });
     if (recovered === null) {
       if (after !== null) throw new MissingAnchor(after, 'the log is empty');
       return this.#make();

@@ -8,8 +8,9 @@
  *   damage      bytes that an acknowledged append needs. `open` throws `log_damaged` with the file, bytes and positions, and changes nothing (I-10).
  *
  * Bad bytes are damage when anything says that their position had been durable: a segment behind them (its header was written after everything
- * before it was synced), a later whole frame's durable position, or the head marker. They are a torn tail only when nothing does. One loss is therefore
- * beyond recovery's sight: bit rot in the newest appends after a crash, which no later frame and no marker speaks for, looks like a torn write.
+ * before it was synced), a later whole frame's durable position, the head marker, or the checkpoint that the caller has. They are a torn tail only when nothing
+ * does. One loss is therefore beyond recovery's sight: bit rot in the newest appends after a crash, which no later frame, no marker and no checkpoint speaks
+ * for, looks like a torn write.
  *
  * A full segment, raw or sealed, ends where the next header says, so it is read up to there. The last segment ends where zeros begin and go on to the end of the file.
  * Whole frames before a torn tail are kept although nobody was told of them: their append was cut between durable and answered.
@@ -21,10 +22,11 @@ import { FRAME_ALIGNMENT, type Frame } from '@allsource/shared/protocol';
 import { type Disk, type DiskFile, isOutOfSpace } from '../storage/disk.ts';
 import type { LogAnchor, LogHead } from '../storage/log-store.ts';
 import { MissingAnchor } from '../storage/missing-anchor.ts';
+import { missingPositionsProblem } from '../storage/missing-positions.ts';
 import { BlockCache } from './block-cache.ts';
 import { FrameWalk, type WalkStep } from './frame-walk.ts';
 import { type HeadMarker, readHeadMarker } from './head-marker.ts';
-import { damageProblem, missingPositionsProblem, segmentProblem } from './log-damage.ts';
+import { damageProblem, segmentProblem } from './log-damage.ts';
 import type { NoticeListener } from './log-notice.ts';
 import { SealedFile } from './sealed-file.ts';
 import { readSegmentHeaders, type SegmentFile } from './segment-headers.ts';
@@ -43,6 +45,8 @@ export interface RecoveryOptions {
   readonly onNotice: NoticeListener;
   /** The frame behind which the replay begins; null = with the first. */
   readonly after: LogAnchor | null;
+  /** A frame that the caller knows to have been durable; null = none. */
+  readonly durable: LogAnchor | null;
 }
 
 export interface RecoveredLog {
@@ -59,13 +63,16 @@ export interface RecoveredLog {
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog | null> {
   const files = await readSegmentHeaders(options.disk);
   const marker = await readHeadMarker(options.disk);
+  const { durable } = options;
   const first = files[0];
   if (first === undefined) {
-    refuseMissingEnd(marker, { before: null, head: POSITION_ZERO });
+    const witnessed = lastOf(marker, durable);
+    refuseMissingEnd(witnessed, { before: null, head: POSITION_ZERO });
     return null;
   }
-  const isOwnMarker = marker?.logId.equals(first.header.logId) === true;
-  const recovery = new LogRecovery(options, { first, marker: isOwnMarker ? marker : null });
+  const { logId } = first.header;
+  const own = { marker: ofLog(logId, marker), durable: ofLog(logId, durable) };
+  const recovery = new LogRecovery(options, { first, ...own });
   const start = recovery.skipBefore(files);
   for (const [ordinal, file] of files.entries()) {
     if (ordinal < start) continue;
@@ -76,16 +83,26 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   return recovery.finish();
 }
 
+/** A witness of this log; what tells of another log says nothing. */
+function ofLog<T extends LogAnchor>(logId: Buffer, witness: T | null): T | null {
+  return witness?.logId.equals(logId) === true ? witness : null;
+}
+
+/** How far the log was durable, as the witnesses tell; 0 when there are none. */
+function lastOf(...witnesses: (LogAnchor | null)[]): Position {
+  return position(Math.max(POSITION_ZERO, ...witnesses.map((witness) => witness?.position ?? 0)));
+}
+
 function refuseMissingEnd(
-  marker: HeadMarker | null,
+  witnessed: Position,
   end: { readonly before: string | null; readonly head: Position },
 ): void {
-  if (marker === null || marker.position <= end.head) return;
+  if (witnessed <= end.head) return;
   throw missingPositionsProblem({
     before: end.before,
     after: null,
     firstPosition: position(end.head + 1),
-    lastPosition: marker.position,
+    lastPosition: witnessed,
   });
 }
 
@@ -98,6 +115,8 @@ function missingEndProblem(before: string, last: Position): Error {
 class LogRecovery {
   readonly #options: RecoveryOptions;
   readonly #marker: HeadMarker | null;
+  /** How far the log was durable, as the head marker and the caller's checkpoint tell; 0 when there are none. */
+  readonly #witnessed: Position;
   readonly #segments = new SegmentList();
   readonly #logId: Buffer;
   readonly #partitionCount: number;
@@ -111,11 +130,16 @@ class LogRecovery {
 
   constructor(
     options: RecoveryOptions,
-    log: { readonly first: SegmentFile; readonly marker: HeadMarker | null },
+    log: {
+      readonly first: SegmentFile;
+      readonly marker: HeadMarker | null;
+      readonly durable: LogAnchor | null;
+    },
   ) {
     const { logId, partitionCount } = log.first.header;
     this.#options = options;
     this.#marker = log.marker;
+    this.#witnessed = lastOf(log.marker, log.durable);
     this.#logId = logId;
     this.#partitionCount = partitionCount;
     this.#missing = options.after;
@@ -181,7 +205,7 @@ class LogRecovery {
         lastPosition: this.#lastDamaged(survey),
         reason: damageReason(must(step, 'the walk of the last segment ends with a step'), walk),
       });
-    refuseMissingEnd(this.#marker, { before: file.name, head: this.#position });
+    refuseMissingEnd(this.#witnessed, { before: file.name, head: this.#position });
     if (survey.endOffset !== null)
       await this.#setAside({
         segment: file.name,
@@ -300,12 +324,12 @@ class LogRecovery {
   }
 
   #wasDurable(place: Position, survey: TailSurvey): boolean {
-    return survey.durablePosition >= place || (this.#marker?.position ?? 0) >= place;
+    return Math.max(survey.durablePosition, this.#witnessed) >= place;
   }
 
   #lastDamaged(survey: TailSurvey): Position | null {
     if (survey.nextFrame !== null) return position(survey.nextFrame.position - 1);
-    return this.#marker?.position ?? null;
+    return this.#witnessed === POSITION_ZERO ? null : this.#witnessed;
   }
 
   async #fullProblem(stop: {

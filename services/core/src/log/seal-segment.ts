@@ -11,12 +11,12 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { constants, crc32, zstdCompressSync } from 'node:zlib';
-import { type Position, position } from '@allsource/shared/model';
+import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
 import type { Disk, DiskFile } from '../storage/disk.ts';
 import { BlockCache } from './block-cache.ts';
-import { FrameWalk } from './frame-walk.ts';
-import { damageProblem, segmentProblem } from './log-damage.ts';
+import { type SegmentEnd, walkFullSegment } from './full-segment.ts';
+import { segmentProblem } from './log-damage.ts';
 import {
   BLOCK_BYTES,
   BLOCK_ENTRY_BYTES,
@@ -38,8 +38,7 @@ const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 export interface SealJob {
   readonly rawName: string;
   readonly draftName: string;
-  /** What the header of the segment behind says: where this one ends. */
-  readonly next: { readonly firstPosition: number; readonly previousChecksum: number };
+  readonly next: SegmentEnd;
   /** The digest of the segment before; zero bytes before the first. */
   readonly previousDigest: Uint8Array;
 }
@@ -95,31 +94,11 @@ async function copyFrames(
   writer: DraftWriter,
 ): Promise<void> {
   const { job, raw, segment } = from;
-  const { firstPosition, previousChecksum, logId } = segment;
-  const start = { position: firstPosition, offset: SEGMENT_HEADER_BYTES, previousChecksum };
-  const end = await raw.size();
-  const walk = new FrameWalk({ source: raw, logId, start, end });
-  while (walk.position < job.next.firstPosition) {
-    const step = walk.step();
-    if (step.kind === 'frame') writer.take(step.frame, step.offset);
-    else if (step.kind === 'more') {
-      await tools.pace(WINDOW_BYTES);
-      await walk.fill(Math.max(WINDOW_BYTES, step.bytesNeeded));
-    } else throw rawProblem(job, walk, step.kind === 'damaged' ? step.reason : 'no frame follows');
-  }
-  const { next } = job;
-  if (walk.position !== next.firstPosition || walk.checksum !== next.previousChecksum)
-    throw segmentProblem(job.rawName, 'its last frame is not the one that the next segment names');
-}
-
-function rawProblem(job: SealJob, walk: FrameWalk, reason: string): Error {
-  return damageProblem({
-    segment: job.rawName,
-    offset: walk.offset,
-    endOffset: walk.offset,
-    firstPosition: walk.position,
-    lastPosition: position(job.next.firstPosition - 1),
-    reason,
+  const { rawName: name, next } = job;
+  const full = { name, header: segment, source: raw, end: await raw.size(), next };
+  await walkFullSegment(full, {
+    onFrame: (frame, offset) => writer.take(frame, offset),
+    pace: tools.pace,
   });
 }
 

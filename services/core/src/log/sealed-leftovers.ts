@@ -1,74 +1,28 @@
 /**
- * What a crash leaves of sealing, put in order before recovery looks at the folder. Drafts go. Where a segment is there as a raw and as a sealed file, the
- * sealed one is compared with the raw one byte for byte: if it holds the same, the raw file goes, as it was about to; if not, the raw file stays and the
- * sealed one is moved to a folder of its own for whoever wants to look. So no file of the log is removed on anything but the proof that its bytes are
- * elsewhere (I-11).
+ * What a crash leaves of sealing, put in order before recovery looks at the folder. Drafts go. Where a segment is there as a raw and as a sealed file
+ * (`segment-copies.ts`) and both hold the same, the raw file goes, as it was about to. Where they do not, the one that is whole stays, and the other is moved to a
+ * folder of its own for whoever wants to look. Where neither is whole, `log_damaged` names both, and the folder is as it was. So no file of the log is removed or
+ * moved on anything but the proof that its events are elsewhere (I-11).
+ *
+ * Order: all pairs are judged; then for each the name of the file that stays is synced, the other one is removed or moved, and the folders are synced. A crash
+ * leaves both files, or the one that stays.
  */
-import type { Disk, DiskFile } from '../storage/disk.ts';
-import { diskErrorCode } from '../storage/disk.ts';
-import { Problem } from '@allsource/shared/errors';
+import type { Disk } from '../storage/disk.ts';
 import type { NoticeListener } from './log-notice.ts';
-import { readSealedHeader } from './sealed-file.ts';
-import { rawNameOf, SEALED_SUFFIX, sealedNameOf } from './sealed-format.ts';
-import { sealedFault } from './seal-segment.ts';
 import { isSealingDraft } from './sealing.ts';
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, SEGMENT_SUFFIX } from './segment.ts';
+import { type CopyJudgement, judgeCopies } from './segment-copies.ts';
 import { synced } from './write-faults.ts';
 
 export const ASIDE_FOLDER = 'aside';
-const WINDOW_BYTES = 1024 * 1024;
-const ZEROS = Buffer.alloc(WINDOW_BYTES);
 
-/** Puts in order what a crash has left of sealing. */
+/** Puts in order what a crash has left of sealing. Throws `log_damaged` when neither file of a segment is whole. */
 export async function settleSealedLeftovers(disk: Disk, onNotice: NoticeListener): Promise<void> {
-  const names = await disk.list('');
-  for (const name of names) if (isSealingDraft(name)) await disk.unlink(name);
-  const sealed = new Set(names.filter((name) => name.endsWith(SEALED_SUFFIX)));
-  for (const rawName of names) {
-    if (!rawName.endsWith(SEGMENT_SUFFIX) || !sealed.has(sealedNameOf(rawName))) continue;
-    const fault = await faultOf(disk, sealedNameOf(rawName));
-    if (fault === null) await removeRaw(disk, rawName);
-    else await setAside(disk, { name: sealedNameOf(rawName), reason: fault, onNotice });
-  }
-}
-
-async function faultOf(disk: Disk, sealedName: string): Promise<string | null> {
-  const raw = await disk.open(rawNameOf(sealedName), 'read');
-  try {
-    return (
-      (await headFault(disk, raw, sealedName)) ??
-      (await sealedFault(disk, { raw, sealedName, pace: async () => undefined }))
-    );
-  } catch (thrown) {
-    // What cannot be read is no proof. Anything but a disk error or damage is a fault of the program.
-    if (thrown instanceof Problem) return thrown.message;
-    if (diskErrorCode(thrown) === null) throw thrown;
-    return String(thrown);
-  } finally {
-    await raw.close();
-  }
-}
-
-/** What the sealed segment says of the raw one's header and end. */
-async function headFault(disk: Disk, raw: DiskFile, sealedName: string): Promise<string | null> {
-  const file = await disk.open(sealedName, 'read');
-  try {
-    const { segment, framesEnd } = await readSealedHeader(file, sealedName);
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    await raw.read(bytes, 0);
-    if (!bytes.equals(encodeSegmentHeader(segment))) return 'another header';
-    return (await isZeroFrom(raw, framesEnd)) ? null : 'it ends before the frames do';
-  } finally {
-    await file.close();
-  }
-}
-
-async function isZeroFrom(raw: DiskFile, offset: number): Promise<boolean> {
-  const window = Buffer.allocUnsafe(WINDOW_BYTES);
-  for (let at = offset; ; at += WINDOW_BYTES) {
-    const bytes = window.subarray(0, await raw.read(window, at));
-    if (!bytes.equals(ZEROS.subarray(0, bytes.length))) return false;
-    if (bytes.length < WINDOW_BYTES) return true;
+  for (const name of await disk.list('')) if (isSealingDraft(name)) await disk.unlink(name);
+  const judgements = await judgeCopies(disk);
+  for (const judgement of judgements) if (judgement.kind === 'neither') throw judgement.problem;
+  for (const judgement of judgements) {
+    if (judgement.kind === 'same') await removeRaw(disk, judgement.other);
+    else if (judgement.kind === 'one') await setAside(disk, judgement, onNotice);
   }
 }
 
@@ -81,13 +35,14 @@ async function removeRaw(disk: Disk, rawName: string): Promise<void> {
 
 async function setAside(
   disk: Disk,
-  sealed: { readonly name: string; readonly reason: string; readonly onNotice: NoticeListener },
+  { kept, other, reason }: Extract<CopyJudgement, { kind: 'one' }>,
+  onNotice: NoticeListener,
 ): Promise<void> {
-  const { name, reason, onNotice } = sealed;
-  const savedAs = `${ASIDE_FOLDER}/${name}`;
+  const savedAs = `${ASIDE_FOLDER}/${other}`;
+  await synced(disk.syncFolder(''));
   await disk.makeFolder(ASIDE_FOLDER);
-  await disk.rename(name, savedAs);
-  await disk.syncFolder(ASIDE_FOLDER);
-  await disk.syncFolder('');
-  onNotice({ kind: 'sealed_set_aside', segment: name, reason, savedAs });
+  await disk.rename(other, savedAs);
+  await synced(disk.syncFolder(ASIDE_FOLDER));
+  await synced(disk.syncFolder(''));
+  onNotice({ kind: 'copy_set_aside', segment: other, kept, reason, savedAs });
 }

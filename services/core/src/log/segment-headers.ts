@@ -1,6 +1,7 @@
 import { positionAfter } from '@allsource/shared/model';
 import type { Disk, DiskFile } from '../storage/disk.ts';
-import { missingPositionsProblem, segmentProblem } from './log-damage.ts';
+import { missingPositionsProblem } from '../storage/missing-positions.ts';
+import { segmentProblem } from './log-damage.ts';
 import { readSealedHeader } from './sealed-file.ts';
 import {
   firstPositionOf,

@@ -56,12 +56,14 @@ export interface ReplayOnOpen {
    * when it is read, as always. Without it the replay begins with the first frame.
    */
   readonly after?: LogAnchor;
+  /** A frame that was durable once, which the caller knows from elsewhere. A log of that id that ends before it has lost acknowledged events. */
+  readonly durable?: LogAnchor;
 }
 
 export interface LogStore {
   /**
-   * Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged; nothing on the
-   * disk is changed then. Throws `MissingAnchor` when `after` is no frame of this log; another store may then open it from the start.
+   * Recovers what a crash left and returns the head. Throws a problem `log_damaged` when acknowledged data is damaged or missing; no
+   * event on the disk is changed then. Throws `MissingAnchor` when `after` is no frame of this log; another store may then open it from the start.
    */
   open(replay?: ReplayOnOpen): Promise<LogHead>;
   /** Appends frames whose positions follow the head without a gap and whose checksums chain on. At least one frame. */

@@ -4,7 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { assert } from '@allsource/shared/lang';
-import { PARTITION_COUNT_DEFAULT, type Position, POSITION_ZERO } from '@allsource/shared/model';
+import {
+  PARTITION_COUNT_DEFAULT,
+  type Position,
+  POSITION_ZERO,
+  position,
+} from '@allsource/shared/model';
 import { type Frame, LOG_ID_BYTES } from '@allsource/shared/protocol';
 import { headAfter, isNextAfter } from './frame-chain.ts';
 import type {
@@ -15,6 +20,7 @@ import type {
   StoreAppendOutcome,
 } from './log-store.ts';
 import { MissingAnchor } from './missing-anchor.ts';
+import { missingPositionsProblem } from './missing-positions.ts';
 import type { Stretch } from './stretch.ts';
 
 export interface MemoryLogOptions {
@@ -48,8 +54,9 @@ export class MemoryLogStore implements LogStore {
     this.#log = log;
   }
 
-  async open({ onFrame = () => undefined, after }: ReplayOnOpen = {}): Promise<LogHead> {
+  async open({ onFrame = () => undefined, after, durable }: ReplayOnOpen = {}): Promise<LogHead> {
     assert(this.#state === 'new', 'a store is opened once');
+    if (durable !== undefined) requireFrames(this.#log.head, durable);
     const start = after === undefined ? 0 : indexBehind(this.#log, after);
     this.#state = 'open';
     this.#epoch = ++this.#log.epoch;
@@ -90,6 +97,16 @@ async function* stretchesBetween(
   }
 }
 
+function requireFrames(head: LogHead, durable: LogAnchor): void {
+  if (!durable.logId.equals(head.logId) || durable.position <= head.position) return;
+  throw missingPositionsProblem({
+    before: null,
+    after: null,
+    firstPosition: position(head.position + 1),
+    lastPosition: durable.position,
+  });
+}
+
 /** The index of the frame behind an anchor. */
 function indexBehind({ frames, head }: MemoryLog, anchor: LogAnchor): number {
   if (!anchor.logId.equals(head.logId)) throw new MissingAnchor(anchor, 'it is of another log');
@@ -101,12 +118,12 @@ function indexBehind({ frames, head }: MemoryLog, anchor: LogAnchor): number {
 }
 
 /** The index of the last frame that starts at or before the position. */
-function indexHolding(frames: readonly Frame[], position: Position): number {
+function indexHolding(frames: readonly Frame[], at: Position): number {
   let low = 0;
   let high = frames.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if ((frames[middle] as Frame).position <= position) low = middle;
+    if ((frames[middle] as Frame).position <= at) low = middle;
     else high = middle - 1;
   }
   return low;

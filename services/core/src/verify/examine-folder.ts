@@ -1,6 +1,6 @@
 /**
  * What `allsource doctor` finds out about a data folder: the folder itself, who has it open, space, files, the newest segment and the headers of all, the
- * clock, the checkpoints and what starts of the past have set aside. It only reads, and it is quick: of the frames it walks those of the newest segment; `verify-log.ts` walks all.
+ * clock, the checkpoints and what starts of the past have set aside. It only reads, and it is quick: of the frames it walks those that a start verifies; `verify-log.ts` walks all.
  */
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,6 +10,7 @@ import type {
   InspectionRecord,
 } from '@allsource/shared/protocol';
 import { lockedBy, type LockOwner } from '@allsource/service-kit/lifecycle';
+import { ASIDE_FOLDER } from '../log/sealed-leftovers.ts';
 import { diskErrorCode } from '../storage/disk.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { descriptorCheck, nodeCheck, spaceCheck } from './machine-checks.ts';
@@ -17,7 +18,8 @@ import { checkpointCheck } from './checkpoint-check.ts';
 import { damage, fault, fine, warning } from './check.ts';
 import { leftoverChecks } from './leftover-checks.ts';
 import { findLogFolder, type LogFolder } from './log-folder.ts';
-import { type LogFiles, readLogFiles } from './log-files.ts';
+import { type LogFiles, readLogFiles, type UnusedCopy } from './log-files.ts';
+import { type CheckpointEnds, newestCheckpoint } from './newest-checkpoint.ts';
 import { ReadOnlyDisk } from './read-only-disk.ts';
 import { verifyLog } from './verify-log.ts';
 import { isOtherFormat, SEGMENT_FORMATS } from './segment-format.ts';
@@ -136,14 +138,16 @@ function isAllowed(path: string, mode: number): boolean {
 
 async function examineLog(
   options: ExamineOptions,
-  { logFolder }: LogFolder,
+  { coreFolder, logFolder }: LogFolder,
   owner: LockOwner | null,
 ): Promise<void> {
   const { emit } = options;
   const disk = new ReadOnlyDisk(new NodeDisk(logFolder));
   let files: LogFiles;
+  let checkpoint: CheckpointEnds | null;
   try {
-    files = await readLogFiles(disk);
+    checkpoint = await newestCheckpoint(coreFolder);
+    files = await readLogFiles(disk, checkpoint?.through ?? null);
   } catch (thrown) {
     emit(
       fault(
@@ -167,19 +171,26 @@ async function examineLog(
   const { nowMs } = options;
   const summary = await verifyLog({
     disk,
+    checkpoint,
     upTo: null,
     owner,
-    onlyNewest: true,
+    quick: { trustedTo: isOf(files, checkpoint) ? checkpoint.anchor.position : 0 },
     emit: collect,
     nowMs,
   });
   emit(logCheck(files, findings, summary.head));
+  for (const copy of files.copies) emit(copyCheck(copy));
   emit(tailCheck(findings));
   emit(markerCheck(files, owner));
   emit(clockCheck(summary.recorded_at, options.wallMs()));
 }
 
 /** A segment of another format version is no damage, and must not be taken for it. */
+/** True for a checkpoint of this log: a start sets one of another aside. */
+function isOf({ logId }: LogFiles, checkpoint: CheckpointEnds | null): checkpoint is CheckpointEnds {
+  return logId !== null && checkpoint?.anchor.logId.equals(logId) === true;
+}
+
 async function formatCheck(disk: ReadOnlyDisk, files: LogFiles): Promise<InspectionCheck | null> {
   for (const { name, headerFault } of files.files) {
     if (headerFault === null || !(await isOtherFormat(disk, name))) continue;
@@ -199,7 +210,7 @@ function logCheck(
 ): InspectionCheck {
   const damages = findings.filter(({ severity }) => severity === 'damage');
   const [first] = damages;
-  const looked = `the headers of ${files.files.length} segments and the frames of the newest`;
+  const looked = `the headers of ${files.files.length} segments and the frames that a start verifies`;
   if (first === undefined)
     return fine('log', `Quick check of ${looked}: no damage. The log ends at position ${head}.`);
   const place = first.segment === null ? '' : ` in segment ${first.segment}`;
@@ -208,6 +219,14 @@ function logCheck(
     'log',
     `Quick check of ${looked}: ${placeText(first)}${place}: ${first.reason}${more}.`,
     'Change nothing in the folder. Run `allsource verify` for the whole extent, then restore the files that it names from a backup; see docs/guides/operations.md.',
+  );
+}
+
+function copyCheck({ name, kept, reason }: UnusedCopy): InspectionCheck {
+  return warning(
+    'copies',
+    `Segment ${name} does not hold what its copy ${kept} does, which is whole (${reason}). A start uses that one and moves ${name} to the folder ${ASIDE_FOLDER}.`,
+    'Nothing is lost. But bytes on this disk have changed: look at the system log (dmesg) and the disk (smartctl), and run `allsource verify`.',
   );
 }
 

@@ -15,6 +15,7 @@ import { diskErrorCode } from '../storage/disk.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { examineFolder } from './examine-folder.ts';
 import { findLogFolder } from './log-folder.ts';
+import { newestCheckpoint } from './newest-checkpoint.ts';
 import { ReadOnlyDisk } from './read-only-disk.ts';
 import { verifyLog } from './verify-log.ts';
 
@@ -43,7 +44,8 @@ async function verify(folder: string, upTo: number | null): Promise<void> {
   }
   const disk = new ReadOnlyDisk(new NodeDisk(found.logFolder));
   const owner = await lockedBy(found.coreFolder);
-  await verifyLog({ disk, upTo, owner, emit: print, nowMs });
+  const checkpoint = await newestCheckpoint(found.coreFolder);
+  await verifyLog({ disk, checkpoint, upTo, owner, emit: print, nowMs });
 }
 
 function fail(code: InspectionFailure['code'], message: string): void {

@@ -5,7 +5,7 @@ import { ASIDE_FOLDER } from '../log/sealed-leftovers.ts';
 import { TORN_FOLDER } from '../log/torn-tail.ts';
 import { fine, warning } from './check.ts';
 
-/** What starts of the past have moved out of the way: torn writes, and compressed segments that did not hold what their raw file held. */
+/** What starts of the past have moved out of the way: torn writes, and files of segments that were there twice and of which this one was not whole. */
 export function leftoverChecks(logFolder: string): InspectionCheck[] {
   const torn = filesIn(join(logFolder, TORN_FOLDER));
   const aside = filesIn(join(logFolder, ASIDE_FOLDER));
@@ -23,8 +23,8 @@ export function leftoverChecks(logFolder: string): InspectionCheck[] {
       : [
           warning(
             ASIDE_FOLDER,
-            `The folder ${ASIDE_FOLDER} holds ${aside.count} compressed segments (${aside.bytes} bytes) that did not hold what their raw file held.`,
-            'Nothing is lost: the raw files are used. But the disk or the memory of this machine has changed bytes: look at the system log (dmesg) and the disk (smartctl), run `allsource verify`, then delete the folder.',
+            `The folder ${ASIDE_FOLDER} holds ${aside.count} files of segments (${aside.bytes} bytes) that were not whole, beside others that were and are used.`,
+            'The disk or the memory of this machine has changed bytes: look at the system log (dmesg) and the disk (smartctl), and run `allsource verify`. Delete the folder when that finds no damage, and not before.',
           ),
         ]),
   ];

@@ -20,8 +20,10 @@ import {
   SEGMENT_SUFFIX,
   type SegmentHeader,
 } from '../log/segment.ts';
+import { judgeCopies } from '../log/segment-copies.ts';
 import { surveyTail } from '../log/tail-survey.ts';
 import { type Disk, type DiskFile, diskErrorCode } from '../storage/disk.ts';
+import type { LogAnchor } from '../storage/log-store.ts';
 import { openSegmentBytes } from './segment-bytes.ts';
 import { segmentPieces } from './segment-pieces.ts';
 import { TolerantSource } from './tolerant-source.ts';
@@ -46,37 +48,67 @@ export function isSealedFile({ name }: Pick<InspectedFile, 'name'>): boolean {
   return name.endsWith(SEALED_SUFFIX);
 }
 
+/** A file that the next start moves aside (`log/segment-copies.ts`). */
+export interface UnusedCopy {
+  readonly name: string;
+  readonly kept: string;
+  readonly reason: string;
+}
+
 export interface LogFiles {
   readonly files: readonly InspectedFile[];
   /** Files that end like a segment and have a name that none has. */
   readonly strangers: readonly string[];
+  /** Files of segments that are there twice, and of which the other one is used because it is whole. */
+  readonly copies: readonly UnusedCopy[];
   /** Null when no header and no frame says it. */
   readonly logId: Buffer | null;
   readonly partitionCount: number | null;
   readonly marker: HeadMarker | null;
-  /** The highest position that the newest segment or the marker says was durable. */
+  /** The highest position that the newest segment, the marker or the checkpoint says was durable. */
   readonly durablePosition: number;
 }
 
 /**
- * Looks at every segment's header, the marker and the newest segment. Reads files only.
+ * Looks at every segment's header, the marker and the newest segment. Reads files only. `checkpoint` is a frame that a checkpoint says was durable.
  *
- * The order matters in the folder of a running node: what says that a position was durable (the marker) is read before the segments are listed, so that no position
- * counts as durable that lies in a segment made after the listing.
+ * The order matters in the folder of a running node: what says that a position was durable (the marker, a checkpoint) is read before the segments are listed, so
+ * that no position counts as durable that lies in a segment made after the listing.
  */
-export async function readLogFiles(disk: Disk): Promise<LogFiles> {
+export async function readLogFiles(disk: Disk, checkpoint: LogAnchor | null): Promise<LogFiles> {
   const marker = await readHeadMarker(disk);
-  const { files, strangers } = await readSegmentFiles(disk);
+  const copies = await unusedCopies(disk);
+  const unused = new Set(copies.map(({ name }) => name));
+  const { files, strangers } = await readSegmentFiles(disk, unused);
   const header = files.find((file) => file.header !== null)?.header ?? null;
   const logId = header?.logId ?? (await logIdOfFrames(disk, files));
-  // Where no segment is left, the marker alone knows of the log.
+  // Where no segment is left, the marker and the checkpoint alone know of the log.
   const ownMarker = logId === null || marker?.logId.equals(logId) === true ? marker : null;
   const told = await durableToldBy(disk, files.at(-1), logId);
   // A segment that exists says that everything before it was durable.
   const beforeLast = (files.at(-1)?.firstPosition ?? 1) - 1;
-  const durablePosition = Math.max(told, ownMarker?.position ?? 0, beforeLast);
+  const ownCheckpoint =
+    logId === null || checkpoint?.logId.equals(logId) === true ? checkpoint : null;
+  const witnessed = Math.max(ownMarker?.position ?? 0, ownCheckpoint?.position ?? 0);
+  const durablePosition = Math.max(told, witnessed, beforeLast);
   const partitionCount = header?.partitionCount ?? null;
-  return { files, strangers, logId, partitionCount, marker: ownMarker, durablePosition };
+  return { files, strangers, copies, logId, partitionCount, marker: ownMarker, durablePosition };
+}
+
+/** Judged as a start does. Where neither file is whole the raw one counts, and the walk over it says what is wrong. */
+async function unusedCopies(disk: Disk): Promise<UnusedCopy[]> {
+  try {
+    const judgements = await judgeCopies(disk);
+    return judgements.flatMap((judgement) =>
+      judgement.kind === 'one'
+        ? [{ name: judgement.other, kept: judgement.kept, reason: judgement.reason }]
+        : [],
+    );
+  } catch (thrown) {
+    // A running node has taken the raw file away meanwhile: then both held the same.
+    if (diskErrorCode(thrown) !== 'ENOENT') throw thrown;
+    return [];
+  }
 }
 
 interface SegmentFiles {
@@ -88,21 +120,21 @@ interface SegmentFiles {
  * Every segment's file. A sealed segment has another one behind it, so a sealed one at the end was sealed after the listing, and the folder is listed again;
  * one that is still the last then has lost what was behind it.
  */
-async function readSegmentFiles(disk: Disk): Promise<SegmentFiles> {
-  let listed = await readListedFiles(disk);
+async function readSegmentFiles(disk: Disk, unused: ReadonlySet<string>): Promise<SegmentFiles> {
+  let listed = await readListedFiles(disk, unused);
   for (;;) {
     const last = listed.files.at(-1);
     if (last === undefined || !isSealedFile(last)) return listed;
-    const again = await readListedFiles(disk);
+    const again = await readListedFiles(disk, unused);
     if (again.files.at(-1)?.name === last.name) return again;
     listed = again;
   }
 }
 
-async function readListedFiles(disk: Disk): Promise<SegmentFiles> {
+async function readListedFiles(disk: Disk, unused: ReadonlySet<string>): Promise<SegmentFiles> {
   const files: InspectedFile[] = [];
   const strangers: string[] = [];
-  for (const name of await segmentNames(disk)) {
+  for (const name of await segmentNames(disk, unused)) {
     const firstPosition = firstPositionOf(name);
     if (firstPosition === null) strangers.push(name);
     else files.push(await readFile(disk, { name, firstPosition }));
@@ -112,10 +144,11 @@ async function readListedFiles(disk: Disk): Promise<SegmentFiles> {
 
 /**
  * The names of the segments in order. A folder is listed twice, because a running node may seal a segment while it is listed: then the first list lacks the
- * one file and the second the other. Where both are there, the raw one counts, as for recovery.
+ * one file and the second the other. Where both are there and none of them is `unused`, the raw one counts.
  */
-async function segmentNames(disk: Disk): Promise<string[]> {
-  const names = new Set([...(await disk.list('')), ...(await disk.list(''))]);
+async function segmentNames(disk: Disk, unused: ReadonlySet<string>): Promise<string[]> {
+  const listed = [...(await disk.list('')), ...(await disk.list(''))];
+  const names = new Set(listed.filter((name) => !unused.has(name)));
   const isCounted = (name: string) =>
     name.endsWith(SEGMENT_SUFFIX) || (name.endsWith(SEALED_SUFFIX) && !names.has(rawNameOf(name)));
   return [...names].filter(isCounted).toSorted();

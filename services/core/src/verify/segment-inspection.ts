@@ -16,6 +16,12 @@ import { type BadBytes, badBytesOf, openSegmentBytes, type SegmentBytes } from '
 import { contentEnd, segmentPieces } from './segment-pieces.ts';
 import { type LogPlace, SegmentWalk } from './segment-walk.ts';
 
+/** A look at no more frames than a start verifies: those of the newest segment, of raw ones that are to be sealed before anything else, and those behind a position. */
+export interface QuickLook {
+  /** Up to here a start takes the frames on trust. */
+  readonly trustedTo: number;
+}
+
 export interface SegmentInspectionOptions {
   readonly disk: Disk;
   readonly files: LogFiles;
@@ -26,8 +32,8 @@ export interface SegmentInspectionOptions {
   readonly looksOn: boolean;
   /** Positions up to this one are known to have been durable. */
   readonly durablePosition: number;
-  /** True: frames of the newest segment only. */
-  readonly onlyNewest: boolean;
+  /** Null = the frames of all segments are looked at. */
+  readonly quick: QuickLook | null;
   /** Told now and then how many bytes of the present segment are done. */
   readonly onProgress: (bytes: number) => void;
 }
@@ -60,10 +66,20 @@ export class SegmentInspection {
       this.addHeaderFault(file.name, headerFault, { offset: 0, endOffset: headerBytes });
     if (!this.#fits(file)) return;
     this.#beginAt(file);
-    if (this.#options.onlyNewest && next !== null && !isLost) this.#skip(file, next);
+    if (next !== null && !isLost && !this.#isVerified(file, next)) this.#skip(file, next);
     else if (isLost)
       this.#addLost(file, next, { offset: 0, endOffset: headerBytes, reason: headerFault });
     else await this.#walkSegment(file, next);
+  }
+
+  /** Whether the frames of a segment are looked at. */
+  #isVerified(file: InspectedFile, next: InspectedFile): boolean {
+    const { quick, files } = this.#options;
+    if (quick === null || next.firstPosition > quick.trustedTo + 1) return true;
+    const isBeforeSealed = files.files.some(
+      (other) => isSealedFile(other) && other.firstPosition > file.firstPosition,
+    );
+    return isBeforeSealed && !isSealedFile(file);
   }
 
   /** Passes over the frames of a segment. A sealed one says where it ends and what it follows, so its neighbours are held against that all the same. */
@@ -234,7 +250,7 @@ export class SegmentInspection {
     this.events += frame.eventCount;
     this.recordedAt = frame.recordedAt;
     this.#digests.take(frame);
-    if (this.#options.onlyNewest) return;
+    if (this.#options.quick !== null) return;
     const bytes = { offset: at.offset, endOffset: at.offset + frame.bytes.length };
     for (const { position, reason } of this.#laws.brokenBy(
       frame,

@@ -1,7 +1,8 @@
 /**
  * Holds the pieces of one segment against the place where they lie: each frame must be of this log, start at the position that comes next and name
  * the frame before it. Where bytes are damaged the walk takes up the log again at the next whole frame, and the positions between are
- * what the damage cost.
+ * what the damage cost. At the end of the last segment, where nothing says that what comes next had been durable, the first piece that does not follow is where
+ * the log ends, as for a start: whole frames that lie behind are no more part of it than torn ones.
  */
 import type { Position } from '@allsource/shared/model';
 import type { Frame } from '@allsource/shared/protocol';
@@ -42,6 +43,8 @@ interface Gap {
   readonly reason: string;
 }
 
+const NO_SUCCESSOR = 'it does not follow the frame before it';
+
 type FramePiece = Extract<SegmentPiece, { kind: 'frame' }>;
 
 export class SegmentWalk {
@@ -49,6 +52,8 @@ export class SegmentWalk {
   readonly #place: LogPlace;
   /** Bad bytes whose positions are not known before the next good frame. */
   #gap: Gap | null = null;
+  /** What an append that was cut short has left, up to the end of the segment. */
+  #tail: Gap | null = null;
   #isOver = false;
   #endOffset = 0;
 
@@ -58,24 +63,26 @@ export class SegmentWalk {
     this.#place = place;
   }
 
-  /** True when the rest of the segment does not matter: its last position was reached, or the tail begins that nobody was told of. */
+  /** True when the rest of the segment does not matter: its last position was reached, or what lies behind is not held to account. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** The offset behind the last frame of the segment. */
+  /** The offset behind the last frame of the segment, and behind what is damaged where frames belong. */
   get endOffset(): number {
     return this.#endOffset;
   }
 
   take(piece: SegmentPiece): void {
     if (this.#isOver) return;
-    if (piece.kind === 'frame') this.#takeFrame(piece);
+    if (this.#tail !== null) this.#tail.endOffset = endOf(piece);
+    else if (piece.kind === 'frame') this.#takeFrame(piece);
     else this.#takeBad(piece);
   }
 
   /** Says that the segment holds no more pieces. */
   finish(): void {
+    if (this.#tail !== null) this.#addTail(this.#tail);
     const gap = this.#gap;
     if (gap === null) return;
     this.#gap = null;
@@ -94,6 +101,11 @@ export class SegmentWalk {
     const isBehind = this.#place.position > this.#rules.upTo;
     if (isBehind && !this.#followsOn(frame)) {
       this.#isOver = true;
+      return;
+    }
+    const misplaced = this.#isTail() ? this.#misplaced(frame) : null;
+    if (misplaced !== null) {
+      this.#tail = { offset, endOffset: endOf(piece), reason: misplaced };
       return;
     }
     const misfit = this.#misfit(frame);
@@ -123,6 +135,22 @@ export class SegmentWalk {
     return this.#rules.looksOn && isNext;
   }
 
+  /** True where nothing says that what belongs here had been durable. */
+  #isTail(): boolean {
+    const { nextPosition, durablePosition } = this.#rules;
+    return nextPosition === null && this.#place.position > durablePosition;
+  }
+
+  /** Why a whole frame is not the one that comes next; null when it is. */
+  #misplaced(frame: Frame): string | null {
+    const { position, checksum } = this.#place;
+    const misfit = this.#misfit(frame);
+    if (misfit !== null) return misfit;
+    if (frame.position !== position)
+      return `the frame of position ${frame.position} lies where position ${position} belongs`;
+    return checksum === null || frame.previousChecksum === checksum ? null : NO_SUCCESSOR;
+  }
+
   /** Why a whole frame cannot be a part of the log at this place; null when it can. */
   #misfit(frame: Frame): string | null {
     const { logId, nextPosition } = this.#rules;
@@ -135,16 +163,13 @@ export class SegmentWalk {
   }
 
   #takeBad(piece: Extract<SegmentPiece, { kind: 'unreadable' }>): void {
-    const { nextPosition, durablePosition, upTo } = this.#rules;
-    if (this.#place.position > upTo) this.#isOver = true;
-    else if (nextPosition !== null || this.#place.position <= durablePosition)
-      this.#widenGap(piece);
-    else this.#endAtTail(piece);
+    if (this.#place.position > this.#rules.upTo) this.#isOver = true;
+    else if (this.#isTail()) this.#tail = { ...piece };
+    else this.#widenGap(piece);
   }
 
-  #endAtTail({ offset, endOffset, reason }: Gap): void {
+  #addTail({ offset, endOffset, reason }: Gap): void {
     const { name, findings } = this.#rules;
-    this.#isOver = true;
     findings.add({
       kind: 'torn_tail',
       segment: name,
@@ -179,6 +204,7 @@ export class SegmentWalk {
     const cost =
       lastPosition === null || lastPosition >= firstPosition ? { firstPosition, lastPosition } : {};
     findings.add({ kind: 'damaged_bytes', segment: name, bytes, ...cost, reason });
+    this.#endOffset = Math.max(this.#endOffset, gap.endOffset);
     if (lastPosition !== null) this.#place.position = Math.max(firstPosition, lastPosition + 1);
     this.#place.checksum = null;
   }
@@ -200,7 +226,7 @@ export class SegmentWalk {
   #requireChain({ frame, offset }: FramePiece): void {
     const { checksum } = this.#place;
     if (checksum === null || frame.previousChecksum === checksum) return;
-    this.#addBroken({ frame, offset }, 'it does not follow the frame before it');
+    this.#addBroken({ frame, offset }, NO_SUCCESSOR);
   }
 
   // The marker names the end of one frame. A log that has another frame there is another history of the same log.
@@ -223,4 +249,8 @@ export class SegmentWalk {
       reason,
     });
   }
+}
+
+function endOf(piece: SegmentPiece): number {
+  return piece.kind === 'frame' ? piece.offset + piece.frame.bytes.length : piece.endOffset;
 }

@@ -4,7 +4,7 @@
  *
  * Recovery (`log/recovery.ts`) stops at the first damage because a store must not run on a log with a hole in it; this is for the person who has to
  * find out how much is lost and what to restore. The two agree on what is damage and what is the torn tail of a crash, by the same witnesses: a later segment, the
- * durable position that a whole frame tells of, and the head marker.
+ * durable position that a whole frame tells of, the head marker, and the newest checkpoint.
  *
  * In the folder of a running node the frames up to the newest durable position that the files tell of are held to account. That lags behind what is acknowledged, so
  * the frames behind it are verified too as long as one follows the other; where that ends, a write may be under way, and nothing is judged. A running
@@ -21,16 +21,19 @@ import {
 import type { Disk } from '../storage/disk.ts';
 import { Findings } from './findings.ts';
 import { type InspectedFile, type LogFiles, readLogFiles } from './log-files.ts';
-import { SegmentInspection } from './segment-inspection.ts';
+import type { CheckpointEnds } from './newest-checkpoint.ts';
+import { type QuickLook, SegmentInspection } from './segment-inspection.ts';
 
 export interface VerifyOptions {
   readonly disk: Disk;
+  /** The newest checkpoint of the log; null when there is none. */
+  readonly checkpoint: CheckpointEnds | null;
   /** The last position to look at; null = what the files say was durable in the folder of a running node, else everything. */
   readonly upTo: number | null;
   /** Who has the folder open; null when nobody has. */
   readonly owner: { readonly owner: string; readonly pid: number | null } | null;
-  /** True: the frames of the newest segment only, and the headers of all. The laws that need every event are then not looked at. */
-  readonly onlyNewest?: boolean;
+  /** Null = all. Else the headers of all segments, and of the frames those that a start verifies. The laws that need every event are then not looked at. */
+  readonly quick?: QuickLook | null;
   readonly emit: (record: InspectionRecord) => void;
   readonly nowMs: () => number;
 }
@@ -38,7 +41,7 @@ export interface VerifyOptions {
 /** Verifies a log and tells of it record by record; the last one is the summary, which is returned too. */
 export async function verifyLog(options: VerifyOptions): Promise<InspectionSummary> {
   const startedAtMs = options.nowMs();
-  const files = await readLogFiles(options.disk);
+  const files = await readLogFiles(options.disk, options.checkpoint?.through ?? null);
   const summary = await new LogVerification(options, files).run(startedAtMs);
   options.emit(summary);
   return summary;
@@ -69,14 +72,20 @@ class LogVerification {
       upTo: this.#upTo,
       looksOn: this.#looksOn,
       durablePosition: Math.max(files.durablePosition, options.upTo ?? 0),
-      onlyNewest: options.onlyNewest === true,
+      quick: options.quick ?? null,
       onProgress: (bytes) => this.#progress(bytes),
     });
   }
 
   async run(startedAtMs: number): Promise<InspectionSummary> {
     this.#start();
-    const { files, strangers } = this.#files;
+    const { files, strangers, copies } = this.#files;
+    for (const { name, kept, reason } of copies)
+      this.#findings.add({
+        kind: 'stray_bytes',
+        segment: name,
+        reason: `it does not hold what its copy ${kept} does, which is whole (${reason}); no event needs it, and the next start moves it aside`,
+      });
     for (const name of strangers)
       this.#segments.addHeaderFault(name, 'its name is not a position in 20 digits');
     for (const [ordinal, file] of files.entries()) {

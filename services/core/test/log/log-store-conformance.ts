@@ -131,6 +131,30 @@ export function describeLogStore(name: string, makeWorld: () => LogWorld): void 
         await again.close();
       }));
 
+    it('is damaged where it ends before a frame that was durable', () =>
+      inWorld(async (world) => {
+        const first = world.store();
+        const { logId } = await first.open();
+        const frames = new SampleFrames({ logId, position: position(0), checksum: 0 }).take(3);
+        await appended(first, frames);
+        await first.close();
+        const { checksum } = frames[2] as Frame;
+        const lost = world.store();
+        await expect(
+          lost.open({ durable: { logId, position: position(5), checksum } }),
+        ).rejects.toMatchObject({
+          code: 'log_damaged',
+          members: { first_position: 4, last_position: 5 },
+        });
+        await lost.close();
+        const another = { logId: Buffer.alloc(8, 1), position: position(5), checksum };
+        for (const durable of [another, { logId, position: position(3), checksum }]) {
+          const whole = world.store();
+          expect((await whole.open({ durable })).position).toBe(3);
+          await whole.close();
+        }
+      }));
+
     it('refuses frames that do not follow the head and stays as it was', () =>
       inWorld(async (world) => {
         const store = world.store();

@@ -6,6 +6,7 @@ import type { Frame } from '@allsource/shared/protocol';
 import { diskError, SeededRandom, SimulatedDisk, survivalOf } from '@allsource/testkit';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import type { LogNotice } from '../../src/log/log-notice.ts';
+import type { ReplayOnOpen } from '../../src/storage/log-store.ts';
 import { bytesOf, collect, SAMPLE_LOG_ID, SampleFrames } from './sample-frames.ts';
 
 const SEGMENT_BYTES = 4 * 4096;
@@ -98,11 +99,11 @@ async function problemOf(action: Promise<unknown>): Promise<Problem> {
   throw new TypeError('a problem was expected');
 }
 
-async function refusal(disk: SimulatedDisk): Promise<Problem> {
+async function refusal(disk: SimulatedDisk, replay: ReplayOnOpen = {}): Promise<Problem> {
   const logFiles = [...disk.names.keys()].filter((n) => n === 'head' || n.endsWith('.seg'));
   const before = logFiles.map((name) => Buffer.from(disk.bytes(name)));
   const store = storeOn(disk);
-  const problem = await problemOf(store.open());
+  const problem = await problemOf(store.open(replay));
   await store.close();
   for (const [i, name] of logFiles.entries())
     expect(disk.bytes(name).equals(must(before[i]))).toBe(true);
@@ -110,6 +111,20 @@ async function refusal(disk: SimulatedDisk): Promise<Problem> {
 }
 
 describe('damage in what was acknowledged', () => {
+  it('of the newest append is refused when a checkpoint knows that it was durable, and looks like a torn write otherwise', async () => {
+    const { disk, acknowledged, groupOffset } = await killedLog({ acknowledged: 6, group: 0 });
+    const newest = must(acknowledged.at(-1));
+    const offset = groupOffset - newest.bytes.length;
+    disk.bytes(FIRST_SEGMENT)[offset + 50] = 255;
+    const { checksum } = newest;
+    const durable = { logId: SAMPLE_LOG_ID, position: position(6), checksum };
+    expect(await refusal(disk, { durable })).toMatchObject({
+      code: 'log_damaged',
+      members: { offset, first_position: 6, last_position: 6 },
+    });
+    expect(await reopened(disk)).toHaveLength(5);
+  });
+
   it('by zeros in place of whole frames is refused: they are not the end of the log', async () => {
     const log = await killedLog({ acknowledged: 6, group: 1 });
     let offset = 4096;

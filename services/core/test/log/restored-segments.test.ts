@@ -39,14 +39,21 @@ describe('a raw segment in the place of a sealed one, from a backup', () => {
     await store.close();
   });
 
-  it('with a damaged byte is refused, and nothing is changed', async () => {
-    const { disk, names, backup } = await sealedWithBackup();
+  it('with a damaged byte is refused with the place of its frame, and nothing is changed', async () => {
+    const { disk, frames, names, backup } = await sealedWithBackup();
     restoreRaw(disk, backup, names[1] as string);
     const raw = (names[1] as string).replace('.sealed', '.seg');
-    disk.bytes(raw).writeUInt8(disk.bytes(raw).readUInt8(5000) ^ 1, 5000);
+    const hit = frames.find(({ position: first }) => first === Number.parseInt(raw, 10));
+    disk.bytes(raw).writeUInt8(disk.bytes(raw).readUInt8(4200) ^ 1, 4200);
     await expect(openedStore(disk)).rejects.toMatchObject({
       code: 'log_damaged',
-      members: { segment: raw },
+      members: {
+        segment: raw,
+        offset: 4096,
+        end_offset: 4096 + (hit?.bytes.length ?? 0),
+        first_position: hit?.position,
+        last_position: hit?.lastPosition,
+      },
     });
     expect(disk.fileNames('.seg')).toContain(raw);
     expect(disk.fileNames('.tmp').filter((name) => name.startsWith('sealing-'))).toEqual([]);

@@ -103,10 +103,11 @@ export interface Verified {
 /** Verifies a folder and gathers what is said. */
 export async function verifyFolder(
   folder: string,
-  options: Partial<Pick<VerifyOptions, 'disk' | 'upTo' | 'owner' | 'onlyNewest'>> = {},
+  options: Partial<Pick<VerifyOptions, 'disk' | 'upTo' | 'owner' | 'quick'>> = {},
 ): Promise<Verified> {
   const findings: InspectionFinding[] = [];
   const summary = await verifyLog({
+    checkpoint: null,
     disk: new ReadOnlyDisk(new NodeDisk(folder)),
     upTo: null,
     owner: null,

@@ -20,7 +20,9 @@ import { NodeDisk } from '../../src/storage/node-disk.ts';
 import { examineFolder } from '../../src/verify/examine-folder.ts';
 import type { InspectedFile } from '../../src/verify/log-files.ts';
 import { descriptorCheck, nodeCheck, spaceCheck } from '../../src/verify/machine-checks.ts';
+import { openedStore, settled } from '../log/sealing-world.ts';
 import { type TemporaryFolder, temporaryFolder } from '../log/temporary-folder.ts';
+import { SAMPLE_LOG_ID } from '../log/sample-frames.ts';
 import { flipBit, overwrite, type PlacedFrame, writeSampleLog } from './damaged-log.ts';
 
 let folder: TemporaryFolder;
@@ -39,13 +41,20 @@ function withLog(): Promise<PlacedFrame[]> {
 }
 
 function snapshotAt(at: Position): JournalSnapshot {
-  const anchor = { logId: Buffer.alloc(8, 1), position: at, checksum: 1 };
+  const anchor = { logId: SAMPLE_LOG_ID, position: at, checksum: 1 };
   return {
     anchor,
     recordedAt: micros(1),
     sections: [{ name: 'keys/1', parts: [Buffer.from('some part')] }],
     settled: () => Promise.resolve(anchor),
   };
+}
+
+async function writeCheckpoint(snapshot: JournalSnapshot): Promise<void> {
+  const disk = new NodeDisk(join(folder.path, 'core/checkpoints'));
+  const checkpoints = new CheckpointFolder(disk, () => {});
+  await checkpoints.startFrom(() => Promise.resolve());
+  await checkpoints.write(snapshot, micros(1));
 }
 
 async function examine(path = folder.path, wallMs = Date.now()): Promise<InspectionCheck[]> {
@@ -64,6 +73,11 @@ async function examine(path = folder.path, wallMs = Date.now()): Promise<Inspect
 /** What is not in order. */
 async function troubles(path?: string, wallMs?: number): Promise<InspectionCheck[]> {
   return (await examine(path, wallMs)).filter(({ status }) => status !== 'ok');
+}
+
+/** The same, but for the checkpoints. */
+async function logTroubles(): Promise<InspectionCheck[]> {
+  return (await troubles()).filter(({ check }) => check !== 'checkpoints');
 }
 
 async function evidenceOf(check: string): Promise<string> {
@@ -157,6 +171,57 @@ describe('the doctor of a folder', () => {
     expect((await troubles())[0]?.evidence).toContain(`damage at positions 1 to ${upTo}`);
   });
 
+  it('finds what a start refuses in a raw segment before sealed ones, and warns of a copy that is not whole', async () => {
+    mkdirSync(logFolder(), { recursive: true });
+    const options = {
+      frames: 300,
+      shape: { events: 3, payloadBytes: 700 },
+      segmentBytes: 40 * 4096,
+    };
+    await writeSampleLog(logFolder(), options);
+    const raw = '00000000000000000001.seg';
+    const sealed = '00000000000000000001.sealed';
+    const before = readFileSync(join(logFolder(), raw));
+    const { segmentBytes } = options;
+    const { store } = await openedStore(new NodeDisk(logFolder()), { segmentBytes });
+    await settled(store);
+    await store.close();
+    writeFileSync(join(logFolder(), raw), before);
+    // A checkpoint near the end, so that no start reads the frames before it for any other reason.
+    mkdirSync(join(folder.path, 'core/checkpoints'));
+    writeFileSync(join(folder.path, 'core/checkpoints/00000000000000000899.ckpt'), '');
+    expect(await logTroubles()).toEqual([]);
+    flipBit(join(logFolder(), raw), 20_000 * 8);
+    const [copy, ...more] = await logTroubles();
+    expect(more).toEqual([]);
+    expect(copy).toMatchObject({ check: 'copies', status: 'warning' });
+    expect(copy?.evidence).toContain(`what its copy ${sealed} does`);
+    rmSync(join(logFolder(), sealed));
+    const [found] = await logTroubles();
+    expect(found).toMatchObject({ check: 'log', status: 'damage' });
+    expect(found?.evidence).toContain(`in segment ${raw}`);
+  });
+
+  it('finds damage in the frames behind the newest checkpoint, which a start verifies', async () => {
+    const frames = await withLog();
+    const hit = frames.find((each) => each.firstPosition > 20);
+    await writeCheckpoint(snapshotAt(position(19)));
+    flipBit(join(logFolder(), hit?.segment ?? ''), ((hit?.offset ?? 0) + 90) * 8);
+    expect((await troubles()).map(({ check }) => check)).toEqual(['log']);
+    await writeCheckpoint(snapshotAt(position(120)));
+    expect(await troubles()).toEqual([]);
+  });
+
+  it('finds that the log ends before what a checkpoint knows to have been durable', async () => {
+    const frames = await withLog();
+    const head = frames.at(-1)?.lastPosition ?? 0;
+    await writeCheckpoint(snapshotAt(position(head + 5)));
+    const [found, ...others] = await troubles();
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ check: 'log', status: 'damage' });
+    expect(found?.evidence).toContain(`positions ${head + 1} to ${head + 5}`);
+  });
+
   it('tells a segment of another format version from a damaged one', async () => {
     await withLog();
     overwrite(join(logFolder(), '00000000000000000001.seg'), 0, Buffer.from('ASG9'));
@@ -181,10 +246,7 @@ describe('the doctor of a folder', () => {
   it('reads the checkpoints, and names one with a flipped bit or that a start could not use', async () => {
     await withLog();
     expect(await evidenceOf('checkpoints')).toContain('There is no checkpoint');
-    const disk = new NodeDisk(join(folder.path, 'core/checkpoints'));
-    const checkpoints = new CheckpointFolder(disk, () => {});
-    await checkpoints.startFrom(() => Promise.resolve());
-    await checkpoints.write(snapshotAt(position(7)), micros(1));
+    await writeCheckpoint(snapshotAt(position(7)));
     expect(await evidenceOf('checkpoints')).toBe('The checkpoint of position 7 is whole.');
     const path = join(folder.path, 'core/checkpoints/00000000000000000007.ckpt');
     // Inside the part, which a look at the two ends does not find.
@@ -210,7 +272,7 @@ describe('the doctor of a folder', () => {
     const [found, ...others] = await troubles();
     expect(others).toEqual([]);
     expect(found).toMatchObject({ check: 'aside', status: 'warning' });
-    expect(found?.evidence).toContain('1 compressed segments (7 bytes)');
+    expect(found?.evidence).toContain('1 files of segments (7 bytes)');
   });
 
   it('says that the clock was set back', async () => {
@@ -248,6 +310,7 @@ describe('the doctor of a machine', () => {
     const filesOf = (...sizes: number[]) => ({
       files: sizes.map((bytes, index) => fileOf(bytes, index + 1)),
       strangers: [],
+      copies: [],
       logId: null,
       partitionCount: 256,
       marker: null,

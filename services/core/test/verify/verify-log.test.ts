@@ -5,6 +5,7 @@ import { micros, position, version } from '@allsource/shared/model';
 import { encodeFrame } from '@allsource/shared/protocol';
 import { SeededRandom } from '@allsource/testkit';
 import { NodeDisk } from '../../src/storage/node-disk.ts';
+import type { LogNotice } from '../../src/log/log-notice.ts';
 import { FileLogStore } from '../../src/log/file-log-store.ts';
 import { collect } from '../log/sample-frames.ts';
 import { type TemporaryFolder, temporaryFolder } from '../log/temporary-folder.ts';
@@ -113,6 +114,16 @@ describe('a flipped bit', () => {
     expect(damages.map((found) => found.last_position)).toEqual(hit.map((f) => f.lastPosition));
     expect(summary.intact_events).toBe(120 - hit.length * 3);
     expect(summary.intact.at(0)).toEqual([1, frame(2).firstPosition - 1]);
+  });
+
+  it('in the last frame of a full segment is named once, and not again as stray bytes', async () => {
+    const [first = ''] = segments();
+    const last = frames.findLast(({ segment }) => segment === first);
+    flipBit(inFolder(first), ((last?.offset ?? 0) + 100) * 8);
+    const { findings } = await verifyFolder(folder.path);
+    expect(findings).toMatchObject([
+      { kind: 'damaged_bytes', segment: first, last_position: last?.lastPosition },
+    ]);
   });
 
   it('behind the end of a sealed segment is a notice, for no event needs it', async () => {
@@ -248,6 +259,29 @@ describe('a torn tail', () => {
     expect(await collect(store.read(position(1)))).toHaveLength(39);
     await store.close();
     expect((await verifyFolder(folder.path)).findings).toEqual([]);
+  });
+
+  it('may hold whole frames that do not follow, and ends where a start says that it does', async () => {
+    const last = frame(-1);
+    const stale = frames.filter(({ segment }) => segment === last.segment)[0] ?? last;
+    const bytes = readFileSync(inFolder(stale.segment)).subarray(stale.offset, stale.endOffset);
+    const behind = [bytes, Buffer.alloc(64), bytes, Buffer.from('torn')];
+    overwrite(inFolder(last.segment), last.endOffset, Buffer.concat(behind));
+    const { findings, summary } = await verifyFolder(folder.path);
+    expect(summary).toMatchObject({ damages: 0, head: 120 });
+    expect(findings).toMatchObject([{ kind: 'torn_tail', segment: last.segment }]);
+    const notices: LogNotice[] = [];
+    const store = new FileLogStore({
+      disk: new NodeDisk(folder.path),
+      segmentBytes: 16_384,
+      partitionCount: 256,
+      onNotice: (notice) => notices.push(notice),
+    });
+    expect((await store.open()).position).toBe(120);
+    await store.close();
+    const offset = findings[0]?.offset ?? 0;
+    const end = findings[0]?.end_offset ?? 0;
+    expect(notices).toMatchObject([{ kind: 'torn_tail_set_aside', offset, bytes: end - offset }]);
   });
 
   it('is damage when the marker says that it was durable', async () => {

@@ -117,7 +117,7 @@ describe('verification of sealed segments', () => {
     ]);
   });
 
-  it('takes the raw file where a crash has left both, as a start does', async () => {
+  it('takes the one that is whole where both files of a segment are there, as a start does', async () => {
     const [first = ''] = sealed();
     const other = temporaryFolder();
     await writeSampleLog(other.path, { frames: FRAMES, shape: SHAPE, segmentBytes: SEGMENT_BYTES });
@@ -126,7 +126,18 @@ describe('verification of sealed segments', () => {
     overwriteWhole(raw, readFileSync(join(other.path, raw)));
     other.remove();
     flipBit(inFolder(first), 1000 * 8);
-    expect((await verifyFolder(folder.path)).damages).toEqual([]);
+    expect((await verifyFolder(folder.path)).findings).toMatchObject([
+      { kind: 'stray_bytes', severity: 'notice', segment: first },
+    ]);
+    // With the raw one rotten and the sealed one whole it is the other way round; with both rotten there is damage.
+    flipBit(inFolder(raw), 4200 * 8);
+    expect((await verifyFolder(folder.path)).damages).toMatchObject([
+      { kind: 'damaged_bytes', segment: raw, offset: 4096 },
+    ]);
+    flipBit(inFolder(first), 1000 * 8);
+    const { findings, damages } = await verifyFolder(folder.path);
+    expect(damages).toEqual([]);
+    expect(findings).toMatchObject([{ kind: 'stray_bytes', segment: raw }]);
   });
 });
 
