@@ -45,6 +45,13 @@ const CASES: readonly Case[] = [
     'invalid_event_type',
   ],
   [
+    'a query that is not percent-encoded',
+    '/api/v1/events?tenant_id=%ff',
+    JSON.stringify(GOOD),
+    400,
+    'invalid_parameter',
+  ],
+  [
     'a blank entity',
     '/api/v1/events',
     JSON.stringify({ ...GOOD, entity_id: '  ' }),
@@ -176,6 +183,16 @@ describe('bad input', () => {
     expect([path, answer.status]).toEqual([path, 400]);
     expect(answer.body.error.message.length).toBeGreaterThan(20);
   });
+
+  it.each(['entity_id=e&limit=', 'entity_id=e&cursor=', 'entity_id=%ff', 'entity_id=%zz'])(
+    'a query with %s is refused on both ports',
+    async (query) => {
+      for (const base of [store.url, store.coreUrl]) {
+        const answer = await store.ask(`${base}/api/v1/events/query?${query}`);
+        expect([base, answer.status]).toEqual([base, 400]);
+      }
+    },
+  );
 
   it('keeps __proto__ as plain data and every number as it was sent', async () => {
     const payload =

@@ -85,7 +85,7 @@ suite('core, when fdatasync fails with EIO', () => {
   it(`${RUNS} times acknowledges nothing of that sync, stops to append and loses nothing`, async () => {
     // One thread in the pool, because strace counts the calls of each thread.
     const core = new CoreProcess({
-      environment: { UV_THREADPOOL_SIZE: '1', ALLSOURCE_LOG_LEVEL: 'silent' },
+      environment: { UV_THREADPOOL_SIZE: '1', ALLSOURCE_LOG_LEVEL: 'error' },
     });
     cleanups.add(() => core.remove());
     const random = new SeededRandom(seed);

@@ -308,6 +308,15 @@ describe('operations', () => {
     expect((await ask(path, { method: 'POST' })).status).toBe(507);
   });
 
+  it('whose query string cannot be read are refused, and reach nobody', async () => {
+    for (const bad of ['strategy=%ff', 'tenant_id=%zz'])
+      expect(await ask(`/api/v1/operations/compaction?${bad}`, { method: 'POST' })).toMatchObject({
+        status: 400,
+        body: { message: expect.stringContaining('not validly percent-encoded') },
+      });
+    expect(query.seen).toEqual([]);
+  });
+
   it('that the query service refuses are refused with its words', async () => {
     const detail = 'The entity has no events.';
     query.answer = { status: 404, body: { code: 'entity_not_found', detail, entity_id: 'e' } };

@@ -34,7 +34,7 @@ export class FreshAccess {
     const { authenticator, directory } = this.#options;
     if (presentedSecret(request.headers) === null) return true;
     if (authenticator.authenticate(request.headers).kind === 'refused') return false;
-    const tenant = Parameters.ofUrl(request.url ?? '').text('tenant_id');
+    const tenant = namedTenant(request.url ?? '');
     return tenant === null || directory.hasTenant(tenant);
   }
 
@@ -49,5 +49,14 @@ export class FreshAccess {
       'upstream_unavailable',
       `The newest keys did not come from core within ${LIMITS.accessWaitMs} ms. Try again shortly.`,
     );
+  }
+}
+
+/** The tenant that a URL names. Null where it names none, or cannot be read: its route refuses that, whatever is known here. */
+function namedTenant(url: string): string | null {
+  try {
+    return Parameters.ofUrl(url).text('tenant_id');
+  } catch {
+    return null;
   }
 }

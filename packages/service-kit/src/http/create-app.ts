@@ -102,8 +102,8 @@ function answerError(error: unknown, { request, response, options }: FailedReque
       ? problem('invalid_parameter', 'The path is not validly percent-encoded.')
       : error,
   );
-  if (failure.code === 'internal')
-    options.logger.error({ err: failure.cause, path: request.path }, 'request failed');
+  if (failure.isFault)
+    options.logger.error({ err: failure.cause ?? failure, path: request.path }, 'request failed');
   const traceId = String(response.getHeader('x-request-id'));
   sendProblem(response, failure, {
     edge: options.edge,

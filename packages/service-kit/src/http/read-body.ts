@@ -63,7 +63,7 @@ function collect(
       }
     });
     request.once('end', () => resolve(chunks));
-    request.once('error', reject);
+    request.once('error', () => reject(requestCutOff()));
     // It closes after its end too; the problem and its stack are made only when they are needed.
     request.once('close', () => {
       if (!request.readableEnded) reject(requestCutOff());

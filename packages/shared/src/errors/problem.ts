@@ -24,6 +24,11 @@ export class Problem extends Error {
     return ERROR_CATALOGUE[this.code].status;
   }
 
+  /** True where something is broken, so that the service's own log has to say what; a full disk or a stop is said once, by who sees it first. */
+  get isFault(): boolean {
+    return this.status === 500;
+  }
+
   get retryable(): boolean {
     return ERROR_CATALOGUE[this.code].retryable;
   }

@@ -63,6 +63,22 @@ describe('the conditions of an event query', () => {
   });
 });
 
+describe('an empty value', () => {
+  it.each([
+    'entity_id',
+    'event_type',
+    'event_type_prefix',
+    'exclude_event_type_prefix',
+    'payload_filter',
+    'limit',
+    'offset',
+    'order',
+    'cursor',
+  ])('of %s is refused: it would quietly mean everything', (parameter) => {
+    expect(() => queryOf({ [parameter]: '' })).toThrow(`'${parameter}' is empty. Give it a value`);
+  });
+});
+
 function membersOf(text: string): Map<string, string> {
   return new Map(
     [...(rawMembers(Buffer.from(text)) ?? [])].map(([key, raw]) => [

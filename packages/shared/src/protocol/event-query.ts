@@ -36,12 +36,14 @@ export function parseEventQuery(
   parameters: Parameters,
   limitDefault: number | null = null,
 ): EventQuery {
-  const payloadFilter = parameters.text('payload_filter');
+  const payloadFilter = parameters.name('payload_filter');
+  // An empty one is refused wherever events are asked for: taken for none it would begin again at the first page.
+  parameters.name('cursor');
   return {
     entity: parameters.name('entity_id'),
     type: parameters.name('event_type'),
-    typePrefix: parameters.text('event_type_prefix'),
-    excludedTypePrefixes: excludedPrefixes(parameters.text('exclude_event_type_prefix')),
+    typePrefix: parameters.name('event_type_prefix'),
+    excludedTypePrefixes: excludedPrefixes(parameters.name('exclude_event_type_prefix')),
     since: parameters.timestamp('since'),
     until: earlier(parameters.timestamp('until'), parameters.timestamp('as_of')),
     recordedUntil: parameters.timestamp('as_of_recorded'),

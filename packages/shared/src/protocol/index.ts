@@ -121,4 +121,5 @@ export {
   type TenantCreated,
 } from './system-events.ts';
 export { TypeFilter } from './type-filter.ts';
+export { parseUrlQuery, queryOfUrl } from './url-query.ts';
 export { STREAM_MEDIA_TYPES, type StreamFormat, streamFormatOf } from './stream-format.ts';

@@ -1,6 +1,7 @@
 import { problem } from '../errors/problem.ts';
 import { quoted } from '../model/names.ts';
 import { type Micros, parseTimestamp } from '../model/timestamp.ts';
+import { queryOfUrl } from './url-query.ts';
 
 /** The query parameters of a request, read strictly: a value that cannot be used is answered with what is allowed. */
 export class Parameters {
@@ -10,9 +11,9 @@ export class Parameters {
     this.#values = values;
   }
 
+  /** Throws `invalid_parameter` where the URL's query is not validly percent-encoded. */
   static ofUrl(url: string): Parameters {
-    const start = url.indexOf('?');
-    return new Parameters(new URLSearchParams(start === -1 ? '' : url.slice(start + 1)));
+    return new Parameters(queryOfUrl(url));
   }
 
   /** The text of a parameter; null when it is absent or empty. */
@@ -21,13 +22,13 @@ export class Parameters {
     return value === null || value === '' ? null : value;
   }
 
-  /** A name that narrows the answer down; null when absent. An empty one is refused: it would quietly mean everything. */
+  /** A text that narrows the answer down or says where it begins; null when absent. An empty one is refused: it would quietly mean everything. */
   name(name: string): string | null {
     const value = this.#values.get(name);
     if (value !== '') return value;
     throw problem(
       'invalid_parameter',
-      `'${name}' is empty. Name one, or leave the parameter out.`,
+      `'${name}' is empty. Give it a value, or leave the parameter out.`,
       { parameter: name },
     );
   }
@@ -50,7 +51,7 @@ export class Parameters {
 
   /** A whole number within limits; null when absent. */
   integer(name: string, limits: { readonly min: number; readonly max: number }): number | null {
-    const text = this.text(name);
+    const text = this.name(name);
     if (text === null) return null;
     const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (number >= limits.min && number <= limits.max) return number;
@@ -80,7 +81,7 @@ export class Parameters {
     choices: readonly T[],
     sentence?: (value: string) => string,
   ): T | null {
-    const text = this.text(name);
+    const text = this.name(name);
     if (text === null) return null;
     const choice = choices.find((candidate) => candidate === text.toLowerCase());
     if (choice !== undefined) return choice;

@@ -1,4 +1,5 @@
 import { problem } from '@allsource/shared/errors';
+import { queryOfUrl } from '@allsource/shared/protocol';
 import type { Call } from '@allsource/service-kit/http';
 import type { OperationKind } from '../observability/control-plane-metrics.ts';
 import { callerHeaders } from './caller-headers.ts';
@@ -61,5 +62,5 @@ export async function askQuery(
 
 /** The parameters that the caller has sent. */
 export function callerParameters({ request }: Call): URLSearchParams {
-  return new URL(request.originalUrl, 'http://any').searchParams;
+  return queryOfUrl(request.originalUrl);
 }

@@ -10,6 +10,7 @@ import { type Problem, problem } from '@allsource/shared/errors';
 import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import type { Clock } from '@allsource/shared/model';
+import { parseUrlQuery } from '@allsource/shared/protocol';
 import {
   type BodyRoom,
   type Guard,
@@ -170,7 +171,7 @@ export class AppendRoute {
   }
 
   #tenant(principal: Principal, query: string, named: string | null): string {
-    const asked = query === '' ? null : new URLSearchParams(query).get('tenant_id');
+    const asked = query === '' ? null : parseUrlQuery(query).get('tenant_id');
     return this.#options.resolveTenant(principal, asked ?? named);
   }
 
@@ -179,7 +180,7 @@ export class AppendRoute {
     const traceId = randomUUID();
     const { metrics, logger } = this.#options;
     metrics.countRefused(failure.code);
-    if (failure.status >= 500)
+    if (failure.isFault)
       logger.error({ err: failure.cause ?? failure, path, traceId }, 'append failed');
     return traceId;
   }

@@ -215,7 +215,7 @@ export class GroupStream {
   #endWith(failure: Problem): void {
     const { request, response, metrics, logger, unit } = this.#options;
     metrics.countRefused(failure.code);
-    if (failure.status >= 500)
+    if (failure.isFault)
       logger.error({ err: failure.cause ?? failure, ...this.#durable }, 'streamed append failed');
     const { places, events, groups } = this.#durable;
     // What stands on a stream is read by clients of either port; the gateway hands it on as it is.

@@ -121,7 +121,7 @@ export class NdjsonHandler {
     const traceId = randomUUID();
     const { metrics, logger } = this.#options;
     metrics.countRefused(failure.code);
-    if (failure.status >= 500)
+    if (failure.isFault)
       logger.error({ err: failure.cause ?? failure, traceId }, 'streamed append failed');
     sendProblem(response, failure, { edge: 'core', context: { instance: BATCH_PATH, traceId } });
   }

@@ -1,5 +1,6 @@
 import type { EventRun, RunSource } from '../history/event-run.ts';
 import type { Pace } from '@allsource/service-kit/turns';
+import { compareBytesOfTexts } from '../catalog/compare-texts.ts';
 
 const NUMBERS_A_STEP = 262_144;
 const ENTITIES_A_STEP = 32_768;
@@ -26,7 +27,7 @@ export interface TopEntitiesWanted {
 }
 
 /**
- * How many entities were counted, and those with the most events; equal counts in the order of their ids (by code points). Ids lie in the
+ * How many entities were counted, and those with the most events; equal counts in the order of their ids (by UTF-16 code units). Ids lie in the
  * runs, so they are looked at only where the count is high enough, and as bytes.
  */
 export async function topEntities(
@@ -133,8 +134,8 @@ function isBetter(
   if (count !== other.count) return count > other.count;
   const length = Math.min(end - start, other.id.length);
   for (let i = 0; i < length; i++) {
-    const difference = (bytes[start + i] as number) - (other.id[i] as number);
-    if (difference !== 0) return difference < 0;
+    const [own, others] = [bytes[start + i] as number, other.id[i] as number];
+    if (own !== others) return compareBytesOfTexts(own, others) < 0;
   }
   return end - start < other.id.length;
 }

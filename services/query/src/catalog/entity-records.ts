@@ -1,7 +1,7 @@
 import { must } from '@allsource/shared/lang';
 import { entityHash } from '../history/entity-hash.ts';
 import type { HashedName } from '../history/name-table.ts';
-import { compareTexts } from './compare-texts.ts';
+import { compareBytesOfTexts, compareTexts } from './compare-texts.ts';
 
 /**
  * What is kept of each entity, by its number, in one line of 64 bytes, so that an event touches one place of memory:
@@ -19,8 +19,6 @@ const RECORD_DOUBLES = RECORD_BYTES / 8;
 const RECORD_INTEGERS = RECORD_BYTES / 4;
 const NAME_AT = 28;
 const NAME_BYTES = RECORD_BYTES - NAME_AT;
-/** Characters whose first byte is this or greater may stand behind surrogates, which UTF-16 puts before them. */
-const PARTING_BYTE = 0xee;
 const PAGE_BITS = 12;
 const PAGE_ENTITIES = 1 << PAGE_BITS;
 /** The first page begins small, for there may be many tenants with few entities, and is doubled until it is one as the others. */
@@ -128,9 +126,7 @@ export class EntityRecords {
     for (let i = 0; i < shared; i++) {
       const x = one[oneAt + i] as number;
       const y = two[twoAt + i] as number;
-      if (x === y) continue;
-      // From here on the order of UTF-8 and that of UTF-16 part.
-      return Math.max(x, y) < PARTING_BYTE ? x - y : compareTexts(this.name(a), this.name(b));
+      if (x !== y) return compareBytesOfTexts(x, y);
     }
     return oneLength - twoLength;
   }

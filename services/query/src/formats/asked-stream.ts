@@ -1,6 +1,11 @@
 import type { AskedUpcast } from '@allsource/schemas/upcasting';
 import { problem } from '@allsource/shared/errors';
-import { type EventQuery, Parameters, parseEventQuery } from '@allsource/shared/protocol';
+import {
+  type EventQuery,
+  Parameters,
+  parseEventQuery,
+  queryOfUrl,
+} from '@allsource/shared/protocol';
 import type { ReadCall } from '../reads/read-call.ts';
 import { type ReadWish, readWish } from '../reads/read-gate.ts';
 import { askedUpcast } from '../schemas/upcasting.ts';
@@ -39,8 +44,7 @@ export function readAskedStream(call: ReadCall): AskedStream {
 }
 
 function withoutOrder(url: string): Parameters {
-  const start = url.indexOf('?');
-  const values = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+  const values = queryOfUrl(url);
   values.delete('order');
   return new Parameters(values);
 }

@@ -68,8 +68,8 @@ export function entityRoutes(options: EntityRoutesOptions): Route[] {
 async function answerEntities(call: Call, options: EntityRoutesOptions): Promise<void> {
   const tenant = call.tenant();
   const order = call.query.choice('order', ['asc', 'desc'] as const, orderFault) ?? 'desc';
-  const typePrefix = call.query.text('event_type_prefix');
-  const filterText = call.query.text('payload_filter');
+  const typePrefix = call.query.name('event_type_prefix');
+  const filterText = call.query.name('payload_filter');
   const payloadFilter = filterText === null ? null : new PayloadFilter(filterText);
   const window = windowParameters(call);
   await options.gate.admit(call);

@@ -149,7 +149,7 @@ export class EventPages {
 function readPage(call: ReadCall, form: PageForm, tenant: string): AskedPage {
   const parameters: Parameters = call.query;
   const query = form.query(call);
-  const cursor = parameters.text('cursor');
+  const cursor = parameters.name('cursor');
   const after = cursor === null ? null : readCursor(cursor, { tenant, query });
   if (after !== null && query.offset > 0) throw offsetBesideCursor();
   return {

@@ -6,7 +6,7 @@ import type { Route } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { isUuid, positionOfEventId, quoted } from '@allsource/shared/model';
-import { Parameters, parseEventQuery } from '@allsource/shared/protocol';
+import { Parameters, parseEventQuery, queryOfUrl } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import { refuseOfStreams } from '../formats/asked-stream.ts';
 import type { EventHistory, StoredEvent } from '../history/event-history.ts';
@@ -106,9 +106,7 @@ function route(path: string, summary: string, handle: EventRoute['handle']): Eve
 }
 
 function aliasedParameters({ request }: ReadCall): Parameters {
-  const { originalUrl } = request;
-  const start = originalUrl.indexOf('?');
-  const values = new URLSearchParams(start === -1 ? '' : originalUrl.slice(start + 1));
+  const values = queryOfUrl(request.originalUrl);
   for (const [alias, name] of PARAMETER_ALIASES) {
     const value = values.get(alias);
     if (value !== null && !values.has(name)) values.set(name, value);

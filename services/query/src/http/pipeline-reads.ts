@@ -3,7 +3,7 @@ import { type Position, position } from '@allsource/shared/model';
 import type { LogFollower } from '@allsource/service-kit/feed';
 import type { Call } from '@allsource/service-kit/http';
 import type { ForcedPipeline, PipelineRuntime } from '../pipelines/pipeline-runtime.ts';
-import { readWish, stampPosition } from '../reads/read-gate.ts';
+import { type ReadWish, readWish, stampPosition, wayAround } from '../reads/read-gate.ts';
 
 /** What reads of pipelines wait with. */
 export interface PipelineReads {
@@ -24,16 +24,21 @@ export async function admitPipelineRead(
   pipeline: ForcedPipeline,
   reads: PipelineReads,
 ): Promise<Position> {
-  const { isEventual, minimum } = readWish(call.query);
+  const wish = readWish(call.query);
+  const { isEventual, minimum } = wish;
   const isWaited = pipeline.document.enabled && !(isEventual && minimum === null);
   const wanted = isWaited ? (minimum ?? (await reads.follower.coreHead())) : position(0);
   const saved = reads.savedPosition(pipeline);
   if (saved < wanted && !(await reads.runtime.waitFor(pipeline, wanted, reads.waitMs)))
-    throw behind(pipeline, wanted, reads);
+    throw behind(pipeline, { wanted, wish }, reads);
   return stampPosition(call, position(Math.max(wanted, reads.savedPosition(pipeline))));
 }
 
-function behind(pipeline: ForcedPipeline, wanted: Position, reads: PipelineReads): Error {
+function behind(
+  pipeline: ForcedPipeline,
+  { wanted, wish }: { readonly wanted: Position; readonly wish: ReadWish },
+  reads: PipelineReads,
+): Error {
   const { tenant, document } = pipeline;
   const state = reads.runtime.state(tenant, document.id);
   const at = Math.max(state?.position ?? 0, reads.savedPosition(pipeline));
@@ -41,7 +46,7 @@ function behind(pipeline: ForcedPipeline, wanted: Position, reads: PipelineReads
   return problem(
     'read_behind',
     `The pipeline is at position ${at} and did not reach ${wanted} within ${reads.waitMs} ms${why === null ? '' : ` (${why})`}. ` +
-      'Try again, or read what is there with consistency=eventual.',
+      `Try again, or ${wayAround(wish)}.`,
     { applied_position: at, wanted_position: wanted, lag: wanted - at, waited_ms: reads.waitMs },
   );
 }

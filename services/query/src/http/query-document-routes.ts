@@ -7,7 +7,7 @@ import {
 } from '@allsource/service-kit/http';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { Parameters, parseEventQuery } from '@allsource/shared/protocol';
+import { Parameters, parseEventQuery, queryOfUrl } from '@allsource/shared/protocol';
 import { API_BASES } from '../gateway/api-path.ts';
 import { parametersOfDocument } from '../reads/query-document.ts';
 import type { ReadCall } from '../reads/read-call.ts';
@@ -44,7 +44,7 @@ async function readCallOf(call: Call): Promise<ReadCall> {
   requireWellFormedJson(body);
   if (body.toString('latin1').trimStart().charCodeAt(0) !== OPEN_BRACE)
     throw problem('invalid_body', 'The body must be a JSON object.');
-  const values = parametersIn(call.request.originalUrl);
+  const values = queryOfUrl(call.request.originalUrl);
   for (const [name, value] of parametersOfDocument(body)) values.set(name, value);
   values.sort();
   return {
@@ -57,14 +57,9 @@ async function readCallOf(call: Call): Promise<ReadCall> {
   };
 }
 
-function parametersIn(url: string): URLSearchParams {
-  const start = url.indexOf('?');
-  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
-}
-
 /** The query as it was understood. */
 function echo({ request }: ReadCall): string {
-  const members = [...parametersIn(request.originalUrl)].map(([name, value]) => [
+  const members = [...queryOfUrl(request.originalUrl)].map(([name, value]) => [
     name,
     NUMBERS.has(name) ? Number(value) : value,
   ]);

@@ -6,7 +6,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { type Position, position, quoted } from '@allsource/shared/model';
-import { type ReadGate, readWish, stampPosition } from '../reads/read-gate.ts';
+import {
+  type ReadGate,
+  type ReadWish,
+  readWish,
+  stampPosition,
+  wayAround,
+} from '../reads/read-gate.ts';
 import type { ReadCall } from '../reads/read-call.ts';
 import type {
   ProjectionRuntime,
@@ -158,11 +164,12 @@ export class OwnReads {
   async #admit(call: AdmittedCall, projection: OwnProjection): Promise<void> {
     const { gate, runtime } = this.#options;
     const { tenant, name } = projection.definition;
-    const wanted = await gate.wantedPosition(readWish(call.query));
+    const wish = readWish(call.query);
+    const wanted = await gate.wantedPosition(wish);
     if (wanted === null || (runtime.status(tenant, name)?.position ?? -1) >= wanted) return;
     const signal = AbortSignal.timeout(gate.waitMs);
     if (!(await runtime.waitFor(tenant, name, wanted, signal)))
-      throw behind(projection, { wanted, runtime });
+      throw behind(projection, { wanted, wish, runtime });
   }
 }
 
@@ -181,7 +188,11 @@ function waysOut(status: ProjectionStatus | 'starting'): string {
 
 function behind(
   { definition: { tenant, name } }: OwnProjection,
-  { wanted, runtime }: { readonly wanted: Position; readonly runtime: ProjectionRuntime },
+  {
+    wanted,
+    wish,
+    runtime,
+  }: { readonly wanted: Position; readonly wish: ReadWish; readonly runtime: ProjectionRuntime },
 ): Error {
   const state = runtime.status(tenant, name);
   const applied = state?.position ?? 0;
@@ -191,7 +202,7 @@ function behind(
   return problem(
     'read_behind',
     `The projection ${quoted(name)} (${status}) is at position ${applied} and did not reach ${wanted}.${because} ` +
-      `${waysOut(status)}, or read what is there with consistency=eventual.`,
+      `${waysOut(status)}, or ${wayAround(wish)}.`,
     {
       applied_position: applied,
       wanted_position: wanted,

@@ -6,9 +6,10 @@
  * Only what can be carried out is taken: alternatives (`or`) and other comparisons are refused, never passed over.
  */
 import { problem } from '@allsource/shared/errors';
-import { JsonScanner, rawMembers, wholeNumberOf } from '@allsource/shared/json';
+import { formatRawMembers, JsonScanner, rawMembers, wholeNumberOf } from '@allsource/shared/json';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
+import { PayloadFilter } from '@allsource/shared/protocol';
 
 /** Conditions, which may stand in `where` too. */
 const CONDITIONS = [
@@ -82,7 +83,8 @@ function flagValue(raw: string | undefined, pointer: string): string | null {
 }
 
 function takeWhere(parameters: Map<string, string>, where: string): void {
-  const payload = new Map<string, string>();
+  const filter = parameters.get(PAYLOAD_FILTER);
+  const payload = filter === undefined ? new Map<string, string>() : membersOfFilter(filter);
   const conditions = conditionsOf(where, '/where', 0);
   if (conditions.length > LIMITS.filtersMax)
     throw documentFault(
@@ -93,14 +95,19 @@ function takeWhere(parameters: Map<string, string>, where: string): void {
     const isPayload = field.startsWith(PAYLOAD);
     const name = isPayload ? field.slice(PAYLOAD.length) : field;
     const taken = isPayload ? payload : parameters;
-    if (taken.has(name) || (isPayload && parameters.has(PAYLOAD_FILTER)))
+    if (taken.has(name))
       throw documentFault(pointer, `there are two conditions on ${quoted(field)}`);
     if (isPayload) taken.set(name, value);
     else taken.set(name, conditionValue(value, pointer));
   }
-  if (payload.size === 0) return;
-  const filter = [...payload].map(([name, value]) => `${JSON.stringify(name)}:${value}`);
-  parameters.set(PAYLOAD_FILTER, `{${filter.join(',')}}`);
+  if (payload.size > 0) parameters.set(PAYLOAD_FILTER, formatRawMembers(payload));
+}
+
+/** What a filter beside `where` asks of payloads, to be joined with the conditions there. */
+function membersOfFilter(text: string): Map<string, string> {
+  // Refuses what is no JSON object, in the words of the parameter.
+  void new PayloadFilter(text);
+  return rawMembers(Buffer.from(text)) ?? new Map<string, string>();
 }
 
 function conditionValue(raw: string, pointer: string): string {
@@ -141,8 +148,7 @@ function comparison(members: Map<string, string>, raw: string, pointer: string):
   const op = textValue(members.get('op'), `${pointer}/op`) ?? 'eq';
   if (op !== 'eq')
     throw documentFault(`${pointer}/op`, `'op' is ${quoted(op)}; the one allowed is eq`);
-  if (CONDITIONS.includes(field) || (field.startsWith(PAYLOAD) && field.length > PAYLOAD.length))
-    return { field, value, pointer };
+  if (CONDITIONS.includes(field) || field.startsWith(PAYLOAD)) return { field, value, pointer };
   throw documentFault(
     `${pointer}/field`,
     `'field' is ${quoted(field)}; allowed are ${CONDITIONS.join(', ')} and payload.<name>`,

@@ -3,7 +3,7 @@
  * read that begins afterwards.
  *
  * How: the read asks core for its head (calls that come while one is under way share the next) and waits until the read store has applied it.
- * A caller may ask for less: `consistency=eventual` reads what is there, `min_position=P` waits for the position of an append it knows of.
+ * A caller may ask for less: `consistency=eventual` reads what is there, `min_position=P` waits for the position of an append it knows of, beside either consistency.
  * When the wait passes its limit the answer is `read_behind` with the numbers, never a stale answer that does not say so.
  */
 import { problem } from '@allsource/shared/errors';
@@ -40,6 +40,12 @@ export function readWish(query: Parameters): ReadWish {
   };
 }
 
+/** What a caller asks for who would rather not wait, inside a sentence. */
+export function wayAround({ minimum }: ReadWish): string {
+  const leaving = minimum === null ? '' : 'leave out min_position and ';
+  return `${leaving}read what is there with consistency=eventual`;
+}
+
 export class ReadGate {
   readonly #options: ReadGateOptions;
 
@@ -59,7 +65,8 @@ export class ReadGate {
   /** The same, for a caller that has read the wish before and stamps the position itself. */
   async pass(wish: ReadWish): Promise<void> {
     const wanted = await this.wantedPosition(wish);
-    if (wanted !== null && this.#options.store.appliedPosition < wanted) await this.#await(wanted);
+    if (wanted !== null && this.#options.store.appliedPosition < wanted)
+      await this.#await(wanted, wish);
   }
 
   /** The position that a store must be true at for a read; null: any will do. Throws `upstream_unavailable` when core does not answer. */
@@ -73,14 +80,14 @@ export class ReadGate {
     return this.#options.waitMs;
   }
 
-  async #await(wanted: Position): Promise<void> {
+  async #await(wanted: Position, wish: ReadWish): Promise<void> {
     const { follower, store, waitMs } = this.#options;
     if (await follower.waitFor(wanted, waitMs)) return;
     const { appliedPosition } = store;
     throw problem(
       'read_behind',
       `The read store is at position ${appliedPosition} and did not reach ${wanted} within ${waitMs} ms. ` +
-        'Try again, or read what is there with consistency=eventual.',
+        `Try again, or ${wayAround(wish)}.`,
       {
         applied_position: appliedPosition,
         wanted_position: wanted,

@@ -231,6 +231,27 @@ describe('the summary of events', () => {
     ]);
   });
 
+  it('has equal counts in the order in which entities are listed, by UTF-16 code units', async () => {
+    const ids = [
+      '\u{1f389}',
+      '\uffee',
+      '\ue000',
+      '\ud7ff',
+      '\u{10ffff}',
+      'z',
+      'z\uffee',
+      'z\u{1f389}',
+    ];
+    const entities = [...ids, 'a1', 'a2', 'a3', 'a4'];
+    const history = await historyOf(
+      entities.map((entity) => ({ type: 'a.b', entity, at: '2026-03-01T00:00:00Z' })),
+    );
+    const answer = await summary(history, { tenant: 'acme' });
+    const listed = answer.top_entities.map(({ entity_id }) => entity_id);
+    expect(listed).toEqual(entities.toSorted().slice(0, 10));
+    expect(listed).not.toContain('\uffee');
+  });
+
   it('of nothing is zeros, not a failure', async () => {
     const history = await historyOf([]);
     expect(await summary(history, { tenant: 'acme' })).toEqual({

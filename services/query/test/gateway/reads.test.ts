@@ -39,6 +39,10 @@ describe('reads of the gateway', () => {
 
   it('are asked with a document as with parameters, and by what cannot be carried out refused', async () => {
     const { ask, core } = await world();
+    core.append('acme', [
+      { type: 'order.moved', entity: 'o-9', payload: '{"":7}' },
+      { type: 'order.moved', entity: 'o-9', payload: '{"n":1,"big":1,"unnamed":null}' },
+    ]);
     for (let n = 0; n < 5; n++)
       core.append('acme', [
         { type: 'order.placed', entity: 'o-1', payload: `{"n":${n},"big":9007199254740993}` },
@@ -61,6 +65,12 @@ describe('reads of the gateway', () => {
         'event_type=order.placed&payload_filter={"n":1}',
       ],
       [{ where: { or: [eq('entity_id', 'o-2')] }, limit: 1 }, 'entity_id=o-2&limit=1'],
+      [{ where: eq('payload.', 7) }, 'payload_filter={"":7}'],
+      [{ payload_filter: { n: 1 }, where: eq('payload.big', 1) }, 'payload_filter={"n":1,"big":1}'],
+      [
+        { payload_filter: '{"n":1}', where: eq('payload.unnamed', null) },
+        'payload_filter={"n":1,"unnamed":null}',
+      ],
     ] as const;
     for (const [document, parameters] of cases) {
       const answer = await post(document);
@@ -84,6 +94,12 @@ describe('reads of the gateway', () => {
       [{ where: eq('colour', 1) }, "'field' is 'colour'; allowed are entity_id"],
       [{ where: [] }, 'is no condition'],
       [{ where: eq('entity_id', 'a'), entity_id: 'b' }, "two conditions on 'entity_id'"],
+      [
+        { payload_filter: { n: 1, k: 2 }, where: eq('payload.k', 2) },
+        "two conditions on 'payload.k'",
+      ],
+      [{ payload_filter: '{"n"', where: eq('payload.k', 2) }, "'payload_filter' is"],
+      [{ payload_filter: '' }, "'payload_filter' is empty"],
       [{ from: 'streams' }, "'from' is"],
       [{ entity_id: ['a'] }, 'allowed is a text'],
       [{ entity_id: 5 }, "'entity_id' is '5'; allowed is a text"],

@@ -157,6 +157,10 @@ describe('projections of a tenant over HTTP', () => {
       body: { code: 'read_behind', lag: 1, projection_status: 'running' },
     });
     expect((await ask(`${path}?consistency=eventual`)).body.state).toEqual({ count: 1 });
+    const tooNew = `min_position=${world.core.log.head}`;
+    expect((await ask(`${path}?consistency=eventual&${tooNew}`)).body.error.message).toContain(
+      'Try again, or leave out min_position and read what is there with consistency=eventual.',
+    );
     const min = `min_position=${runtime.foldLimit}`;
     expect((await ask(`${path}?${min}`)).body.state).toEqual({ count: 1 });
     const shown = (await ask('GET /api/v1/projections/orders')).body;

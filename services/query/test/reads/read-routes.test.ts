@@ -400,7 +400,12 @@ describe('the read gate', () => {
     expect(eventual.status).toBe(200);
     expect(eventual.body.position).toBe(log.head);
     expect((await served.get(`/api/v1/events/query?min_position=${log.head}`)).status).toBe(200);
-    expect((await served.get(`/api/v1/events/query?min_position=${behind}`)).status).toBe(503);
+    const waited = await served.get(
+      `/api/v1/events/query?min_position=${behind}&consistency=eventual`,
+    );
+    expect(waited.status).toBe(503);
+    expect(waited.body.error.message).toContain('leave out min_position and read what is there');
+    expect(refused.body.error.message).toContain('Try again, or read what is there');
     const waiting = served.get('/api/v1/events/query?limit=0');
     log.commit('acme', [{ type: 'a.b', entity: 'new' }]);
     await follow(history, log);

@@ -58,12 +58,12 @@ export class Admission {
     return ofEvent === undefined ? null : { route: ofEvent, pathParameters: { eventId } };
   }
 
-  /** Null: it is refused, or not known here yet. */
+  /** Null: it is refused, not known here yet, or cannot be read. */
   #tenant(principal: Principal, target: string): string | null {
     // A name may be escaped, and then only decoding tells it.
     const isNamed = target.includes('%') || target.includes('tenant_id');
-    const requested = isNamed ? Parameters.ofUrl(target).text('tenant_id') : null;
     try {
+      const requested = isNamed ? Parameters.ofUrl(target).text('tenant_id') : null;
       return this.#options.resolveTenant(principal, requested);
     } catch {
       // The same check refuses it on Node's server, with an answer.
