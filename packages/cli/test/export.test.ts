@@ -132,5 +132,31 @@ describe('allsource export', () => {
     expect(await run('--out', 'no/such/folder/a.csv')).toMatchObject({ code: 1 });
     expect(await run('--format', 'xml')).toMatchObject({ code: 2 });
     expect(await run('--limit', '0')).toMatchObject({ code: 2 });
+    for (const type of ['Gen*x', '*.placed', 'order.**']) {
+      const refused = await run('--type', type);
+      expect(refused).toMatchObject({ code: 2, stdout: '' });
+      expect(refused.stderr).toContain('a prefix that ends with * such as order.*');
+    }
+    const excluding = await run('--exclude-type', 'order.*');
+    expect(excluding).toMatchObject({ code: 2, stdout: '' });
+    expect(excluding.stderr).toContain('such as order. or order.,meter.');
+  });
+
+  it('takes a star at the end for a prefix, and one alone for all types', async () => {
+    const asked: (string | null)[][] = [];
+    answer = (response) => {
+      const { searchParams } = new URL(response.req.url ?? '', url);
+      asked.push([searchParams.get('event_type'), searchParams.get('event_type_prefix')]);
+      begin(response, 0);
+      response.end();
+    };
+    for (const type of ['order.placed', 'order.*', 'ord*', '*'])
+      expect(await run('--type', type)).toMatchObject({ code: 0 });
+    expect(asked).toEqual([
+      ['order.placed', null],
+      [null, 'order.'],
+      [null, 'ord'],
+      [null, null],
+    ]);
   });
 });

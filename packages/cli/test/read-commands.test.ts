@@ -75,6 +75,14 @@ describe('allsource tail', () => {
     const both = ['tail', '--from', '1', '--from-start'];
     expect(await runCommand(both, { url, folder })).toMatchObject({ code: 2 });
   });
+
+  it('is refused for a star that the stream knows nothing of', async () => {
+    for (const type of ['ord*', 'order.*.x']) {
+      const refused = await runCommand(['tail', '--type', type], { url, folder });
+      expect(refused).toMatchObject({ code: 2, stdout: '' });
+      expect(refused.stderr).toContain('a prefix that ends with .* such as order.*');
+    }
+  });
 });
 
 describe('allsource get', () => {

@@ -19,7 +19,7 @@ import { NdjsonWriter } from '../export/ndjson-writer.ts';
 import { ParquetWriter } from '../export/parquet-writer.ts';
 import { outputFormat } from '../terminal/output-format.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/table.ts';
-import { timeSpanMs, wholeNumber } from './flag-values.ts';
+import { timeSpanMs, typeOrPrefix, typePrefixes, wholeNumber } from './flag-values.ts';
 
 const FORMATS = ['ndjson', 'csv', 'arrow', 'parquet'] as const;
 type Format = (typeof FORMATS)[number];
@@ -58,8 +58,12 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     .option('--out <file>', 'the file; it appears when it is whole. Default: standard output')
     .option('--overwrite', 'replace the file when it is there already')
     .option('--entity <id>', 'only this entity')
-    .option('--type <type>', 'only this event type, or a prefix such as order.*')
-    .option('--exclude-type <prefixes>', 'no types that begin so; several with commas between them')
+    .option('--type <type>', 'only this event type, or a prefix such as order.*', typeOrPrefix('*'))
+    .option(
+      '--exclude-type <prefixes>',
+      'no types that begin so, such as order.; several with commas between them',
+      typePrefixes,
+    )
     .option('--since <instant>', 'only what happened then or later, such as 2026-01-31T12:00:00Z')
     .option('--until <instant>', 'only what happened then or before')
     .option('--as-of <instant>', 'only what had happened by then')
@@ -198,11 +202,12 @@ function formatOfName(name: string): Format {
 }
 
 function filterOf(flags: ExportFlags): ExportFilter {
-  const prefix = flags.type?.endsWith('*') === true ? flags.type.slice(0, -1) : undefined;
+  const type = flags.type === '*' ? undefined : flags.type;
+  const isPrefix = type?.endsWith('*') === true;
   return {
     entityId: flags.entity,
-    eventType: prefix === undefined ? flags.type : undefined,
-    eventTypePrefix: prefix,
+    eventType: isPrefix ? undefined : type,
+    eventTypePrefix: isPrefix ? type.slice(0, -1) : undefined,
     excludeEventTypePrefix: flags.excludeType,
     since: flags.since,
     until: flags.until,

@@ -6,7 +6,7 @@ import { CliError, EXIT } from '../exit-code.ts';
 import type { Console } from '../terminal/console.ts';
 import { outputFormat } from '../terminal/output-format.ts';
 import { cutTo, formatDuration, onOneLine, withoutControls } from '../terminal/table.ts';
-import { timeSpanMs, wholeNumber } from './flag-values.ts';
+import { timeSpanMs, typeOrPrefix, wholeNumber } from './flag-values.ts';
 
 interface TailFlags extends GlobalFlags {
   readonly from?: number;
@@ -32,7 +32,11 @@ export function addTailCommand(program: Command, context: CommandContext): void 
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
     .option('--from-start', 'start with the first event')
-    .option('--type <type>', 'only this event type, or a prefix such as order.*')
+    .option(
+      '--type <type>',
+      'only this event type, or a prefix such as order.*',
+      typeOrPrefix('.*'),
+    )
     .option('--entity <id>', 'only this entity')
     .option('--count <n>', 'stop after this many events', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--retry-for <time>', 'how long an outage is bridged', timeSpanMs, RETRY_FOR_MS_DEFAULT)

@@ -13,7 +13,7 @@ positions, says what is intact, and changes nothing. Without --url it reads the 
 it: then up to the last whole frame. With --url the running node verifies its own log; that needs an admin key.
 
 What a crash has left of an append that nobody was told of (a torn tail) is reported and is no damage.
-Exit code: 0 intact, 7 damaged.`;
+Exit code: 0 intact, 3 there is no log, 6 the node does not answer, 7 damaged.`;
 
 /** Adds `allsource verify [DATA_FOLDER]`. */
 export function addVerifyCommand(program: Command, context: CommandContext): void {

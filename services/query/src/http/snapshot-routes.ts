@@ -100,7 +100,7 @@ async function list(call: Call, options: SnapshotRoutesOptions): Promise<void> {
   const limits = { min: 0, max: LIMITS.snapshotPageMax };
   const limit = call.query.integer('limit', limits) ?? PAGE_DEFAULT;
   const scope = { tenant, entity };
-  const cursor = call.query.text('cursor');
+  const cursor = call.query.name('cursor');
   const before = cursor === null ? Number.MAX_SAFE_INTEGER : readSnapshotCursor(cursor, scope);
   await options.gate.admit(call);
   const page = options.snapshots.list({ tenant, entity, limit: limit + 1, before });

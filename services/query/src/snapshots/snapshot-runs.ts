@@ -8,7 +8,7 @@ import { LIMITS } from '@allsource/shared/limits';
 import type { Clock, Position } from '@allsource/shared/model';
 import { Turns } from '@allsource/service-kit/turns';
 import type { EntityCounts } from './snapshotter.ts';
-import type { SnapshotDraft } from './snapshot.ts';
+import type { FoldedSnapshot } from './snapshot.ts';
 import { isTooLarge, type Snapshots } from './snapshots.ts';
 
 export interface SnapshotRunsOptions {
@@ -121,7 +121,7 @@ export class SnapshotRuns {
 
   async #takeAll(run: SnapshotRun): Promise<void> {
     const turns = new Turns(WORK_SHARE, this.#stop.signal);
-    let drafts: SnapshotDraft[] = [];
+    let drafts: FoldedSnapshot[] = [];
     let bytes = 0;
     const keep = () => {
       this.#options.snapshots.keep(drafts);
@@ -144,7 +144,7 @@ export class SnapshotRuns {
   }
 
   // oxlint-disable-next-line eslint/max-params -- the run, one entity of it and the pace.
-  async #draftOf(run: SnapshotRun, entity: string, turns: Turns): Promise<SnapshotDraft | null> {
+  async #draftOf(run: SnapshotRun, entity: string, turns: Turns): Promise<FoldedSnapshot | null> {
     const { snapshots, catalog, history } = this.#options;
     const { tenant } = run;
     const count = catalog.tenant(tenant).entityEventCount(entity);

@@ -5,8 +5,10 @@
  * removed with a warning. A file that SQLite finds damaged is set aside with a warning and replaced by an empty one. A snapshot is never needed for
  * an answer, so reads here do not fail: they find nothing.
  *
- * Ordering: rows are written in transactions of a batch each; of an entity the newest are kept and the older ones go in the same transaction. All
- * rows come from one log: with the first use under another log the file is emptied.
+ * Ordering: rows are written in transactions of a batch each; of an entity the newest are kept and the older ones go in the same transaction. The
+ * newest is the one of the highest version, and of equal versions the one kept last: one that was folded earlier may be kept later. A higher version
+ * holds every event of a lower one, back-dated ones too, and stands for more of what is asked; only questions of the past can need a lower one.
+ * All rows come from one log: with the first use under another log the file is emptied.
  *
  * A crash leaves whole transactions. Everything in the file can be deleted while the service does not run.
  */
@@ -44,7 +46,7 @@ export interface SnapshotList {
   /** Null: of all entities. */
   readonly entity: string | null;
   readonly limit: number;
-  /** Only snapshots taken before the one of this number. */
+  /** Only snapshots kept before the one of this number. */
   readonly before: number;
 }
 
@@ -115,11 +117,6 @@ export class SnapshotStore {
     return this.#whole(() => this.#statements.newestSafe.get(tenant, entity, ...bounds));
   }
 
-  /** The snapshot taken last of an entity. */
-  latest(tenant: string, entity: string): StoredSnapshot | null {
-    return this.#whole(() => this.#statements.latest.get(tenant, entity));
-  }
-
   /** Reads until a row is whole; each that is not is removed, so there is an end. */
   #whole(read: () => SnapshotRow | undefined): StoredSnapshot | null {
     for (;;) {
@@ -143,7 +140,7 @@ export class SnapshotStore {
     });
   }
 
-  /** Snapshots, the one taken last first. */
+  /** Snapshots, the one kept last first. */
   list({ tenant, entity, limit, before }: SnapshotList): SnapshotPage {
     const { ofEntity, countOfEntity, ofTenant, countOfTenant } = this.#statements;
     return this.#guarded({ entries: [], total: 0 }, () => {
@@ -236,7 +233,6 @@ interface Statements {
   readonly logId: Statement<[], { readonly log_id: string | null }>;
   readonly saveLogId: Statement<[string]>;
   readonly newestSafe: Statement<[string, string, number, number, number], SnapshotRow>;
-  readonly latest: Statement<[string, string], SnapshotRow>;
   readonly remove: Statement<[number]>;
   readonly forgetEntity: Statement<[string, string]>;
   readonly ofTenant: Statement<[string, number, number], EntryRow>;
@@ -253,15 +249,13 @@ interface Statements {
 
 function prepareStatements(database: Database): Statements {
   const ofEntity = 'FROM snapshots WHERE tenant = ? AND entity = ?';
+  const newestFirst = 'ORDER BY version DESC, number DESC';
   return {
     logId: database.prepare('SELECT log_id FROM log'),
     saveLogId: database.prepare('UPDATE log SET log_id = ?'),
     newestSafe: database.prepare(
       `SELECT ${ENTRY_COLUMNS}, stored ${ofEntity} AND position <= ? AND timestamp_max <= ? AND recorded_at <= ?
-       ORDER BY version DESC, number DESC LIMIT 1`,
-    ),
-    latest: database.prepare(
-      `SELECT ${ENTRY_COLUMNS}, stored ${ofEntity} ORDER BY number DESC LIMIT 1`,
+       ${newestFirst} LIMIT 1`,
     ),
     remove: database.prepare('DELETE FROM snapshots WHERE number = ?'),
     forgetEntity: database.prepare('DELETE FROM entities WHERE tenant = ? AND entity = ?'),
@@ -286,7 +280,7 @@ function prepareStatements(database: Database): Statements {
     ),
     prune: database.prepare(
       `DELETE FROM snapshots WHERE tenant = ? AND entity = ? AND number NOT IN
-       (SELECT number ${ofEntity} ORDER BY number DESC LIMIT ?)`,
+       (SELECT number ${ofEntity} ${newestFirst} LIMIT ?)`,
     ),
     noteEntity: database.prepare(
       `INSERT INTO entities (tenant, entity, version, checked_ms) VALUES (?, ?, ?, ?)

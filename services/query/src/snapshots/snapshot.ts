@@ -20,13 +20,13 @@ export interface SnapshotFacts {
   readonly last: FoldedEvent;
   /** The latest `timestamp` of the folded events, which need not be that of the last one. */
   readonly timestampMax: Micros;
-  readonly createdMs: number;
 }
 
 /** A snapshot as lists show it. */
 export interface SnapshotEntry extends SnapshotFacts {
   readonly id: string;
-  /** The order in which snapshots were taken. */
+  readonly createdMs: number;
+  /** The order in which snapshots were kept. */
   readonly number: number;
   /** Bytes of the state as a JSON object. */
   readonly stateBytes: number;
@@ -39,9 +39,15 @@ export interface StoredSnapshot extends SnapshotEntry {
   readonly stored: Buffer;
 }
 
-/** A snapshot that is to be kept; the store numbers it. */
-export interface SnapshotDraft extends SnapshotFacts {
+/** A snapshot that was folded and may be kept. */
+export interface FoldedSnapshot extends SnapshotFacts {
   readonly id: string;
   readonly stateBytes: number;
   readonly stored: Buffer;
+}
+
+/** A snapshot that is being kept; the store numbers it. */
+export interface SnapshotDraft extends FoldedSnapshot {
+  /** When it is kept, which may be some time after it was folded: so these instants and the numbers are in the same order. */
+  readonly createdMs: number;
 }

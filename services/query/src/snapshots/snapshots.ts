@@ -21,7 +21,13 @@ import {
   type SnapshotSource,
 } from './fold-entity.ts';
 import { jsonBytesOfPacked, packMembers, unpackMembers } from './packed-members.ts';
-import type { SnapshotDraft, SnapshotEntry, SnapshotKind, StoredSnapshot } from './snapshot.ts';
+import type {
+  FoldedSnapshot,
+  SnapshotDraft,
+  SnapshotEntry,
+  SnapshotKind,
+  StoredSnapshot,
+} from './snapshot.ts';
 import { isFullDisk } from './snapshot-database.ts';
 import type { SnapshotList, SnapshotPage, SnapshotStore } from './snapshot-store.ts';
 
@@ -74,9 +80,10 @@ export class Snapshots implements SnapshotSource {
     return this.#belonging(() => this.#store.newestSafe(wanted));
   }
 
-  /** The snapshot taken last of an entity, of those that lie within the history. */
+  /** The newest snapshot of an entity, of those that lie within the history. */
   latest(tenant: string, entity: string): StoredSnapshot | null {
-    return this.#belonging(() => this.#store.latest(tenant, entity));
+    const { appliedPosition: untilPosition } = this.#options.history;
+    return this.safeFor({ tenant, entity, asOf: null, asOfRecorded: null, untilPosition });
   }
 
   /** Reads until a snapshot belongs to the history; each that does not is removed, so there is an end. */
@@ -114,7 +121,7 @@ export class Snapshots implements SnapshotSource {
    * Folds an entity up to a position, from the newest snapshot there is. Null when it has no events. Throws `payload_too_large` where its state
    * passes what a snapshot may hold.
    */
-  async draft(wanted: SnapshotWanted, turns: Turns): Promise<SnapshotDraft | null> {
+  async draft(wanted: SnapshotWanted, turns: Turns): Promise<FoldedSnapshot | null> {
     const { history } = this.#options;
     const folding = { history, snapshots: this, turns, keepsRows: false, isPassing: true };
     const folded = await foldEntity({ ...wanted, asOf: null, asOfRecorded: null }, folding);
@@ -125,7 +132,7 @@ export class Snapshots implements SnapshotSource {
     { tenant, entity, kind }: Omit<SnapshotWanted, 'untilPosition'>,
     { members, last, timestampMax }: FoldedEntity,
     turns: Turns,
-  ): Promise<SnapshotDraft> {
+  ): Promise<FoldedSnapshot> {
     const packed = await packMembers(members, turns);
     const stateBytes = jsonBytesOfPacked(packed.length);
     requireFitting(entity, stateBytes);
@@ -137,14 +144,15 @@ export class Snapshots implements SnapshotSource {
       kind,
       last: { position, id, version, timestamp, recordedAt },
       timestampMax,
-      createdMs: this.#options.clock.nowMicros() / 1000,
       stateBytes,
       stored: await compress(packed, COMPRESSION),
     };
   }
 
-  /** Keeps snapshots, all or none. Throws `storage_full` when the disk has no room. */
-  keep(drafts: readonly SnapshotDraft[]): void {
+  /** Keeps snapshots, all or none, and dates them. Throws `storage_full` when the disk has no room. */
+  keep(folded: readonly FoldedSnapshot[]): SnapshotDraft[] {
+    const createdMs = this.#options.clock.nowMicros() / 1000;
+    const drafts = folded.map((each) => ({ ...each, createdMs }));
     try {
       this.#store.save(drafts);
     } catch (error) {
@@ -152,13 +160,14 @@ export class Snapshots implements SnapshotSource {
       throw problem('storage_full', 'The disk has no room for a snapshot.', {}, error);
     }
     for (const { kind } of drafts) this.#options.onKept(kind);
+    return drafts;
   }
 
   /** Takes a snapshot and keeps it. Null when the entity has no events. */
   async take(wanted: SnapshotWanted, turns: Turns): Promise<SnapshotDraft | null> {
-    const draft = await this.draft(wanted, turns);
-    if (draft !== null) this.keep([draft]);
-    return draft;
+    const folded = await this.draft(wanted, turns);
+    const [kept = null] = folded === null ? [] : this.keep([folded]);
+    return kept;
   }
 
   /**

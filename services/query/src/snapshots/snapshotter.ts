@@ -15,7 +15,7 @@ import { type Clock, type Position, POSITION_ZERO } from '@allsource/shared/mode
 import type { Logger } from '@allsource/service-kit/observability';
 import { Turns } from '@allsource/service-kit/turns';
 import type { EventRun } from '../history/event-run.ts';
-import type { SnapshotDraft } from './snapshot.ts';
+import type { FoldedSnapshot } from './snapshot.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { isTooLarge, type Snapshots } from './snapshots.ts';
 
@@ -76,7 +76,7 @@ export class Snapshotter {
   #running: Promise<void> | null = null;
   #turns = new Turns();
   /** The batch, by tenant and entity. */
-  readonly #drafts = new Map<string, SnapshotDraft>();
+  readonly #drafts = new Map<string, FoldedSnapshot>();
   #draftBytes = 0;
 
   constructor(options: SnapshotterOptions) {
@@ -207,7 +207,7 @@ export class Snapshotter {
     if (this.#turns.isTurnOver) await this.#turns.nextTurn();
   }
 
-  #addToBatch(draft: SnapshotDraft): void {
+  #addToBatch(draft: FoldedSnapshot): void {
     this.#drafts.set(keyOf(draft), draft);
     this.#draftBytes += draft.stored.length;
     if (this.#drafts.size >= BATCH_SNAPSHOTS || this.#draftBytes >= BATCH_BYTES) this.#keepBatch();

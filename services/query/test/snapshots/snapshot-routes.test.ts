@@ -104,6 +104,19 @@ describe('the snapshots of an entity', () => {
   });
 });
 
+describe('a page of no rows', () => {
+  it.each(['snapshots?entity_id=o%2F1', 'entities?', 'events/query?entity_id=o%2F1'])(
+    'of %s says that there is more, and names no cursor',
+    async (list) => {
+      const { body } = await get(`/api/v1/${list}&limit=0`);
+      expect([body['has_more'], body['next_cursor'] ?? null]).toEqual([true, null]);
+      const none = list.replace('o%2F1', 'nobody');
+      const empty = await get(`/api/v1/${none}&limit=0`, list === 'entities?' ? OTHER : ACME);
+      expect([empty.body['has_more'], empty.body['next_cursor'] ?? null]).toEqual([false, null]);
+    },
+  );
+});
+
 describe('snapshots of all entities', () => {
   it('are begun at once and can be followed to their end', async () => {
     world.core.append('default', [
@@ -158,6 +171,7 @@ describe('a request that cannot be carried out', () => {
 
   it.each([
     ['/api/v1/snapshots?limit=1001', 400, 'allowed is a whole number from 0 to 1000'],
+    ['/api/v1/snapshots?cursor=', 400, "'cursor' is empty"],
     ['/api/v1/snapshots?cursor=x', 400, "'x' is not a cursor"],
     ['/api/v1/snapshots?entity_id=', 400, "'entity_id' is empty"],
     ['/api/v1/entities/o%2F1/state?as_of=', 400, "'as_of' is ''"],

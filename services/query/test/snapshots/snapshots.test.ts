@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { rawMembers } from '@allsource/shared/json';
+import { must } from '@allsource/shared/lang';
 import { LIMITS } from '@allsource/shared/limits';
 import { position } from '@allsource/shared/model';
 import Database from 'better-sqlite3';
@@ -9,6 +10,7 @@ import { GeneratedLog, type ModelEvent, randomLog, TENANTS } from '../support/ge
 import { propertySeed, Random } from '../support/random.ts';
 import { follow, openReadSide, type ReadSide } from '../support/read-side.ts';
 import {
+  HandClock,
   openSnapshots,
   type SnapshotWorld,
   seen,
@@ -320,6 +322,74 @@ describe('the file of snapshots', () => {
         rows: 10,
       });
       database.close();
+      await side.history.close();
+    });
+  });
+});
+
+describe('the newest snapshot of an entity', () => {
+  const who = { tenant: 'acme', entity: 'e' };
+  const listed = ({ snapshots }: SnapshotWorld) =>
+    snapshots.list({ ...who, limit: 100, before: 1e9 }).entries;
+  const versions = (world: SnapshotWorld) => listed(world).map(({ last }) => last.version);
+
+  it('is the one of the highest version, also where a lower one is kept behind it', async () => {
+    await withFolder(async (folder) => {
+      const side = await openReadSide(folder, 64);
+      const clock = new HandClock();
+      const world = openSnapshots(folder, side, clock);
+      const log = new GeneratedLog();
+      const fold = () => {
+        const untilPosition = side.history.appliedPosition;
+        return world.snapshots.draft({ ...who, kind: 'automatic', untilPosition }, new Turns());
+      };
+      commit(log, '{"n":1}');
+      await follow(side.history, log);
+      const early = must(await fold(), 'a snapshot');
+      // Back-dated: the later snapshot holds it, and is the newer one all the same.
+      log.commit('acme', [{ type: 'a', entity: 'e', timestamp: at(1), payload: '{"past":true}' }]);
+      await follow(side.history, log);
+      clock.ms += 1000;
+      await take(side, world, who);
+      clock.ms += 1000;
+      world.snapshots.keep([early]);
+      expect(world.snapshots.latest('acme', 'e')?.last.version).toBe(2);
+      // The list is in the order in which they came to be.
+      expect(versions(world)).toEqual([1, 2]);
+      const created = listed(world).map(({ createdMs }) => createdMs);
+      expect(created).toEqual([clock.ms, clock.ms - 1000]);
+
+      for (let version = 3; version <= 12; version++) {
+        commit(log, `{"n":${version}}`);
+        await follow(side.history, log);
+        await take(side, world, who);
+      }
+      world.snapshots.keep([early]);
+      expect(versions(world)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+      expect(world.snapshots.latest('acme', 'e')?.last.version).toBe(12);
+      const again = await take(side, world, who);
+      expect(versions(world)).toEqual([12, 12, 11, 10, 9, 8, 7, 6, 5, 4]);
+      expect(world.snapshots.latest('acme', 'e')?.id).toBe(again?.id);
+      await side.history.close();
+    });
+  });
+
+  it('lies within the history, while that is filled again', async () => {
+    await withFolder(async (folder) => {
+      const side = await openReadSide(folder, 64);
+      const world = openSnapshots(folder, side);
+      const log = new GeneratedLog();
+      for (const payload of ['{"n":1}', '{"n":2}']) {
+        commit(log, payload);
+        await follow(side.history, log);
+        await take(side, world, who);
+      }
+      await side.history.reset();
+      expect(world.snapshots.latest('acme', 'e')).toBeNull();
+      await side.history.apply(log.frames.slice(0, 1), log.logIdHex);
+      expect(world.snapshots.latest('acme', 'e')?.last.version).toBe(1);
+      await follow(side.history, log);
+      expect(world.snapshots.latest('acme', 'e')?.last.version).toBe(2);
       await side.history.close();
     });
   });
