@@ -108,9 +108,13 @@ describe('R6: a file beside the segments', () => {
   );
 
   it('that says more than the log has is believed: what it vouched for is missing, and nothing is changed', async () => {
-    const { disk } = await wornLog(true);
-    const last = disk.fileNames('.seg').at(-1) ?? '';
-    disk.remove(last);
+    const { disk, frames } = await wornLog(true);
+    // The newest segment may be empty, and losing that loses nothing.
+    const newest = frames.at(-1)?.position ?? 0;
+    const holding = disk
+      .fileNames('.seg')
+      .findLastIndex((name) => Number.parseInt(name, 10) <= newest);
+    for (const name of disk.fileNames('.seg').slice(holding)) disk.remove(name);
     const names = [...disk.names.keys()].filter((name) => name.endsWith('.seg'));
     await expect(openedLog(disk, SEGMENT_BYTES)).rejects.toMatchObject({ code: 'log_damaged' });
     expect(disk.fileNames('.seg')).toEqual(names);
