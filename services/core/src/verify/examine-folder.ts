@@ -185,12 +185,15 @@ async function examineLog(
   emit(clockCheck(summary.recorded_at, options.wallMs()));
 }
 
-/** A segment of another format version is no damage, and must not be taken for it. */
 /** True for a checkpoint of this log: a start sets one of another aside. */
-function isOf({ logId }: LogFiles, checkpoint: CheckpointEnds | null): checkpoint is CheckpointEnds {
+function isOf(
+  { logId }: LogFiles,
+  checkpoint: CheckpointEnds | null,
+): checkpoint is CheckpointEnds {
   return logId !== null && checkpoint?.anchor.logId.equals(logId) === true;
 }
 
+/** A segment of another format version is no damage, and must not be taken for it. */
 async function formatCheck(disk: ReadOnlyDisk, files: LogFiles): Promise<InspectionCheck | null> {
   for (const { name, headerFault } of files.files) {
     if (headerFault === null || !(await isOtherFormat(disk, name))) continue;
