@@ -316,14 +316,7 @@ class Core {
     const route = this.#appendRoute();
     const ingest = new IngestHandler(route, httpMetrics);
     const lines = new NdjsonHandler({ ...appends, httpMetrics });
-    const server = createHttpServer(
-      { edge: 'core', highWaterMark: REQUEST_BUFFER_BYTES },
-      (request, response) => {
-        if (lines.handle(request, response) || ingest.handle(request, response)) return;
-        app(request, response);
-      },
-    );
-    new StreamSocket({
+    const streams = new StreamSocket({
       log: parts.journal,
       upcasts: this.#upcasts,
       consumers: this.#consumers,
@@ -333,7 +326,14 @@ class Core {
       resolveTenant: this.#resolveTenant,
       emptyBearerStreams: config.emptyBearerStreams,
       logger,
-    }).attach(server);
+    });
+    const server = createHttpServer(
+      { edge: 'core', highWaterMark: REQUEST_BUFFER_BYTES, onWebSocket: streams.handle },
+      (request, response) => {
+        if (lines.handle(request, response) || ingest.handle(request, response)) return;
+        app(request, response);
+      },
+    );
     const lane = openAppendLane({
       server,
       route,

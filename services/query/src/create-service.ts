@@ -30,6 +30,7 @@ import {
   type Route,
   sendProblem,
   toProblem,
+  type WebSocketListener,
 } from '@allsource/service-kit/http';
 import { lockFolder, type RunningService } from '@allsource/service-kit/lifecycle';
 import { type AwakeProcessors, awakeProcessorsOf } from '@allsource/service-kit/processes';
@@ -340,13 +341,13 @@ class Query {
     const publicPaths = new Set(
       routes.filter(({ needs }) => needs === 'public').map(({ path }) => path),
     );
-    const server = createHttpServer({ edge: 'gateway' }, (request, response) => {
+    const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
+    const onWebSocket: WebSocketListener = (request, socket, head) =>
+      upgrades.handle(request, socket, head);
+    return createHttpServer({ edge: 'gateway', onWebSocket }, (request, response) => {
       if (publicPaths.has(pathOf(request)) || access.isDecidable(request)) app(request, response);
       else void serveRefreshed({ access, request, response, app });
     });
-    const upgrades = new UpgradeProxy({ core: this.#core, live: this.#live, logger });
-    server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
-    return server;
   }
 
   #readinessChecks(): ReadinessCheck[] {

@@ -86,7 +86,7 @@ export class Forwarder {
     const giveUp = () => exchange.destroy();
     response.once('close', giveUp);
     try {
-      const answer = await answerTo(exchange, target.upstream.name, request);
+      const answer = await answerTo(exchange, target.upstream, request);
       await this.#relay({ answer, call, target });
       onOutcome(target.upstream.name, 'answered');
     } catch (error) {
@@ -182,21 +182,35 @@ function bodyTooLarge(limit: number): Problem {
 
 function answerTo(
   exchange: ClientRequest,
-  upstream: string,
-  { method }: { readonly method: string },
+  { name: upstream, silenceMs }: Upstream,
+  request: IncomingMessage,
 ): Promise<IncomingMessage> {
+  const { method = 'GET' } = request;
   return new Promise((resolve, reject) => {
     exchange.once('response', (answer) => {
       // From here on silence is the client's business: a live stream has nothing to say, or a reader is slow.
       exchange.setTimeout(0);
       resolve(answer);
     });
-    exchange.once('timeout', () =>
-      exchange.destroy(new SilenceError(`no byte for ${LIMITS.upstreamSilenceMs} ms`)),
-    );
+    const onSilence = () => {
+      if (isBodyAwaited(request, exchange)) {
+        // The service behind waits for the body too, and refuses it in its time: it has to have the head for that.
+        exchange.flushHeaders();
+      } else exchange.destroy(new SilenceError(`no byte for ${silenceMs} ms`));
+    };
+    // The exchange would tell of the first silence only.
+    exchange.once('socket', (socket) => {
+      socket.on('timeout', onSilence);
+      exchange.once('close', () => socket.off('timeout', onSilence));
+    });
     // Stays in place: after an early refusal the rest of the body meets a closed connection, which changes nothing any more.
     exchange.on('error', (error) => reject(unavailable({ upstream, method, error })));
   });
+}
+
+/** The client has yet to send of its body, and the service behind has taken all that came. */
+function isBodyAwaited(request: IncomingMessage, exchange: ClientRequest): boolean {
+  return !request.complete && exchange.writableLength === 0;
 }
 
 class SilenceError extends Error {

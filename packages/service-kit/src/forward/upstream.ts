@@ -18,11 +18,14 @@ export interface UpstreamRequest {
 export class Upstream {
   /** How messages and metrics name it. */
   readonly name: 'core' | 'query' | 'control-plane';
+  /** How long it is waited for while no byte moves. */
+  readonly silenceMs: number;
   readonly #url: URL;
   readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(name: Upstream['name'], url: string) {
+  constructor(name: Upstream['name'], url: string, silenceMs: number = LIMITS.upstreamSilenceMs) {
     this.name = name;
+    this.silenceMs = silenceMs;
     this.#url = new URL(url);
     const options = { keepAlive: true };
     this.#agent = this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options);
@@ -32,7 +35,7 @@ export class Upstream {
     return this.#url.protocol === 'https:';
   }
 
-  /** Opens a request; the caller writes the body and ends it. It times out when no byte moves for `upstreamSilenceMs`. */
+  /** Opens a request; the caller writes the body and ends it. It times out when no byte moves for `silenceMs`. */
   request({ method, path, headers }: UpstreamRequest): ClientRequest {
     const open = this.#isSecure ? httpsRequest : httpRequest;
     return open({
@@ -41,7 +44,7 @@ export class Upstream {
       hostname: this.#url.hostname.replace(/^\[|\]$/g, ''),
       port: this.#url.port,
       agent: this.#agent,
-      timeout: LIMITS.upstreamSilenceMs,
+      timeout: this.silenceMs,
       method,
       path: this.#url.pathname.replace(/\/$/, '') + path,
       headers,

@@ -1,32 +1,12 @@
-import { STATUS_CODES } from 'node:http';
-import {
-  type ErrorEdge,
-  PROBLEM_CONTENT_TYPE,
-  type Problem,
-  problem,
-} from '@allsource/shared/errors';
+import { type Problem, problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
-import { problemBody } from './send-problem.ts';
 
 /** Node's code for a request that has not come whole in time. */
 export const TIMED_OUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const HEADERS_OVER_LIMIT = 'HPE_HEADER_OVERFLOW';
 
-/** The whole answer, head and body, to a request that Node's parser gave up. */
-export function brokenRequestAnswer(error: NodeJS.ErrnoException, edge: ErrorEdge): string {
-  const failure = problemOf(error);
-  const body = problemBody(failure, { edge });
-  return [
-    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,
-    'Connection: close',
-    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    '',
-    body,
-  ].join('\r\n');
-}
-
-function problemOf(error: NodeJS.ErrnoException): Problem {
+/** What is wrong with a request that Node's parser gave up. */
+export function brokenRequest(error: NodeJS.ErrnoException): Problem {
   if (error.code === HEADERS_OVER_LIMIT)
     return problem(
       'headers_too_large',

@@ -11,6 +11,7 @@ export { PLAIN_LINES, plainHeaders } from './lane/plain-headers.ts';
 export { closeServer, type ListenOptions, listen } from './listen.ts';
 export { allowLongRequest } from './long-requests.ts';
 export { chooseFreePort, requireFreePort } from './port-check.ts';
+export { rawProblem } from './raw-problem.ts';
 export {
   isNdjson,
   jsonProblem,
@@ -36,3 +37,4 @@ export {
   sendProblem,
   toProblem,
 } from './send-problem.ts';
+export type { WebSocketListener } from './upgrades.ts';

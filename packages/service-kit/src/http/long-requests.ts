@@ -3,10 +3,12 @@
  * right for a body that is collected and wrong for one that is streamed. A route that streams exempts its request, and watches itself that
  * the client does not stand still.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ErrorEdge } from '@allsource/shared/errors';
-import { brokenRequestAnswer, TIMED_OUT } from './broken-request.ts';
+import { brokenRequest, TIMED_OUT } from './broken-request.ts';
+import type { PendingAnswers } from './pending-answers.ts';
+import { rawProblem } from './raw-problem.ts';
 
 const longRequests = new WeakSet<Duplex>();
 
@@ -18,18 +20,28 @@ export function allowLongRequest(request: IncomingMessage): void {
 }
 
 /**
- * Lets requests of this server be exempted. Broken requests are answered with a problem in the form of this edge, unless the answer to one on the same
- * connection has begun, and the connection is closed.
+ * Lets requests of this server be exempted. A broken request is answered with a problem in the form of this edge, behind the answers to those before it and unless its own answer
+ * has begun, and the connection is closed.
  */
-export function allowLongRequests(server: Server, edge: ErrorEdge): void {
-  const newest = new WeakMap<Duplex, ServerResponse>();
-  server.prependListener('request', (request, response) => newest.set(request.socket, response));
+export function allowLongRequests(
+  server: Server,
+  { edge, answers }: { readonly edge: ErrorEdge; readonly answers: PendingAnswers },
+): void {
+  const broken = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === TIMED_OUT && longRequests.has(socket)) return;
-    const answer = newest.get(socket);
-    const hasBegun = answer !== undefined && answer.headersSent && !answer.writableFinished;
-    if (error.code !== 'ECONNRESET' && socket.writable && !hasBegun)
-      socket.write(brokenRequestAnswer(error, edge));
-    socket.destroy(error);
+    // Node says it again for whatever else comes.
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    if (error.code === 'ECONNRESET') {
+      socket.destroy(error);
+      return;
+    }
+    answers.afterWholeRequests(socket, () => {
+      const hasBegun = answers.ofUnfinishedRequest(socket)?.headersSent === true;
+      if (hasBegun || !socket.writable) socket.destroy(error);
+      // What a lane has written before may still be on its way.
+      else socket.end(rawProblem(brokenRequest(error), { edge }), () => socket.destroy(error));
+    });
   });
 }

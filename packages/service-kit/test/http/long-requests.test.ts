@@ -4,7 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from '@jest/globals';
+import { RawConnection } from '@allsource/testkit';
 import { allowLongRequest, allowLongRequests } from '../../src/http/long-requests.ts';
+import { PendingAnswers } from '../../src/http/pending-answers.ts';
 
 const TIMES = { headersTimeout: 40, requestTimeout: 80, connectionsCheckingInterval: 20 };
 let server: Server | null = null;
@@ -21,7 +23,7 @@ async function serve(
     onRequest(request, response);
     request.resume().once('end', () => response.end('all of it'));
   });
-  allowLongRequests(server, 'core');
+  allowLongRequests(server, { edge: 'core', answers: new PendingAnswers(server) });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
@@ -95,4 +97,59 @@ it('a request that breaks when its answer has begun gets nothing in the middle o
   );
   expect(answer.match(/HTTP\/1.1/g)).toEqual(['HTTP/1.1']);
   expect(answer).not.toContain('malformed_request');
+});
+
+/** A server whose answers wait until they are let go, with their requests. */
+async function serveHeld(): Promise<{
+  readonly connection: RawConnection;
+  readonly letGo: () => void;
+}> {
+  const held: (() => void)[] = [];
+  server = createServer((request, response) => {
+    const text = `answer to ${request.url}`;
+    request.resume();
+    held.push(() => response.setHeader('content-length', text.length).end(text));
+  });
+  allowLongRequests(server, { edge: 'core', answers: new PendingAnswers(server) });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connection = await RawConnection.open(`http://127.0.0.1:${port}`);
+  return {
+    connection,
+    letGo: () => {
+      for (const end of held.splice(0)) end();
+    },
+  };
+}
+
+const PIPELINED = '/a /b'.split(' ').map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+
+it.each([
+  ['what is no HTTP', ['nonsense\r\n\r\n', 'and more of it']],
+  [
+    'a body that breaks',
+    [`${HALF.replace('content-length: 10', 'transfer-encoding: chunked')}zz\r\n`],
+  ],
+])('%s behind requests is answered when they are', async (...[, broken]) => {
+  const { connection, letGo } = await serveHeld();
+  connection.send(PIPELINED.join(''));
+  for (const text of broken) {
+    connection.send(text);
+    await sleep(20);
+  }
+  letGo();
+  const bodies = [await connection.answer(), await connection.answer()].map(({ body }) => body);
+  expect(bodies).toEqual(['answer to /a', 'answer to /b']);
+  await connection.closed;
+});
+
+it('what is no HTTP behind a request is refused behind its answer', async () => {
+  const { connection, letGo } = await serveHeld();
+  connection.send(`${PIPELINED[0]}nonsense\r\n\r\n`);
+  await sleep(20);
+  letGo();
+  expect(await connection.answer()).toMatchObject({ status: 200, body: 'answer to /a' });
+  expect(await connection.answer()).toMatchObject({ status: 400 });
+  await connection.closed;
 });

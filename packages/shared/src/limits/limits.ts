@@ -111,7 +111,7 @@ export const LIMITS = {
   scansWaitingMax: 64,
   /** Answers as NDJSON or Arrow that one process sends at the same time; each holds some megabytes. */
   exportsMax: 16,
-  /** How long the gateway waits for the service behind it to begin its answer, without a byte moving either way. */
+  /** How long the gateway waits for the service behind it to begin its answer, without a byte moving either way; not while the client has yet to send of its body. */
   upstreamSilenceMs: 30_000,
   /** Bytes of an error body that the gateway reads in order to translate it. Ours have a few hundred. */
   upstreamErrorBytesMax: 256 * KIB,

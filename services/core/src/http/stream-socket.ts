@@ -7,19 +7,19 @@
  * The Rust worker 0.19 opens its stream with an empty bearer, right after it has registered its consumer with a real key. With `emptyBearerStreams`
  * such a stream is let in for a consumer that is known and whose id exactly one tenant has, and it reads as that tenant.
  */
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Upcasts } from '@allsource/schemas/upcasting';
-import { type Route, type TenantResolver, toProblem } from '@allsource/service-kit/http';
+import {
+  rawProblem,
+  type Route,
+  type TenantResolver,
+  toProblem,
+  type WebSocketListener,
+} from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 import { presentedSecret } from '@allsource/shared/access';
-import {
-  type Problem,
-  PROBLEM_CONTENT_TYPE,
-  problem,
-  problemHeaders,
-  problemToWire,
-} from '@allsource/shared/errors';
+import { type Problem, problem } from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import { quoted } from '@allsource/shared/model';
 import { Parameters } from '@allsource/shared/protocol';
@@ -95,19 +95,11 @@ export class StreamSocket {
 
   constructor(options: StreamSocketOptions) {
     this.#options = options;
+    this.#server.on('wsClientError', (error, socket) => refuseHandshake(socket, error));
   }
 
-  /** Takes the upgrades of a server. Upgrades of other paths are refused. */
-  attach(server: Server): void {
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.#upgrade(request, { socket, head }),
-    );
-  }
-
-  #upgrade(
-    request: IncomingMessage,
-    { socket, head }: { readonly socket: Duplex; readonly head: Buffer },
-  ): void {
+  /** Takes over a connection that asks for a WebSocket. Those of other paths are refused. */
+  readonly handle: WebSocketListener = (request, socket, head) => {
     // Until the WebSocket owns it, a socket that fails has nobody else to say so to.
     const onError = (error: Error) => this.#options.logger.debug({ err: error }, 'upgrade failed');
     socket.on('error', onError);
@@ -122,7 +114,7 @@ export class StreamSocket {
     } catch (error) {
       refuse(socket, this.#loggedProblem(error));
     }
-  }
+  };
 
   #loggedProblem(error: unknown): Problem {
     const failure = toProblem(error);
@@ -191,16 +183,17 @@ function requireStream(request: IncomingMessage): void {
   throw problem('forbidden', `Pages of ${quoted(origin)} may not open this WebSocket.`);
 }
 
+function refuseHandshake(socket: Duplex, { message }: Error): void {
+  const failure = problem(
+    'malformed_request',
+    `This is not the handshake of a WebSocket: ${message}. Send one of version 13.`,
+  );
+  refuse(socket, failure, 'Sec-WebSocket-Version: 13\r\n');
+}
+
 /** Answers a refusal on the raw socket, as an express route would. */
-function refuse(socket: Duplex, failure: Problem): void {
-  const body = JSON.stringify(problemToWire(failure, 'core', { instance: STREAM_PATH }));
-  const lines = [
-    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? 'Refused'}`,
-    `content-type: ${PROBLEM_CONTENT_TYPE}`,
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-    ...Object.entries(problemHeaders(failure)).map(([name, value]) => `${name}: ${value}`),
-  ];
+function refuse(socket: Duplex, failure: Problem, headers = ''): void {
+  const place = { edge: 'core', context: { instance: STREAM_PATH } } as const;
   socket.once('finish', () => socket.destroy());
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(rawProblem(failure, place, headers));
 }

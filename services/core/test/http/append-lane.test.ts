@@ -205,6 +205,25 @@ describe('the append lane', () => {
     });
   });
 
+  it('takes appends that ask for HTTP/2, and what is sent ahead behind them', () =>
+    withConnection(async (connection) => {
+      const entity = freshEntity();
+      const headers = {
+        connection: 'Upgrade, HTTP2-Settings',
+        upgrade: 'h2c',
+        'http2-settings': 'AA',
+      };
+      for (let i = 0; i < 3; i++) {
+        connection.send(plain({ body: event(entity), headers }) + plain({ body: event(entity) }));
+        connection.send(chunked({ body: event(entity), headers }));
+        for (let n = 1; n <= 3; n++) {
+          const answer = await connection.answer();
+          expect(answer.status).toBe(200);
+          expect(JSON.parse(answer.body).version).toBe(3 * i + n);
+        }
+      }
+    }));
+
   it('answers a service that asks for the head again and again, beside appends', async () => {
     const question = headQuestion(SERVICES);
     await withConnection(async (connection) => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { deferred } from '@allsource/shared/lang';
+import { RawConnection } from '@allsource/testkit';
 import { KEYS, TestCore, type TestCoreOptions } from '../support/test-core.ts';
 import { StreamClient, type StreamTarget } from './stream-client.ts';
 
@@ -242,6 +243,25 @@ describe('who may open the event stream', () => {
     await expect(open({ headers: bearer('wrong') })).rejects.toThrow(/^401 /);
     await expect(open({ path: '/api/v1/other' })).rejects.toThrow(/^404 /);
     await expect(open({ query: `?consumer_id=${'x'.repeat(129)}` })).rejects.toThrow(/^400 /);
+  });
+
+  it.each([
+    ['without a key', '', 'Sec-WebSocket-Key'],
+    [
+      'of another version',
+      'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 1\r\n',
+      'Sec-WebSocket-Version',
+    ],
+  ])('is told what is wrong with a handshake %s', async (...[, lines, reason]) => {
+    await start();
+    const connection = await RawConnection.open(core.url);
+    const { status, headers, body } = await connection.ask(
+      `GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEYS.acme}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines}\r\n`,
+    );
+    await connection.closed;
+    expect([status, JSON.parse(body).code]).toEqual([400, 'malformed_request']);
+    expect(JSON.parse(body).detail).toContain(reason);
+    expect(headers.get('sec-websocket-version')).toBe('13');
   });
 
   it('includes an empty bearer for a consumer that one tenant has registered', async () => {

@@ -104,7 +104,7 @@ export class TestCore {
     const guard = this.#guard();
     const socket = new StreamSocket({ ...this.#liveOptions(guard), ...this.#streamOptions() });
     this.#server = createServer(this.#app(guard));
-    socket.attach(this.#server);
+    this.#server.on('upgrade', socket.handle);
     await new Promise<void>((resolve) => this.#server?.listen(0, '127.0.0.1', resolve));
   }
 

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Cleanups } from '@allsource/testkit';
+import { Cleanups, RawConnection } from '@allsource/testkit';
 import { WebSocket, WebSocketServer } from 'ws';
 import { ACME, type GatewayWorld, gatewayWorld } from './gateway-world.ts';
 import { bodyOf } from './stand-in-core.ts';
@@ -138,6 +138,71 @@ describe('a forwarded write', () => {
       expect(answer.statusCode).toBe(413);
       expect(await bodyOf(answer)).toContain('"limit_bytes":100000');
     }
+  });
+});
+
+function headOf(method: string, path: string, lines = ''): string {
+  return `${method} ${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${ACME}\r\n${lines}`;
+}
+
+function append(lines = ''): string {
+  return `${headOf('POST', '/api/v1/events', lines)}content-length: 2\r\n\r\n{}`;
+}
+
+async function openConnection(url: string): Promise<RawConnection> {
+  const connection = await RawConnection.open(url);
+  cleanups.add(() => connection.destroy());
+  return connection;
+}
+
+describe('requests on one connection', () => {
+  it('are served whether or not they ask for HTTP/2', async () => {
+    const { url, core } = await world();
+    const h2c = 'connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AA\r\n';
+    const connection = await openConnection(url);
+    for (let i = 0; i < 3; i++) {
+      expect((await connection.ask(append(h2c))).status).toBe(201);
+      const read = `${headOf('GET', '/api/v1/events/query?limit=1', h2c)}\r\n`;
+      connection.send(read + append());
+      expect(JSON.parse((await connection.answer()).body)).toMatchObject({ count: 0 });
+      expect((await connection.answer()).status).toBe(201);
+    }
+    expect(core.arrivals).toHaveLength(6);
+    for (const { headers } of core.arrivals) {
+      expect(headers.upgrade).toBeUndefined();
+      expect(headers['http2-settings']).toBeUndefined();
+    }
+  });
+
+  it('have the answers of their reads before what is no HTTP behind them is refused', async () => {
+    const { url } = await world();
+    const connection = await openConnection(url);
+    connection.send(`${`${headOf('GET', '/api/v1/events/query')}\r\n`.repeat(3)}nonsense\r\n\r\n`);
+    const statuses = [];
+    for (let i = 0; i < 4; i++) statuses.push((await connection.answer()).status);
+    expect(statuses).toEqual([200, 200, 200, 400]);
+  });
+
+  it.each([
+    ['what is no HTTP', 'nonsense\r\n\r\n', 400],
+    [
+      'a WebSocket',
+      `${headOf('GET', '/api/v1/events/stream')}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
+      426,
+    ],
+  ])('have their answers before %s behind them has its own', async (...[, behind, status]) => {
+    const { url, core } = await world();
+    core.answer = async (request, response) => {
+      await sleep(request.method === 'POST' ? 50 : 0);
+      const body = request.method === 'POST' ? '{}' : '{"code":"upgrade_required"}';
+      response.writeHead(request.method === 'POST' ? 200 : 426, JSON_BODY).end(body);
+    };
+    const connection = await openConnection(url);
+    connection.send(append() + append() + behind);
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push((await connection.answer()).status);
+    expect(statuses).toEqual([201, 201, status]);
+    await connection.closed;
   });
 });
 
