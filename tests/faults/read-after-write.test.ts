@@ -102,7 +102,7 @@ describe('a read that begins after an append was acknowledged', () => {
       let frozen = 0;
       for (let kill = 1; kill <= KILLS; kill++) {
         const target = tally.appended + APPENDS_A_LIFE;
-        while (tally.appended < target) await pause(5);
+        while (tally.appended < target) await Promise.race([pause(5), ...clients]);
         asked += await questions(running);
         const isFrozen = random.below(2) === 0;
         if (isFrozen) process.kill(reader.pid, 'SIGSTOP');

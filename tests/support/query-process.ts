@@ -20,7 +20,9 @@ export class QueryProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'allsource-query-'));
   readonly #core: CoreProcess;
   readonly #environment: Readonly<Record<string, string>>;
+  /** The end of what the process has said. */
   output = '';
+  #url: string | null = null;
   #child: ChildProcess | null = null;
 
   constructor(core: CoreProcess, environment: Readonly<Record<string, string>> = {}) {
@@ -36,6 +38,7 @@ export class QueryProcess {
   /** Starts the process without waiting for anything. */
   spawn(): void {
     this.output = '';
+    this.#url = null;
     const child = spawn(process.execPath, [MAIN], {
       cwd: this.folder,
       env: {
@@ -51,6 +54,7 @@ export class QueryProcess {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
         this.output = (this.output + chunk.toString('utf8')).slice(-OUTPUT_CHARACTERS_MAX);
+        this.#url ??= READY.exec(this.output)?.[1] ?? null;
       });
   }
 
@@ -61,7 +65,7 @@ export class QueryProcess {
 
   /** True as soon as it answers, which is when it begins to follow. */
   get isListening(): boolean {
-    return READY.test(this.output);
+    return this.#url !== null;
   }
 
   /** The number of the process; 0 while there is none. */
@@ -71,7 +75,7 @@ export class QueryProcess {
 
   /** Where it answers; null until it does. */
   get url(): string | null {
-    return READY.exec(this.output)?.[1] ?? null;
+    return this.#url;
   }
 
   kill(): Promise<void> {
@@ -115,8 +119,8 @@ export class QueryProcess {
   async #answerOnce(
     path: string,
   ): Promise<{ readonly status: number | null; readonly text: string }> {
-    const url = READY.exec(this.output)?.[1];
-    if (url === undefined) return { status: null, text: 'it does not listen' };
+    const url = this.#url;
+    if (url === null) return { status: null, text: 'it does not listen' };
     try {
       const response = await fetch(url + path, { headers: this.#core.credentials });
       return { status: response.status, text: await response.text() };
