@@ -137,7 +137,7 @@ export class SchemaSide {
     return this.#declared;
   }
 
-  /** True when a field is declared by name, here or in a schema that may apply beside: an alternative, a condition. */
+  /** True when a field is declared by name or stands in a listed value, here or in a schema that may apply beside: an alternative, a condition. */
   mentions(name: string): boolean {
     this.#mentioned ??= mentionedNames(this);
     return this.#mentioned === 'any' || this.#mentioned.has(name);
@@ -167,7 +167,7 @@ export class SchemaSide {
   }
 }
 
-/** The fields that a side or a schema that may apply beside it declares; `any` where there are too many schemas to look at. */
+/** The fields that a side or a schema that may apply beside it declares, or has in a value that it lists; `any` where there are too many schemas to look at. */
 function mentionedNames(first: SchemaSide): ReadonlySet<string> | 'any' {
   const names = new Set<string>();
   const seen = new Set<unknown>();
@@ -175,6 +175,7 @@ function mentionedNames(first: SchemaSide): ReadonlySet<string> | 'any' {
   for (let side = queue.pop(); side !== undefined; side = queue.pop()) {
     if (side.isCut) return 'any';
     for (const name of side.declaredNames) names.add(name);
+    for (const name of namesInValues(side)) names.add(name);
     for (const branch of branchesOf(side)) {
       if (seen.has(branch.schema)) continue;
       seen.add(branch.schema);
@@ -182,6 +183,12 @@ function mentionedNames(first: SchemaSide): ReadonlySet<string> | 'any' {
     }
   }
   return names;
+}
+
+/** The fields of the values that a side lists one by one. */
+function namesInValues(side: SchemaSide): string[] {
+  const values = [...side.values('const'), ...[...side.values('enum')].flat()];
+  return values.flatMap((value) => (isRecord(value) ? Object.keys(value) : []));
 }
 
 /** The schemas that may apply to the same value, besides those that do. */

@@ -150,6 +150,13 @@ describe('a version', () => {
     expect(faults('FULL', before, after)).toEqual(expect.arrayContaining(both));
     expect(faults('NONE', before, after)).toEqual([]);
   });
+
+  it('that declares a field which a listed value has is not taken for a new one', () => {
+    const before = { anyOf: [{ enum: [{ a: 1 }] }, { type: 'array' }] };
+    const after = { anyOf: [{ properties: { a: STRING } }, { type: 'array' }] };
+    expect(faults('BACKWARD', before, after)).not.toEqual([]);
+    expect(faults('BACKWARD', before, { anyOf: [{ properties: { b: STRING } }] })).toEqual([]);
+  });
 });
 
 describe('two versions that go together', () => {
