@@ -1,5 +1,5 @@
 /**
- * Requests that ask to go on in another protocol. Only a WebSocket is gone on in, where the server has any. Whatever else is asked for is ignored (RFC 9110, 7.8) and the request
+ * Requests that ask to go on in another protocol. The only one taken is a WebSocket, where the server has any. Asking for another is ignored (RFC 9110, 7.8) and the request
  * served as if it had not asked: curl and Java's client ask for HTTP/2 with each request on plain HTTP (`Upgrade: h2c`).
  *
  * Node can be told to ignore it, and then loses what came behind the request in the same packet. So such a connection is taken over as for a WebSocket, and served anew from

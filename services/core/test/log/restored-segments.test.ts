@@ -3,7 +3,14 @@ import { position } from '@allsource/shared/model';
 import { SeededRandom, type SimulatedDisk } from '@allsource/testkit';
 import type { LogNotice } from '../../src/log/log-notice.ts';
 import { bytesOf, collect } from './sample-frames.ts';
-import { crashAtCall, kinds, openedStore, rawLog, settled } from './sealing-world.ts';
+import {
+  crashesAtEachCall,
+  kinds,
+  openAndClose,
+  openedStore,
+  rawLog,
+  settled,
+} from './sealing-world.ts';
 
 const ALL = position(1);
 
@@ -64,15 +71,7 @@ describe('a raw segment in the place of a sealed one, from a backup', () => {
     for (const name of names.slice(0, 2)) restoreRaw(start, backup, name);
     const random = new SeededRandom(8);
     const counts = { calls: 0, disks: 0 };
-    for (let nth = 1; ; nth++) {
-      const disk = start.afterKill();
-      const left = crashAtCall(disk, nth, random);
-      const opening = await openedStore(disk, { sealer: null }).catch(() => null);
-      const disks = left();
-      if (disks === null) {
-        await opening?.store.close();
-        break;
-      }
+    for await (const disks of crashesAtEachCall(start, random, openAndClose)) {
       counts.calls += 1;
       for (const one of disks) {
         counts.disks += 1;

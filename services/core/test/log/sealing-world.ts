@@ -56,6 +56,12 @@ export async function openedStore(
   return { store, frames };
 }
 
+/** A start of the log that seals nothing behind itself, and its end. */
+export async function openAndClose(disk: SimulatedDisk): Promise<void> {
+  const { store } = await openedStore(disk, { sealer: null });
+  await store.close();
+}
+
 /** Waits until nothing is left to seal, or until nothing more will be. */
 export async function settled(
   store: FileLogStore,
@@ -97,8 +103,31 @@ export function kinds(notices: readonly LogNotice[]): string[] {
   return notices.map(({ kind }) => kind);
 }
 
+/**
+ * Runs `step` on copies of a disk, each of which crashes at a later call than the one before, until one gets through. Gives for each crash the disks that it may have left: one
+ * as after kill -9, and samples of what a loss of power leaves.
+ */
+export async function* crashesAtEachCall(
+  start: SimulatedDisk,
+  random: SeededRandom,
+  step: (disk: SimulatedDisk, hasCrashed: () => boolean) => Promise<void>,
+): AsyncGenerator<readonly SimulatedDisk[], void, undefined> {
+  for (let nth = 1; ; nth++) {
+    const disk = start.afterKill();
+    const left = crashAtCall(disk, nth, random);
+    try {
+      await step(disk, () => left() !== null);
+    } catch (thrown) {
+      if (left() === null) throw thrown;
+    }
+    const disks = left();
+    if (disks === null) return;
+    yield disks;
+  }
+}
+
 /** Arms a disk to crash at its n-th call. Returns the disks that the crash may have left; null if it never came. */
-export function crashAtCall(
+function crashAtCall(
   disk: SimulatedDisk,
   nth: number,
   random: SeededRandom,
