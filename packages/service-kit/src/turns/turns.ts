@@ -11,13 +11,13 @@ const REST_MS_MAX = 1_000;
  * rests long enough for that.
  */
 export class Turns implements Pace {
-  readonly #restPerWork: number;
+  readonly #share: number | (() => number);
   readonly #stop: AbortSignal | null;
   #startedMs = performance.now();
 
-  /** Work that takes `share` of the time at most, from above 0 to 1, and ends between two turns when it is told to stop. */
-  constructor(share = 1, stop: AbortSignal | null = null) {
-    this.#restPerWork = (1 - share) / share;
+  /** Work that takes `share` of the time at most, from above 0 to 1, asked for at the end of each turn if it changes, and ends between two turns when it is told to stop. */
+  constructor(share: number | (() => number) = 1, stop: AbortSignal | null = null) {
+    this.#share = share;
     this.#stop = stop;
   }
 
@@ -33,7 +33,8 @@ export class Turns implements Pace {
 
   /** Lets others run now, and begins the next turn. Throws the reason when the work is to stop. */
   async nextTurn(): Promise<void> {
-    const restMs = (performance.now() - this.#startedMs) * this.#restPerWork;
+    const share = typeof this.#share === 'number' ? this.#share : this.#share();
+    const restMs = (performance.now() - this.#startedMs) * ((1 - share) / share);
     if (restMs === 0) await nextTurn();
     else await sleep(Math.min(restMs, REST_MS_MAX));
     this.#stop?.throwIfAborted();

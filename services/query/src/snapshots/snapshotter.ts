@@ -2,8 +2,8 @@
  * Takes snapshots by itself: of an entity that has passed another 100 events (setting ALLSOURCE_SNAPSHOT_EVENTS), and of one whose newest
  * snapshot is an hour old (ALLSOURCE_SNAPSHOT_AGE_S) while events have come since.
  *
- * Promise: it delays nobody. It looks at the rows of the history after they were applied, works a small share of the time in stretches of a few
- * milliseconds, and does nothing while the history is behind the log. What it holds is bounded: a place in the log and one batch. When it falls far
+ * Promise: it delays nobody. It looks at the rows of the history after they were applied, works a small share of the time that others leave in stretches of a fraction of a
+ * millisecond, and does nothing while the history is behind the log. What it holds is bounded: a place in the log and one batch. When it falls far
  * behind, it goes on at the end, and compares the counts of the catalog with its snapshots instead of reading the rows in between; the same it does
  * once after a start. So an entity may have its snapshot later than at its hundredth event, never a wrong one.
  *
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '@allsource/shared/lang';
 import { type Clock, type Position, POSITION_ZERO } from '@allsource/shared/model';
 import type { Logger } from '@allsource/service-kit/observability';
-import { Turns } from '@allsource/service-kit/turns';
+import { IdleTime, Turns } from '@allsource/service-kit/turns';
 import type { EventRun } from '../history/event-run.ts';
 import type { FoldedSnapshot } from './snapshot.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
@@ -57,8 +57,10 @@ interface Candidate {
 
 const ROUND_MS = 1_000;
 const RETRY_MS = 30_000;
-/** Of the time of the process. */
+/** Of the time in which the process has nothing else to do. */
 const WORK_SHARE = 0.1;
+/** A process that is never idle counts as one that is for so much of its time. */
+const IDLE_MIN = 0.2;
 const ROWS_A_LOOK = 65_536;
 const BATCH_SNAPSHOTS = 64;
 /** A batch is written in one turn of the event loop. */
@@ -74,6 +76,7 @@ export class Snapshotter {
   /** The catalog has to be looked through: rows were passed over. */
   #isGapped = true;
   #running: Promise<void> | null = null;
+  readonly #idle = new IdleTime();
   #turns = new Turns();
   /** The batch, by tenant and entity. */
   readonly #drafts = new Map<string, FoldedSnapshot>();
@@ -130,7 +133,8 @@ export class Snapshotter {
   async round(): Promise<void> {
     if (!this.#mayWork) return;
     const { history } = this.#options;
-    this.#turns = new Turns(WORK_SHARE, this.#stop.signal);
+    const share = () => WORK_SHARE * Math.max(this.#idle.sinceLastAsked(), IDLE_MIN);
+    this.#turns = new Turns(share, this.#stop.signal);
     // Behind its own place, the history was emptied and is another.
     const distance = history.appliedPosition - this.#scanned;
     if (distance < 0 || distance > BEHIND_MAX) this.#isGapped = true;
