@@ -23,6 +23,7 @@ import type { Logger } from '../observability/logger.ts';
 import { answerHeadersBack, requestHeadersOnward } from './hop-headers.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { forwardedBy, requireFirstHop } from './one-hop.ts';
+import { readErrorText } from './upstream-error.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Where a request goes and what is changed on the way. */
@@ -132,7 +133,7 @@ export class Forwarder {
 
   async #relayError({ answer, call }: Omit<Relayed, 'target'>): Promise<void> {
     const { request, response } = call;
-    const text = await readAtMost(answer, LIMITS.upstreamErrorBytesMax);
+    const text = await readErrorText(answer, LIMITS.upstreamErrorBytesMax);
     const status = answer.statusCode ?? 502;
     const traceId = String(response.getHeader('x-request-id'));
     const context = { instance: request.path, traceId };
@@ -248,17 +249,6 @@ function isTranslatable({ headers }: IncomingMessage): boolean {
 }
 
 /** The first bytes of an answer as text; the rest is let go. */
-async function readAtMost(answer: IncomingMessage, bytesMax: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) break;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function setHeaders(response: ServerResponse, headers: ReturnType<typeof answerHeadersBack>): void {
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) response.setHeader(name, value);

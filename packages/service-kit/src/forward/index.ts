@@ -8,7 +8,8 @@ export {
   pathOfTarget,
 } from './forwarder.ts';
 export { gatewayErrorBody } from './gateway-error-body.ts';
-export { requestHeadersOnward } from './hop-headers.ts';
+export { answerHeadersBack, requestHeadersOnward } from './hop-headers.ts';
 export { LiveConnections } from './live-connections.ts';
 export { forwardedBy, requireFirstHop } from './one-hop.ts';
+export { readErrorText } from './upstream-error.ts';
 export { Upstream, type UpstreamRequest } from './upstream.ts';

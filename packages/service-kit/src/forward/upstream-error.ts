@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { type Problem, problem } from '@allsource/shared/errors';
 
 /** The members of an error body of another service; null for a text that is no JSON object. */
@@ -20,4 +21,16 @@ export function unreadableError(status: number): Problem {
     `A service behind this one answered ${status} without a readable reason.`,
     { upstream_status: status },
   );
+}
+
+/** The text of an answer that refuses, up to a number of bytes. Throws when the answer breaks off. */
+export async function readErrorText(answer: IncomingMessage, bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) break;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

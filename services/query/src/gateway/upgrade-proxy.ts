@@ -5,16 +5,24 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Problem, type ProblemContext, problem, problemToWire } from '@allsource/shared/errors';
+import {
+  PROBLEM_CONTENT_TYPE,
+  Problem,
+  type ProblemContext,
+  problem,
+} from '@allsource/shared/errors';
 import { LIMITS } from '@allsource/shared/limits';
 import {
+  answerHeadersBack,
   forwardedBy,
   gatewayErrorBody,
   type LiveConnections,
+  readErrorText,
   requestHeadersOnward,
   requireFirstHop,
   type Upstream,
 } from '@allsource/service-kit/forward';
+import { rawProblem } from '@allsource/service-kit/http';
 import type { Logger } from '@allsource/service-kit/observability';
 
 const STREAM_PATH = '/api/v1/events/stream';
@@ -42,7 +50,7 @@ export class UpgradeProxy {
       this.#open(request, client, head);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      refuse(client, problemToWire(error, 'gateway', contextOf(request)), error.status);
+      refuse(client, error, request);
     }
   }
 
@@ -77,7 +85,7 @@ export class UpgradeProxy {
         'upstream_unavailable',
         "The service 'core' does not answer. Connect again shortly.",
       );
-      refuse(client, problemToWire(failure, 'gateway', contextOf(request)), failure.status);
+      refuse(client, failure, request);
     });
     handshake.once('response', (answer) => void relayRefusal(answer, { request, client }));
     handshake.once('upgrade', (answer, core: Duplex, early: Buffer) => {
@@ -121,30 +129,28 @@ async function relayRefusal(
   { request, client }: Pick<Upgrade, 'request' | 'client'>,
 ): Promise<void> {
   const status = answer.statusCode ?? 502;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > LIMITS.upstreamErrorBytesMax) break;
-      chunks.push(chunk);
-    }
-  } catch {
-    // A refusal that breaks off is still a refusal; what came of its reason is passed on.
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
-  refuse(client, gatewayErrorBody(status, text, contextOf(request)), status);
+  // A refusal that breaks off is still a refusal, without its reason.
+  const text = await readErrorText(answer, LIMITS.upstreamErrorBytesMax).catch(() => '');
+  const body = JSON.stringify(gatewayErrorBody(status, text, contextOf(request)));
+  const headers = {
+    ...answerHeadersBack(answer.headers),
+    connection: 'close',
+    'content-type': PROBLEM_CONTENT_TYPE,
+    'content-length': Buffer.byteLength(body),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  end(client, `HTTP/1.1 ${status} ${answer.statusMessage}\r\n${lines.join('')}\r\n${body}`);
 }
 
 function contextOf(request: IncomingMessage): ProblemContext {
   return { instance: (request.url ?? '').split('?', 1)[0] ?? '' };
 }
 
-/** Answers a handshake that is not accepted and ends the connection. */
-function refuse(client: Duplex, body: Record<string, unknown>, status: number): void {
-  if (client.destroyed || !client.writable) return;
-  const text = JSON.stringify(body);
-  client.end(
-    `HTTP/1.1 ${status} Refused\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-  );
+/** Answers a handshake that is not accepted here. */
+function refuse(client: Duplex, failure: Problem, request: IncomingMessage): void {
+  end(client, rawProblem(failure, { edge: 'gateway', context: contextOf(request) }));
+}
+
+function end(client: Duplex, answer: string): void {
+  if (!client.destroyed && client.writable) client.end(answer);
 }

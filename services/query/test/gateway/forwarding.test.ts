@@ -299,7 +299,7 @@ describe('a WebSocket', () => {
     core.server.on('upgrade', (_request, socket) => {
       const body = '{"error":"This key is not valid","code":"unauthenticated"}';
       socket.end(
-        `HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        `HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nwww-authenticate: Bearer\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
       );
     });
     const refusal = async (path: string) => {
@@ -308,10 +308,25 @@ describe('a WebSocket', () => {
         client.on('unexpected-response', (_request, response) => resolve(response));
         client.on('error', reject);
       });
-      return [answer.statusCode, JSON.parse(await bodyOf(answer)).error.code];
+      const { statusCode, statusMessage, headers } = answer;
+      const { code } = JSON.parse(await bodyOf(answer)).error;
+      return { status: `${statusCode} ${statusMessage}`, code, headers };
     };
-    expect(await refusal('/api/v1/events/stream')).toEqual([401, 'unauthenticated']);
-    expect(await refusal('/api/v1/anything')).toEqual([404, 'route_not_found']);
+    expect(await refusal('/api/v1/events/stream')).toMatchObject({
+      status: '401 Unauthorized',
+      code: 'unauthenticated',
+      headers: { 'www-authenticate': 'Bearer', connection: 'close' },
+    });
+    expect(await refusal('/api/v1/anything')).toMatchObject({
+      status: '404 Not Found',
+      code: 'route_not_found',
+    });
+    await core.close();
+    expect(await refusal('/api/v1/events/stream')).toMatchObject({
+      status: '503 Service Unavailable',
+      code: 'upstream_unavailable',
+      headers: { 'retry-after': '1' },
+    });
   });
 
   it('ends when the service stops', async () => {
