@@ -12,6 +12,7 @@ Walks every frame of the log: checksums, the chain from frame to frame, position
 positions, says what is intact, and changes nothing. Without --url it reads the files of DATA_FOLDER (ALLSOURCE_DATA_DIR, ./data), also while a node runs on
 it: then up to the last whole frame. With --url the running node verifies its own log; that needs an admin key.
 
+The events and entities it counts are all of the log, so those of the store itself too (keys, tenants, definitions).
 What a crash has left of an append that nobody was told of (a torn tail) is reported and is no damage.
 Exit code: 0 intact, 3 there is no log, 6 the node does not answer, 7 damaged.`;
 
