@@ -68,14 +68,13 @@ function mountRoute(app: Express, route: Route, options: AppOptions): void {
 }
 
 function unknownRoute(request: Request, routes: readonly Pick<Route, 'method' | 'path'>[]): Error {
-  const others = routes
-    .filter((route) => pathMatches(route.path, request.path))
-    .map((route) => route.method);
-  if (others.length > 0) {
+  const found = routes.filter((route) => pathMatches(route.path, request.path));
+  if (found.length > 0) {
+    const allowed = Array.from(new Set(found.map((route) => route.method)));
     return problem(
       'method_not_allowed',
-      `${request.method} is not offered here; allowed: ${others.join(', ')}.`,
-      { allowed: others },
+      `${request.method} is not offered here; allowed: ${allowed.join(', ')}.`,
+      { allowed },
     );
   }
   return problem('route_not_found', `There is no ${request.method} ${request.path}.`);

@@ -19,10 +19,11 @@ export const CONFLICT_INDEX_HEADER = 'conflict-index';
 /** The headers that go with the body of a problem, whichever the edge; names are in lower case. */
 export function problemHeaders({ code, status, members }: Problem): Record<string, string> {
   const comesBack = status === 503 && ERROR_CATALOGUE[code].retryable;
-  const { index } = members;
+  const { allowed, index } = members;
   return {
     ...(status === 401 ? { 'www-authenticate': 'Bearer realm="allsource"' } : {}),
     ...(comesBack ? { 'retry-after': RETRY_AFTER_S } : {}),
+    ...(status === 405 && Array.isArray(allowed) ? { allow: allowed.join(', ') } : {}),
     ...(code === 'version_conflict' && typeof index === 'number'
       ? { [CONFLICT_INDEX_HEADER]: String(index) }
       : {}),

@@ -60,14 +60,15 @@ export function orderFault(value: string): string {
 }
 
 function excludedPrefixes(text: string | null): string[] {
-  const prefixes = (text ?? '')
+  if (text === null) return [];
+  const prefixes = text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-  if (prefixes.length <= LIMITS.filtersMax) return prefixes;
+  if (prefixes.length > 0 && prefixes.length <= LIMITS.filtersMax) return prefixes;
   throw problem(
     'invalid_parameter',
-    `'exclude_event_type_prefix' names ${prefixes.length} prefixes; allowed are at most ${LIMITS.filtersMax}, joined by commas.`,
+    `'exclude_event_type_prefix' names ${prefixes.length} prefixes; allowed are one or more and at most ${LIMITS.filtersMax}, joined by commas.`,
     { parameter: 'exclude_event_type_prefix', max: LIMITS.filtersMax },
   );
 }

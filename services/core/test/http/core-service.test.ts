@@ -218,7 +218,9 @@ describe('core', () => {
   it('answers an unknown route with 404 and a wrong method with 405', async () => {
     await start();
     expect((await world.ask('GET', '/api/v1/nothing')).body.code).toBe('route_not_found');
-    expect((await world.ask('DELETE', '/api/v1/consumers')).body.code).toBe('method_not_allowed');
+    const { body, headers } = await world.ask('DELETE', '/api/v1/events');
+    expect(body).toMatchObject({ code: 'method_not_allowed', allowed: ['GET', 'POST'] });
+    expect(headers.get('allow')).toBe('GET, POST');
   });
 
   it('takes 64 clients that race for one version and lets exactly one win each time', async () => {

@@ -65,19 +65,23 @@ const RECENT: PageForm = {
 
 const OF_ENTITY: PageForm = {
   ...LIST,
-  query: (call) => ({
-    ...parseEventQuery(aliasedParameters(call)),
-    entity: call.pathParameter('entityId'),
-  }),
+  query: (call) => {
+    const query = parseEventQuery(aliasedParameters(call));
+    const entity = call.pathParameter('entityId');
+    requireSame('entity_id', query.entity, entity);
+    return { ...query, entity };
+  },
   extra: (call) => `,"entity_id":${JSON.stringify(call.pathParameter('entityId'))}`,
 };
 
 const OF_TYPE: PageForm = {
   ...LIST,
-  query: (call) => ({
-    ...parseEventQuery(aliasedParameters(call)),
-    type: call.pathParameter('eventType'),
-  }),
+  query: (call) => {
+    const query = parseEventQuery(aliasedParameters(call));
+    const type = call.pathParameter('eventType');
+    requireSame('event_type', query.type, type);
+    return { ...query, type };
+  },
   extra: (call) => `,"event_type":${JSON.stringify(call.pathParameter('eventType'))}`,
 };
 
@@ -107,11 +111,31 @@ function route(path: string, summary: string, handle: EventRoute['handle']): Eve
 
 function aliasedParameters({ request }: ReadCall): Parameters {
   const values = queryOfUrl(request.originalUrl);
+  const parameters = new Parameters(values);
   for (const [alias, name] of PARAMETER_ALIASES) {
-    const value = values.get(alias);
-    if (value !== null && !values.has(name)) values.set(name, value);
+    const value = parameters.name(alias);
+    const own = parameters.name(name);
+    if (value === null || value === own) continue;
+    if (own !== null)
+      throw contradiction(
+        alias,
+        `'${alias}' is ${quoted(value)} and '${name}', which means the same, is ${quoted(own)}`,
+      );
+    values.set(name, value);
   }
-  return new Parameters(values);
+  return parameters;
+}
+
+function requireSame(parameter: string, asked: string | null, inPath: string): void {
+  if (asked === null || asked === inPath) return;
+  throw contradiction(
+    parameter,
+    `'${parameter}' is ${quoted(asked)}, and the path names ${quoted(inPath)}`,
+  );
+}
+
+function contradiction(parameter: string, fact: string): Error {
+  return problem('invalid_parameter', `${fact}. Leave one of them out.`, { parameter });
 }
 
 async function answerEvent(call: ReadCall, options: EventRoutesOptions): Promise<void> {

@@ -3,7 +3,13 @@ import { type Position, position } from '@allsource/shared/model';
 import type { LogFollower } from '@allsource/service-kit/feed';
 import type { Call } from '@allsource/service-kit/http';
 import type { ForcedPipeline, PipelineRuntime } from '../pipelines/pipeline-runtime.ts';
-import { type ReadWish, readWish, stampPosition, wayAround } from '../reads/read-gate.ts';
+import {
+  type ReadWish,
+  readWish,
+  requireInLog,
+  stampPosition,
+  wayAround,
+} from '../reads/read-gate.ts';
 
 /** What reads of pipelines wait with. */
 export interface PipelineReads {
@@ -17,7 +23,7 @@ export interface PipelineReads {
 
 /**
  * Waits until a pipeline has worked on everything that was acknowledged before the read, or what the caller asks for less. One that is disabled is read as it stands. Returns the
- * position that the answer is true at, and says it in the header. Throws `read_behind`.
+ * position that the answer is true at, and says it in the header. Throws `read_behind`, and `position_beyond_head`.
  */
 export async function admitPipelineRead(
   call: Call,
@@ -29,6 +35,7 @@ export async function admitPipelineRead(
   const isWaited = pipeline.document.enabled && !(isEventual && minimum === null);
   const wanted = isWaited ? (minimum ?? (await reads.follower.coreHead())) : position(0);
   const saved = reads.savedPosition(pipeline);
+  if (minimum !== null && saved < wanted) await requireInLog(minimum, reads.follower);
   if (saved < wanted && !(await reads.runtime.waitFor(pipeline, wanted, reads.waitMs)))
     throw behind(pipeline, { wanted, wish }, reads);
   return stampPosition(call, position(Math.max(wanted, reads.savedPosition(pipeline))));

@@ -4,7 +4,7 @@
  *
  * How: the read asks core for its head (calls that come while one is under way share the next) and waits until the read store has applied it.
  * A caller may ask for less: `consistency=eventual` reads what is there, `min_position=P` waits for the position of an append it knows of, beside either consistency.
- * When the wait passes its limit the answer is `read_behind` with the numbers, never a stale answer that does not say so.
+ * A position beyond the end of the log is refused at once. When the wait passes its limit the answer is `read_behind` with the numbers, never a stale answer that does not say so.
  */
 import { problem } from '@allsource/shared/errors';
 import { type Position, position } from '@allsource/shared/model';
@@ -55,7 +55,7 @@ export class ReadGate {
 
   /**
    * Waits until the store is as new as the caller asks for. Returns the position it is true at, and says it in the answer's header. Throws
-   * `read_behind` when that takes too long and `upstream_unavailable` when core does not answer.
+   * `read_behind` when that takes too long, and as `wantedPosition` does.
    */
   async admit(call: Pick<ReadCall, 'query' | 'response'>): Promise<Position> {
     await this.pass(readWish(call.query));
@@ -69,10 +69,15 @@ export class ReadGate {
       await this.#await(wanted, wish);
   }
 
-  /** The position that a store must be true at for a read; null: any will do. Throws `upstream_unavailable` when core does not answer. */
+  /**
+   * The position that a store must be true at for a read; null: any will do. Throws `position_beyond_head` for one that the log does not have, and `upstream_unavailable` when
+   * core has to be asked and does not answer.
+   */
   async wantedPosition({ isEventual, minimum }: ReadWish): Promise<Position | null> {
-    if (minimum !== null || isEventual) return minimum;
-    return await this.#options.follower.coreHead();
+    const { follower, store } = this.#options;
+    if (minimum === null) return isEventual ? null : await follower.coreHead();
+    if (minimum > store.appliedPosition) await requireInLog(minimum, follower);
+    return minimum;
   }
 
   /** How long a read waits. */
@@ -96,6 +101,20 @@ export class ReadGate {
       },
     );
   }
+}
+
+/** Throws `position_beyond_head` for a position that no append has been told of, and `upstream_unavailable` when core does not answer. */
+export async function requireInLog(
+  minimum: Position,
+  follower: Pick<LogFollower, 'coreHead'>,
+): Promise<void> {
+  const head = await follower.coreHead();
+  if (minimum <= head) return;
+  throw problem(
+    'position_beyond_head',
+    `No event has the position ${minimum} of min_position: the log ends at ${head}. Name the position that an append or a read was answered with.`,
+    { parameter: 'min_position', position: minimum, head },
+  );
 }
 
 /**

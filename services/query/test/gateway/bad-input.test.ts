@@ -200,7 +200,6 @@ describe('bad input on the reads of the gateway', () => {
     ['/events/query?cursor=', 'cursor', /is empty/],
     ['/events/recent?limit=', 'limit', /is empty/],
     ['/events/type/a.b?offset=', 'offset', /is empty/],
-    ['/events?stream_id=', 'entity_id', /is empty/],
     ['/entities?payload_filter=', 'payload_filter', /is empty/],
     ['/entities?event_type_prefix=', 'event_type_prefix', /is empty/],
     ['/entities?order=', 'order', /is empty/],
@@ -208,6 +207,11 @@ describe('bad input on the reads of the gateway', () => {
     ['/events/query?explain=maybe', 'explain', /true, false/],
     ['/events/query?consistency=weak', 'consistency', /strong, eventual/],
     ['/events/query?min_position=-1', 'min_position', /whole number/],
+    ['/events/query?exclude_event_type_prefix=,', 'exclude_event_type_prefix', /names 0 prefixes/],
+    ['/events?stream_id=', 'stream_id', /is empty/],
+    ['/events?stream_id=a&entity_id=b', 'stream_id', /means the same/],
+    ['/events/entity/a?entity_id=b', 'entity_id', /the path names 'a'/],
+    ['/events/type/a.b?event_type=a.c', 'event_type', /the path names 'a\.b'/],
     ['/events/recent?order=x', 'order', /asc/],
     ['/events/entity/x?limit=x', 'limit', /whole number/],
     ['/events/not-a-uuid', 'event_id', /UUID/],
@@ -228,11 +232,29 @@ describe('bad input on the reads of the gateway', () => {
     },
   );
 
-  it('a position that nobody has reached is answered 503 with the lag, not waited for without end', async () => {
-    const { status, body } = await world.ask('/api/v1/events/query?min_position=9007199254740991', {
-      key: ACME,
-    });
-    expect([status, (body.error as { code: string }).code]).toEqual([503, 'read_behind']);
+  it('a method that a path does not have is refused with those it has, each once', async () => {
+    for (const path of ['/api/v1/events/query', '/api/events/query']) {
+      const answer = await fetch(world.url + path, {
+        method: 'DELETE',
+        headers: { 'x-api-key': ACME },
+      });
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
+      expect(await answer.json()).toMatchObject({ code: 'method_not_allowed', allowed: ['GET'] });
+    }
+  });
+
+  it('a position beyond the end of the log is refused with where that is, not waited for', async () => {
+    const { head } = world.core.log;
+    for (const consistency of ['strong', 'eventual']) {
+      const path = `/api/v1/events/query?min_position=${head + 1}&consistency=${consistency}`;
+      const { status, body } = await world.ask(path, { key: ACME });
+      expect([status, body.code, body.parameter]).toEqual([
+        400,
+        'position_beyond_head',
+        'min_position',
+      ]);
+      expect([body.position, body.head]).toEqual([head + 1, head]);
+    }
   });
 
   it.each([

@@ -18,6 +18,7 @@ const ERRORS = [
   'invalid_parameter',
   'query_budget_exceeded',
   'read_behind',
+  'position_beyond_head',
   'read_store_damaged',
   'overloaded',
   'upstream_unavailable',

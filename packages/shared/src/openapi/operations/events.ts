@@ -19,6 +19,7 @@ const READ_ERRORS = [
   'invalid_parameter',
   'query_budget_exceeded',
   'read_behind',
+  'position_beyond_head',
   'read_store_damaged',
   'upstream_unavailable',
 ] as const;

@@ -125,7 +125,7 @@ export const PIPELINES: RouteDocs = {
     path: ID,
     query: FRESHNESS,
     answers: { 200: answer('What it has done.', named('PipelineStats')) },
-    errors: [...ERRORS, 'read_behind'],
+    errors: [...ERRORS, 'read_behind', 'position_beyond_head'],
   },
   'PUT /pipelines/:pipelineId/reset': {
     id: 'resetPipeline',
@@ -203,7 +203,13 @@ export const PIPELINES: RouteDocs = {
         },
       },
     },
-    errors: [...ERRORS, 'read_behind', 'too_many_connections', 'shutting_down'],
+    errors: [
+      ...ERRORS,
+      'read_behind',
+      'position_beyond_head',
+      'too_many_connections',
+      'shutting_down',
+    ],
   },
   'GET /pipelines/:pipelineId/dead-letters': {
     id: 'listDeadLetters',

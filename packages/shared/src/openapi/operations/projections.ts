@@ -10,6 +10,7 @@ import { idText } from '../shapes/events.ts';
 const ERRORS = [
   'invalid_parameter',
   'read_behind',
+  'position_beyond_head',
   'read_store_damaged',
   'upstream_unavailable',
   'not_available',

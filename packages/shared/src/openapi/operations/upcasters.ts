@@ -86,6 +86,7 @@ const VERSION_FACTS = {
 const READ_ERRORS = [
   'schema_not_found',
   'read_behind',
+  'position_beyond_head',
   'invalid_parameter',
   'not_available',
   'upstream_unavailable',
