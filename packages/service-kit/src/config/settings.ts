@@ -158,7 +158,7 @@ export const SETTINGS = {
     name: 'ALLSOURCE_REPLAY_EVENTS_PER_S',
     description:
       'How fast a replay folds events, in events per second and process at most; events that it passes over count an eighth. A lower pace leaves more of the machine to the reads.',
-    defaultValue: 60_000,
+    defaultValue: 35_000,
     min: 100,
     max: 10_000_000,
   }),
