@@ -174,7 +174,7 @@ describe('a healthy store', () => {
 describe('a store whose segments stay raw', () => {
   storeOfGroup(0);
 
-  it('is verified only for an admin key, and once at a time', async () => {
+  it('is verified only for an admin key', async () => {
     const statusWith = async (key: string) => {
       const response = await fetch(`${store.url}/api/v1/operations/verify`, {
         method: 'POST',
@@ -187,8 +187,6 @@ describe('a store whose segments stay raw', () => {
     const made = await store.post('/api/v1/auth/api-keys', { name: 'reader', role: 'readonly' });
     const { key } = made.body as { key: string };
     expect(await statusWith(key)).toBe(403);
-    const answers = await Promise.all(Array.from({ length: 4 }, () => statusWith(store.apiKey)));
-    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 409, 409, 409]);
     expect(await statusWith(store.apiKey)).toBe(200);
   });
 

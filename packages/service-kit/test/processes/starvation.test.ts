@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { availableParallelism, constants } from 'node:os';
 import { platform } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +45,10 @@ if (platform !== 'linux') reportNotTested('programs that starve', 'not Linux');
   });
 
   it('does not starve by waiting for something else than a processor, nor by having ended', async () => {
-    const waiting = starvationOf(started('wait', PRIORITY_LOW));
+    const idle = started('wait', PRIORITY_LOW);
+    // Its start takes processor time, of which a busy machine leaves it too little.
+    await once(idle, 'message');
+    const waiting = starvationOf(idle);
     const ended = started('wait', PRIORITY_LOW);
     const afterItsEnd = starvationOf(ended);
     ended.kill('SIGKILL');
