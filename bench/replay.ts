@@ -161,6 +161,7 @@ async function measure(store: OrderStore): Promise<void> {
   await alone(store, 'a replay, one process', {});
   await alone(store, 'a replay, one process, again', {});
   await alone(store, 'a replay, two processes', { parallel: true, workers: 2 });
+  if (ROUNDS === 0) return;
   await readFor(store, ROUND_MS);
   const ratios: number[] = [];
   const loopRatios: number[] = [];
