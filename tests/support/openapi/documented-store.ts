@@ -5,6 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { INTERNAL_TOKEN_HEADER } from '@allsource/shared/protocol';
 import { Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import { RunningStore } from '../running-store.ts';
@@ -172,18 +173,22 @@ export class DocumentedStore {
     for (;;) {
       const { text } = await this.store.ask('/api/v1/replay');
       if (!/"status":"(?:pending|running)"/.test(text)) return {};
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
   }
 
   async #endedReplay(which: 'any' | 'new' = 'any'): Promise<string> {
-    await this.#afterReplays();
-    const [known] = (await this.store.ask('/api/v1/replay')).body.replays;
-    if (known !== undefined && which === 'any') return known.replay_id;
-    const body = { projection_name: 'event_counters' };
-    const { replay_id } = (await this.store.post('/api/v1/replay', body)).body;
-    await this.#afterReplays();
-    return replay_id;
+    for (;;) {
+      await this.#afterReplays();
+      const [known] = (await this.store.ask('/api/v1/replay')).body.replays;
+      if (known !== undefined && which === 'any') return known.replay_id;
+      const body = { projection_name: 'event_counters' };
+      const started = await this.store.post('/api/v1/replay', body);
+      // Another call that is made ready at the same time may have been first.
+      if (started.status === 409) continue;
+      await this.#afterReplays();
+      return started.body.replay_id;
+    }
   }
 
   async #newProjection(): Promise<DocumentedCall> {
@@ -198,8 +203,13 @@ export class DocumentedStore {
     return { path: { pipelineId: pipeline_id } };
   }
 
+  /** One run over all entities is under way at a time. */
   async #snapshotRun(): Promise<DocumentedCall> {
-    return { path: { runId: (await this.store.post('/api/v1/snapshots', {})).body.run_id } };
+    for (;;) {
+      const { status, body } = await this.store.post('/api/v1/snapshots', {});
+      if (status !== 409) return { path: { runId: body.run_id } };
+      await sleep(10);
+    }
   }
 }
 
