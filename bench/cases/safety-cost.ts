@@ -42,6 +42,11 @@ export async function runSafetyCost(bench: Bench): Promise<Measurement[]> {
     const variants: Variant[] = [
       { subject: CORE, target: core, rules: ALL },
       { subject: 'and a schema on every event', target: strict.target, rules: ALL },
+      {
+        subject: 'a schema, no idempotency keys',
+        target: strict.target,
+        rules: { ...ALL, idempotencyKeys: false },
+      },
       { subject: 'no idempotency keys', target: core, rules: { ...ALL, idempotencyKeys: false } },
       { subject: 'no expected versions', target: core, rules: { ...ALL, expectedVersions: false } },
       { subject: 'no key check', target: keyless, rules: ALL },
